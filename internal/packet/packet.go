@@ -1,0 +1,281 @@
+// Package packet turns a captured frame into a datagram: it walks link layers,
+// VLAN tags and IP headers down to the UDP payload and puts IP fragments
+// together.
+//
+// It does not look into the payload, follow TCP or SCTP, verify checksums
+// (offloading leaves them wrong in captures made on the sending host), follow
+// IPv4 source routes or IPv6 routing headers, or read a clock: time is the
+// frame's. What it refuses has a Drop of its own, counted by the caller.
+//
+// A frame is borrowed for one call of Decode. What Decode hands out borrows from
+// the frame or from the decoder's own buffers until the next Decode. In steady
+// state nothing is allocated, and no input makes it panic or grow beyond its
+// Config.
+package packet
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// A Link is a link type: what the first header of a frame is. The numbers are
+// the LINKTYPE_ values that pcap and pcapng files use.
+type Link uint16
+
+const (
+	LinkNull      Link = 0   // BSD loopback, address family in the byte order of the capturing host
+	LinkEthernet  Link = 1   // Ethernet II or IEEE 802.3
+	LinkRawBSD    Link = 12  // DLT_RAW on most systems: IPv4 or IPv6, no link header
+	LinkRawOpen   Link = 14  // DLT_RAW on OpenBSD
+	LinkRaw       Link = 101 // IPv4 or IPv6, no link header
+	LinkLoop      Link = 108 // OpenBSD loopback, address family in network byte order
+	LinkSLL       Link = 113 // Linux cooked capture, version 1
+	LinkIPv4      Link = 228 // IPv4, no link header
+	LinkIPv6      Link = 229 // IPv6, no link header
+	LinkSLL2      Link = 276 // Linux cooked capture, version 2
+	linkPPP       Link = 9
+	linkPPPHDLC   Link = 50
+	linkPPPEther  Link = 51
+	linkCiscoHDLC Link = 104
+	link80211     Link = 105
+	linkRadiotap  Link = 127
+	linkUSB       Link = 220
+	linkNflog     Link = 239
+)
+
+// Known reports whether frames of this link type can be read.
+func (l Link) Known() bool { return linkIndex.find(uint16(l)) != LayerNone }
+
+// Links lists the link types that can be read. The caller owns the slice.
+func Links() []Link {
+	var all []Link
+	for _, e := range linkIndex {
+		all = append(all, Link(e.number))
+	}
+	return all
+}
+
+// String gives the usual short name of the link type, or its number.
+func (l Link) String() string {
+	switch l {
+	case LinkNull:
+		return "null"
+	case LinkEthernet:
+		return "ethernet"
+	case LinkRaw, LinkRawBSD, LinkRawOpen:
+		return "raw"
+	case LinkLoop:
+		return "loop"
+	case LinkSLL:
+		return "linux-sll"
+	case LinkIPv4:
+		return "ipv4"
+	case LinkIPv6:
+		return "ipv6"
+	case LinkSLL2:
+		return "linux-sll2"
+	case linkPPP:
+		return "ppp"
+	case linkPPPHDLC:
+		return "ppp-hdlc"
+	case linkPPPEther:
+		return "ppp-ether"
+	case linkCiscoHDLC:
+		return "cisco-hdlc"
+	case link80211:
+		return "ieee802.11"
+	case linkRadiotap:
+		return "radiotap"
+	case linkUSB:
+		return "usb"
+	case linkNflog:
+		return "nflog"
+	}
+	return fmt.Sprintf("link type %d", uint16(l))
+}
+
+// A Frame is what a capture source hands over.
+type Frame struct {
+	Time   int64  // Unix time in nanoseconds
+	Link   Link   // what Data starts with
+	Data   []byte // borrowed from the source until its next frame
+	Wire   int    // length on the wire; more than len(Data) where a snap length cut the frame
+	Source uint16 // which interface or input it came from
+}
+
+// A Transport is the protocol that carried a payload.
+type Transport uint8
+
+const (
+	TransportNone Transport = iota
+	UDP
+	TCP
+	SCTP
+)
+
+// String gives the name in lower case, "" for none.
+func (t Transport) String() string {
+	switch t {
+	case TransportNone:
+		return ""
+	case UDP:
+		return "udp"
+	case TCP:
+		return "tcp"
+	case SCTP:
+		return "sctp"
+	}
+	return fmt.Sprintf("transport %d", uint8(t))
+}
+
+// A Packet is a datagram and where it came from. After a Decode that gave OK all
+// fields are valid; after any other outcome those that were read before it.
+//
+// Payload, VLANs and Encap borrow: they are valid until the next Decode.
+type Packet struct {
+	Time   int64  // the frame's; of a datagram put together, that of the fragment that completed it
+	Source uint16 // the frame's
+	Iface  uint32 // interface index in a Linux cooked v2 header, else 0
+
+	Src, Dst  netip.AddrPort // of the innermost IP header; an IPv4 header gives 4-byte addresses
+	Transport Transport
+	Payload   []byte
+	Cut       bool // bytes at the end of Payload are missing: a snap length, or a mirror that shortens frames
+
+	IPID       uint32 // identification of the innermost IPv4 or IPv6 fragment header, else 0
+	Fragmented bool   // Payload was put together from fragments
+
+	VLANs []uint16 // VLAN identifiers, outermost first; the first four
+	Encap []Layer  // what was passed beyond plain Ethernet, IP and UDP, outermost first
+
+	OuterSrc, OuterDst netip.Addr // of the outermost IP header where there are several, else zero
+
+	SrcMAC, DstMAC [6]byte // of the innermost Ethernet header; valid if HasMAC
+	HasMAC         bool
+}
+
+// maxVLANs is how many VLAN identifiers a Packet keeps. More tags are passed,
+// not kept: two are common, three exist, and what is further in tells no two
+// mirror points apart.
+const maxVLANs = 4
+
+// PathHash tells mirror points apart: packets taken at one place have one hash,
+// and the same packet taken on another interface, VLAN or tunnel has another.
+// Addresses are left out.
+func (p *Packet) PathHash() uint32 {
+	const prime = 16777619 // FNV-1a, 32 bits
+	h := uint32(2166136261)
+	mix := func(v uint32) { h = (h ^ v) * prime }
+	mix(uint32(p.Source))
+	mix(p.Iface)
+	for _, id := range p.VLANs {
+		mix(1<<16 | uint32(id))
+	}
+	for _, l := range p.Encap {
+		mix(2<<16 | uint32(l))
+	}
+	return h ^ h>>15
+}
+
+// A Drop says what Decode made of a frame: OK, or why there is no datagram.
+type Drop uint8
+
+const (
+	OK                Drop = iota // a datagram
+	Fragment                      // a fragment, held until the rest of its datagram is there
+	FragmentDuplicate             // a fragment whose bytes are there already, or whose datagram was complete less than doneAge ago
+	FragmentOverlap               // a fragment that contradicts another one; its whole datagram is given up
+	FragmentLength                // an empty fragment, one that is no multiple of 8 bytes and not the last, or one beyond byte 65535
+	FragmentCut                   // a fragment other than the first that a snap length cut
+	ShortHeader                   // the frame ends within a header
+	BadHeader                     // a version or header length that cannot be
+	BadLength                     // a length field that contradicts another one
+	UnknownLink                   // a link type without a row in the table
+	NotIP                         // ARP, LLDP, spanning tree, ... : never carries SIP
+	UnknownNetwork                // an EtherType or address family without a row
+	NotTransport                  // an IP protocol without a row: ICMP echo, IGMP, OSPF, ...
+	ICMPError                     // ICMP that quotes a packet; quoted SIP is no message
+	DropTCP                       // TCP: not read yet
+	DropSCTP                      // SCTP: not read yet
+	Depth                         // more layers than Config.Depth
+
+	NumDrops int = iota
+)
+
+var dropNames = [NumDrops]string{
+	OK:                "ok",
+	Fragment:          "fragment held",
+	FragmentDuplicate: "duplicate fragment",
+	FragmentOverlap:   "contradicting fragments",
+	FragmentLength:    "bad fragment length",
+	FragmentCut:       "cut fragment",
+	ShortHeader:       "short header",
+	BadHeader:         "bad header",
+	BadLength:         "bad length",
+	UnknownLink:       "unknown link type",
+	NotIP:             "not IP",
+	UnknownNetwork:    "unknown network protocol",
+	NotTransport:      "no transport protocol",
+	ICMPError:         "ICMP error",
+	DropTCP:           "TCP not read",
+	DropSCTP:          "SCTP not read",
+	Depth:             "too many layers",
+}
+
+// String names the outcome for counters and logs.
+func (d Drop) String() string {
+	if int(d) < NumDrops {
+		return dropNames[d]
+	}
+	return fmt.Sprintf("drop %d", uint8(d))
+}
+
+// A Config bounds a Decoder.
+type Config struct {
+	FragmentMax   int           `config:"fragment_max"`   // datagrams in assembly, and as many identifications remembered
+	FragmentBytes int           `config:"fragment_bytes"` // bytes held for them
+	FragmentAge   time.Duration `config:"fragment_age"`   // from the first fragment seen to giving up, in packet time
+	Depth         int           `config:"depth"`          // layers of one frame
+}
+
+// DefaultConfig gives the bounds that suit one capture source. RFC 8200 §4.5
+// allows a receiver 60 s for the rest of a datagram, RFC 791 §3.2 proposes 15 s
+// to start with, and Linux takes 30 s.
+func DefaultConfig() Config {
+	return Config{FragmentMax: 4096, FragmentBytes: 16 << 20, FragmentAge: 30 * time.Second, Depth: 16}
+}
+
+// Validate names the first key that is out of range, and the range.
+func (c Config) Validate() error {
+	check := func(key string, v, low, high int) error {
+		if v < low || v > high {
+			return fmt.Errorf("%s: %d is not allowed; allowed: %d to %d", key, v, low, high)
+		}
+		return nil
+	}
+	if err := check("fragment_max", c.FragmentMax, 1, 1<<20); err != nil {
+		return err
+	}
+	// One datagram of the greatest size always fits.
+	if err := check("fragment_bytes", c.FragmentBytes, slabSize, 1<<30); err != nil {
+		return err
+	}
+	if c.FragmentAge < time.Second || c.FragmentAge > 10*time.Minute {
+		return fmt.Errorf("fragment_age: %v is not allowed; allowed: 1s to 10m", c.FragmentAge)
+	}
+	return check("depth", c.Depth, 4, 64)
+}
+
+// Stats are counters of a Decoder's fragments. Held and Bytes are what is there
+// now, the others totals since New.
+type Stats struct {
+	Held       int    // datagrams in assembly
+	Bytes      int    // bytes of the pages they hold
+	Fragments  uint64 // fragments taken in
+	Assembled  uint64 // datagrams put together
+	Evicted    uint64 // datagrams given up because FragmentMax or FragmentBytes was reached
+	Expired    uint64 // datagrams given up because FragmentAge was reached
+	Refused    uint64 // datagrams given up because their fragments contradict each other
+	Duplicates uint64 // fragments that brought nothing new
+}
