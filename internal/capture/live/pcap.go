@@ -1,0 +1,311 @@
+// Package live captures from interfaces, through libpcap. It is the only package
+// that needs cgo, and only the program itself imports it.
+//
+// It opens one interface, or all of them ("any"), sets a kernel filter and hands
+// frames over. It does not look into them, send anything, or choose the
+// interface.
+//
+// A frame's bytes belong to the source and are borrowed until the next call of
+// Next. They are copied out of libpcap's ring first: Close may come from another
+// goroutine while a frame is still looked at, and frees the ring.
+package live
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/gopacket/pcap"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/capture"
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+)
+
+// A Config says what to capture.
+type Config struct {
+	Iface    string `config:"iface"`       // "any" for all interfaces
+	Filter   string `config:"bpf"`         // in the language of pcap-filter(7); empty: made from Auto
+	Snaplen  int    `config:"snaplen"`     // bytes of a frame
+	Promisc  bool   `config:"promiscuous"` // also frames for others; "any" never gets them
+	BufferKB int    `config:"pcap_buf_kb"` // between kernel and program
+
+	// Timeout is how long the kernel may keep a packet back to hand over many at
+	// once, and after how long without one Next gives ErrIdle.
+	Timeout time.Duration `config:",ignore"`
+
+	Auto   capture.FilterConfig `config:",ignore"` // empty: everything
+	Source uint16               `config:",ignore"` // for Frame.Source
+}
+
+// DefaultConfig captures whole frames from all interfaces. With receive offload a
+// frame may be 64 KiB long, so the snap length is libpcap's greatest. The buffer
+// holds a burst of some 10,000 messages.
+func DefaultConfig() Config {
+	return Config{Iface: "any", Snaplen: maxSnaplen, Promisc: true, BufferKB: 8192, Timeout: 100 * time.Millisecond}
+}
+
+const (
+	maxSnaplen = 262144
+	allIfaces  = "any"
+)
+
+// Validate names the first key that is out of range, and the range.
+func (c Config) Validate() error {
+	switch {
+	case c.Iface == "":
+		return errors.New(`iface: "" is not allowed; allowed: the name of an interface, or any`)
+	case c.Snaplen < 64 || c.Snaplen > maxSnaplen:
+		return fmt.Errorf("snaplen: %d is not allowed; allowed: 64 to %d", c.Snaplen, maxSnaplen)
+	case c.BufferKB < 256 || c.BufferKB > 1<<20:
+		return fmt.Errorf("pcap_buf_kb: %d is not allowed; allowed: 256 to %d", c.BufferKB, 1<<20)
+	case c.Timeout < 10*time.Millisecond || c.Timeout > 10*time.Second:
+		return fmt.Errorf("timeout: %v is not allowed; allowed: 10ms to 10s", c.Timeout)
+	}
+	return nil
+}
+
+// Open starts to capture.
+//
+// The kernel hands packets over in blocks, when one is full or Timeout has passed
+// (TPACKET_V3 on Linux), and not each at once (libpcap's immediate mode, which is
+// TPACKET_V2): there each packet takes a slot of the greatest length, 8 MiB hold
+// 32 of them with the default snap length, and any burst is lost. The price is a
+// delay of at most Timeout, and that the last block has to be waited for at the
+// end, which Close does.
+//
+// On the loopback interface the kernel shows each packet twice, going out and
+// coming in; libpcap leaves the first out, also under "any". Bridges are another
+// matter: under "any" a packet is seen on each interface it passes, and the
+// cooked header that libpcap gives through gopacket (version 1) does not say
+// which. Where that matters, capture on one interface.
+func Open(cfg Config) (capture.Source, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	handle, err := activate(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open interface %q: %w", cfg.Iface, err)
+	}
+	link := packet.Link(handle.LinkType())
+	if !link.Known() {
+		handle.Close()
+		return nil, fmt.Errorf("open interface %q: link type %d (%v) is not supported", cfg.Iface, uint16(link), link)
+	}
+	if cfg.Filter == "" {
+		cfg.Filter = capture.Filter(cfg.Auto, link)
+	}
+	if cfg.Filter != "" {
+		if err := handle.SetBPFFilter(cfg.Filter); err != nil {
+			handle.Close()
+			return nil, fmt.Errorf("bpf: %q on interface %q (%v): %w", cfg.Filter, cfg.Iface, link, err)
+		}
+	}
+	return &source{
+		cfg:    cfg,
+		link:   link,
+		handle: handle,
+		buf:    make([]byte, 0, cfg.Snaplen),
+		done:   make(chan struct{}),
+	}, nil
+}
+
+func activate(cfg Config) (*pcap.Handle, error) {
+	if cfg.Iface == allIfaces {
+		cfg.Promisc = false // it is a warning there, and gopacket takes warnings for errors
+	}
+	inactive, err := pcap.NewInactiveHandle(cfg.Iface)
+	if err != nil {
+		return nil, err
+	}
+	defer inactive.CleanUp()
+	for _, err := range []error{
+		inactive.SetSnapLen(cfg.Snaplen),
+		inactive.SetPromisc(cfg.Promisc),
+		inactive.SetTimeout(cfg.Timeout),
+		inactive.SetBufferSize(cfg.BufferKB << 10),
+	} {
+		if err != nil {
+			return nil, err
+		}
+	}
+	handle, err := inactive.Activate()
+	if err == nil {
+		return handle, nil
+	}
+	switch err.Error() { // gopacket keeps the type to itself
+	case "Cannot set as promisc":
+		cfg.Promisc = false
+		return activate(cfg)
+	case "No Such Device":
+		return nil, fmt.Errorf("no such interface; there are: %s", strings.Join(names(), ", "))
+	case "Permission Denied":
+		return nil, errors.New("no permission; run as root, or give the program CAP_NET_RAW: setcap cap_net_raw+ep PROGRAM")
+	case "Interface Not Up":
+		return nil, fmt.Errorf("is down; start it: ip link set %s up", cfg.Iface)
+	}
+	return nil, err
+}
+
+// A source is an open capture.
+type source struct {
+	cfg  Config
+	link packet.Link
+
+	mu     sync.Mutex   // of handle, held while Next waits
+	handle *pcap.Handle // nil once freed
+	buf    []byte
+	idle   int // how often Next found nothing since Close
+	last   capture.Stats
+	recent pcap.Stats // libpcap counts in 32 bits: what it said last
+
+	frames, bytes atomic.Uint64
+	closed        atomic.Int64  // when, Unix time in nanoseconds; 0 while open
+	done          chan struct{} // closed when the handle is freed
+}
+
+// Next implements capture.Source. After Close it gives what was captured before,
+// then io.EOF.
+func (s *source) Next(f *packet.Frame) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.handle == nil {
+		return io.EOF
+	}
+	data, info, err := s.handle.ZeroCopyReadPacketData()
+	closed := s.closed.Load()
+	switch {
+	case err == nil:
+	case err == pcap.NextErrorTimeoutExpired:
+		if closed == 0 {
+			return capture.ErrIdle
+		}
+		// Twice, since the timers of kernel and poll run apart.
+		if s.idle++; s.idle < 2 {
+			return capture.ErrIdle
+		}
+		s.free()
+		return io.EOF
+	case err == io.EOF:
+		s.free()
+		return io.EOF
+	default:
+		if err == pcap.NextErrorReadError {
+			err = s.handle.Error()
+		}
+		s.free()
+		return fmt.Errorf("read interface %q: %w", s.cfg.Iface, err)
+	}
+	at := info.Timestamp.UnixNano()
+	if closed != 0 && at > closed {
+		s.free()
+		return io.EOF
+	}
+	s.buf = append(s.buf[:0], data...)
+	s.frames.Add(1)
+	s.bytes.Add(uint64(len(data)))
+	*f = packet.Frame{Time: at, Link: s.link, Data: s.buf, Wire: info.Length, Source: s.cfg.Source}
+	return nil
+}
+
+// Name implements capture.Source.
+func (s *source) Name() string { return s.cfg.Iface }
+
+// Stats implements capture.Source. It may have to wait for a Next that waits, at
+// most Timeout.
+func (s *source) Stats() capture.Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count()
+	st := s.last
+	st.Frames, st.Bytes = s.frames.Load(), s.bytes.Load()
+	return st
+}
+
+// count asks libpcap how much was lost.
+func (s *source) count() {
+	if s.handle == nil {
+		return
+	}
+	now, err := s.handle.Stats()
+	if err != nil {
+		return // the interface is gone: what was known last stays
+	}
+	s.last.KernelDrops += uint64(uint32(now.PacketsDropped - s.recent.PacketsDropped))
+	s.last.InterfaceDrops += uint64(uint32(now.PacketsIfDropped - s.recent.PacketsIfDropped))
+	s.recent = *now
+}
+
+// free gives the ring back. It is called under mu.
+func (s *source) free() {
+	s.count()
+	s.handle.Close()
+	s.handle = nil
+	close(s.done)
+}
+
+// Close implements capture.Source. While another goroutine calls Next it waits for
+// that one to get what was captured before, some three Timeouts at most.
+func (s *source) Close() error {
+	s.closed.CompareAndSwap(0, time.Now().UnixNano())
+	select {
+	case <-s.done:
+		return nil
+	case <-time.After(3*s.cfg.Timeout + 100*time.Millisecond):
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.handle != nil {
+		s.free()
+	}
+	return nil
+}
+
+// A Device is an interface that can be captured.
+type Device struct {
+	Name        string
+	Description string
+	Addrs       []netip.Addr
+	Up          bool // is in use
+	Loopback    bool
+}
+
+// Devices lists the interfaces, "any" first. Devices that libpcap can read but
+// that carry no network (USB, D-Bus, netfilter queues) are left out.
+func Devices() ([]Device, error) {
+	all, err := pcap.FindAllDevs()
+	if err != nil {
+		return nil, fmt.Errorf("list interfaces: %w", err)
+	}
+	const loopback, up = 1, 2 // PCAP_IF_LOOPBACK, PCAP_IF_UP
+	devices := []Device{{Name: allIfaces, Description: "all interfaces", Up: true}}
+	for _, i := range all {
+		if _, err := net.InterfaceByName(i.Name); err != nil {
+			continue
+		}
+		d := Device{Name: i.Name, Description: i.Description, Up: i.Flags&up != 0, Loopback: i.Flags&loopback != 0}
+		for _, a := range i.Addresses {
+			if addr, ok := netip.AddrFromSlice(a.IP); ok {
+				d.Addrs = append(d.Addrs, addr)
+			}
+		}
+		devices = append(devices, d)
+	}
+	return devices, nil
+}
+
+func names() (all []string) {
+	devices, err := Devices()
+	if err != nil {
+		return []string{allIfaces}
+	}
+	for _, d := range devices {
+		all = append(all, d.Name)
+	}
+	return all
+}
