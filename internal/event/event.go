@@ -1,0 +1,369 @@
+// Package event is the contract with the outside: the record of one happening,
+// the table of its types, the table of its fields, and their rendering as JSON.
+//
+// It does not decide anything: package track says what happened and fills an
+// Event; the tables here say under which ECS names it leaves. An Event owns its
+// bytes: whatever is put into it is copied into its own buffer, so that it may
+// outlive the packet it came from. Events are reused; nothing here allocates
+// once the buffers have grown.
+package event
+
+import (
+	"bytes"
+	"net/netip"
+)
+
+// Bounds of what one record may hold. A longer value is cut and the record says
+// so (FieldCut): an index ignores keywords beyond 1024 bytes, and the memory of
+// a call has to have an end.
+const (
+	MaxText = 1024  // bytes of one value
+	MaxList = 32    // values in one list
+	maxBuf  = 60000 // bytes in all; offsets have 16 bits
+)
+
+// Text is a value kept in the event's own buffer.
+type Text struct{ off, n uint16 }
+
+// Len is the length in bytes; 0 means absent.
+func (t Text) Len() int { return int(t.n) }
+
+// List is a list of values kept in the event's own buffer, each behind a
+// length of two bytes.
+type List struct{ off, n uint16 }
+
+// URI is a URI, whole and split. The parts are views into All.
+type URI struct {
+	All    Text
+	Scheme Text
+	User   Text
+	Host   Text
+	Port   uint16 // 0 when not written
+}
+
+// Party is one side as From, To or Contact describe it.
+type Party struct {
+	Display Text
+	URI     URI
+	Tag     Text
+}
+
+// Event is one record. The zero value is empty and ready. It owns its bytes.
+type Event struct {
+	Type     Type
+	Outcome  Outcome
+	Side     Side // who hung up
+	Sequence uint64
+
+	// Unix time in nanoseconds; 0 is absent. Duration is End - Start.
+	Time, Start, End int64
+
+	ID     Hash // what makes this event this event; also the document id
+	CallID Text
+	Call   Hash // the dialog, or the attempt: Call-ID and From tag
+
+	Src, Dst  netip.AddrPort // of the first request
+	NAT       netip.AddrPort // from received and rport of the top Via of the answer (RFC 3581)
+	Transport Transport
+	VLANs     [2]uint16 // outer, inner; 0 is none
+	Encap     List
+	Legs      List // addresses, 4 or 16 bytes each
+
+	Method     Text // of the request that the event is about
+	CSeqMethod Text
+	CSeq       uint32
+	HasCSeq    bool
+
+	From, To, Contact Party
+	RequestURI        URI
+	ViaTransport      Text
+	Via               List
+	Branch            Text
+	MaxForwards       int16 // -1 or 0 with HasMaxForwards false: absent
+	HasMaxForwards    bool
+
+	Code   uint16 // the deciding one
+	Status Text   // its reason phrase
+	Last   uint16 // the last code seen on the deciding leg, when another than Code
+	Codes  List   // finals of other legs, two bytes each
+
+	UserAgent, Server Text
+
+	PAI, Diversion, History, Privacy List
+	PPI, RPID                        URI
+
+	ReasonProtocol, ReasonCause, ReasonText List
+	Q850                                    uint8 // ITU-T Q.850 cause, 0 none
+	Q850Text                                Text
+
+	AuthUser, AuthRealm, AuthScheme Text
+	Proof                           Hash // of nonce and response: tells one guess from another; never rendered
+
+	Attest       byte // STIR/SHAKEN attestation A, B, C; 0 none (RFC 8588)
+	HasIdentity  bool
+	IdentityOrig Text
+	IdentityDest List
+	IdentityIAT  int64 // seconds
+	IdentityX5U  Text  // host of the certificate's address
+
+	SessionLocal, SessionRemote Text // RFC 7989
+
+	Codecs, Media  List
+	Ptime          uint16 // ms
+	MaxPtime       uint16 // ms
+	Conn           Text
+	SRTP, ICE, Ses bool // Ses: a session description was seen
+
+	ContentType Text
+
+	// Milliseconds would lose the resolution of the capture: kept in nanoseconds,
+	// rendered as milliseconds with a fraction. -1 is absent, 0 a real zero.
+	PDD, Ring, Setup, Disconnect, Delay int64
+	PDDSource                           uint16 // the code that ended the post-dial delay
+	DurationMin                         int64  // ns since first seen, where the start is not known
+	SessionExpires                      uint32 // s
+	RetryAfter                          uint32 // s
+	Requests                            [NumCounted]uint16
+	RetransRequest, RetransResponse     uint32
+	Branches                            uint16
+	Forked, Held, InDialog, Synthetic   bool
+	Emergency                           bool
+	Timer                               byte // 'B', 'C', 'F': the RFC 3261 timer that decided; 0 none
+
+	AOR         URI
+	Contacts    List // registration: the contact of this event
+	Expires     uint32
+	HasExpires  bool
+	Lifetime    int64 // ns from the first 2xx to the end
+	LifetimeMin bool  // Lifetime is since first seen
+	NumContacts uint16
+	Refreshes   uint32
+	NewLocation bool
+
+	Incomplete Incomplete
+	Anomalies  Anomalies
+
+	Error Text
+	Probe Text
+
+	Capture Text // file name
+	Iface   Text
+
+	buf []byte
+}
+
+// Hash is the first half of a SHA-256, rendered as hexadecimal.
+type Hash [16]byte
+
+// Counted numbers the in-dialog requests that a call's record counts.
+type Counted uint8
+
+// The methods counted in sip.call.requests.
+const (
+	CountReInvite Counted = iota
+	CountUpdate
+	CountInfo
+	CountPrack
+	CountRefer
+	CountNotify
+	CountSubscribe
+	CountMessage
+	CountOptions
+	CountOther
+	NumCounted
+)
+
+// absent marks a span of time that is not known.
+const absent = -1
+
+// Reset empties e and keeps its buffer.
+func (e *Event) Reset() {
+	buf := e.buf[:0]
+	*e = Event{buf: buf, PDD: absent, Ring: absent, Setup: absent, Disconnect: absent, Delay: absent, DurationMin: absent, Lifetime: absent}
+}
+
+// CopyFrom makes e equal to o; e owns its copy.
+func (e *Event) CopyFrom(o *Event) {
+	buf := append(e.buf[:0], o.buf...)
+	*e = *o
+	e.buf = buf
+}
+
+// Size is the memory of e in bytes, about.
+func (e *Event) Size() int { return 1024 + cap(e.buf) }
+
+// Shrink gives a large buffer back, for records that are kept for long.
+func (e *Event) Shrink() {
+	if cap(e.buf) > len(e.buf)+256 {
+		e.buf = append(make([]byte, 0, len(e.buf)), e.buf...)
+	}
+}
+
+// Bytes borrows the value of t until e changes.
+func (e *Event) Bytes(t Text) []byte { return e.buf[t.off : t.off+t.n] }
+
+// Set copies b into t: folded lines become one blank (RFC 3261 §7.3.1), and what
+// is beyond MaxText is cut and labelled.
+func (e *Event) Set(t *Text, b []byte) {
+	if len(b) > MaxText {
+		b = b[:MaxText]
+		e.Anomalies |= FieldCut
+	}
+	if len(e.buf)+len(b) > maxBuf {
+		e.Anomalies |= FieldCut
+		*t = Text{}
+		return
+	}
+	off := len(e.buf)
+	if bytes.IndexByte(b, '\n') < 0 {
+		e.buf = append(e.buf, b...)
+	} else {
+		e.buf = appendUnfolded(e.buf, b)
+	}
+	*t = Text{uint16(off), uint16(len(e.buf) - off)}
+}
+
+// SetString is Set for a constant.
+func (e *Event) SetString(t *Text, s string) {
+	if len(e.buf)+len(s) > maxBuf {
+		return
+	}
+	off := len(e.buf)
+	e.buf = append(e.buf, s...)
+	*t = Text{uint16(off), uint16(len(s))}
+}
+
+// appendUnfolded copies b with every run of white space around a line end as one blank.
+func appendUnfolded(dst, b []byte) []byte {
+	for i := 0; i < len(b); i++ {
+		if b[i] != '\r' && b[i] != '\n' {
+			dst = append(dst, b[i])
+			continue
+		}
+		for i+1 < len(b) && (b[i+1] == '\r' || b[i+1] == '\n' || b[i+1] == ' ' || b[i+1] == '\t') {
+			i++
+		}
+		for len(dst) > 0 && dst[len(dst)-1] == ' ' {
+			dst = dst[:len(dst)-1]
+		}
+		dst = append(dst, ' ')
+	}
+	return dst
+}
+
+// SetURI copies a URI. scheme, user and host are its parts, as a parser found
+// them inside all; port is 0 when not written.
+func (e *Event) SetURI(u *URI, all, scheme, user, host []byte, port uint16) {
+	*u = URI{Port: port}
+	e.Set(&u.All, all)
+	kept := e.Bytes(u.All)
+	if len(scheme) > len(kept) {
+		return
+	}
+	u.Scheme = Text{u.All.off, uint16(len(scheme))}
+	at := len(scheme) + 1 // the colon
+	if len(user) > 0 && at+len(user) <= len(kept) {
+		u.User = Text{u.All.off + uint16(at), uint16(len(user))}
+		at += len(user)
+	}
+	if len(host) > 0 && at <= len(kept) {
+		if i := bytes.Index(kept[at:], host); i >= 0 {
+			u.Host = Text{u.All.off + uint16(at+i), uint16(len(host))}
+		}
+	}
+}
+
+// Add copies b to the end of l. Beyond MaxList the value is left out and the
+// record says so.
+func (e *Event) Add(l *List, b []byte) {
+	if len(b) > MaxText {
+		b = b[:MaxText]
+		e.Anomalies |= FieldCut
+	}
+	if e.Count(*l) >= MaxList || len(e.buf)+int(l.n)+len(b)+2 > maxBuf {
+		e.Anomalies |= FieldCut
+		return
+	}
+	if int(l.off)+int(l.n) != len(e.buf) {
+		off := len(e.buf)
+		e.buf = append(e.buf, e.buf[l.off:l.off+l.n]...)
+		l.off = uint16(off)
+	}
+	head := len(e.buf)
+	e.buf = append(e.buf, 0, 0)
+	if bytes.IndexByte(b, '\n') < 0 {
+		e.buf = append(e.buf, b...)
+	} else {
+		e.buf = appendUnfolded(e.buf, b)
+	}
+	n := len(e.buf) - head - 2
+	e.buf[head], e.buf[head+1] = byte(n>>8), byte(n)
+	l.n += uint16(n + 2)
+}
+
+// AddAddr copies an address to the end of l, once.
+func (e *Event) AddAddr(l *List, a netip.Addr) {
+	if a.Is4() {
+		b := a.As4()
+		if !e.Contains(*l, b[:]) {
+			e.Add(l, b[:])
+		}
+		return
+	}
+	b := a.As16()
+	if !e.Contains(*l, b[:]) {
+		e.Add(l, b[:])
+	}
+}
+
+// HasAddr reports whether l holds a.
+func (e *Event) HasAddr(l List, a netip.Addr) bool {
+	if a.Is4() {
+		b := a.As4()
+		return e.Contains(l, b[:])
+	}
+	b := a.As16()
+	return e.Contains(l, b[:])
+}
+
+// AddCode copies a status code to the end of l, once.
+func (e *Event) AddCode(l *List, code uint16) {
+	b := [2]byte{byte(code >> 8), byte(code)}
+	if !e.Contains(*l, b[:]) {
+		e.Add(l, b[:])
+	}
+}
+
+// Clear empties l.
+func (l *List) Clear() { *l = List{} }
+
+// Next takes the first value off l; it borrows from e.
+func (e *Event) Next(l *List) ([]byte, bool) {
+	if l.n < 2 {
+		return nil, false
+	}
+	n := uint16(e.buf[l.off])<<8 | uint16(e.buf[l.off+1])
+	b := e.buf[l.off+2 : l.off+2+n]
+	l.off += 2 + n
+	l.n -= 2 + n
+	return b, true
+}
+
+// Count is the number of values in l.
+func (e *Event) Count(l List) int {
+	n := 0
+	for _, ok := e.Next(&l); ok; _, ok = e.Next(&l) {
+		n++
+	}
+	return n
+}
+
+// Contains reports whether l holds b.
+func (e *Event) Contains(l List, b []byte) bool {
+	for v, ok := e.Next(&l); ok; v, ok = e.Next(&l) {
+		if bytes.Equal(v, b) {
+			return true
+		}
+	}
+	return false
+}

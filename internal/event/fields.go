@@ -1,0 +1,380 @@
+package event
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// Field is one row of the record: its key, its mapping type and how to read it.
+// The description stands in _meta/fields.yml; a test holds the two sets equal.
+type Field struct {
+	Key     string
+	Mapping string // keyword, long, double, ip, date, boolean
+	Private bool   // names a person or an address: package privacy may seal it
+	get     func(e *Event, v *Value)
+}
+
+// Get reads the field from e into v, which borrows from e.
+func (f *Field) Get(e *Event, v *Value) {
+	v.Form, v.NSome = Nothing, 0
+	f.get(e, v)
+}
+
+// ECSVersion is the version of the Elastic Common Schema that the names follow.
+const ECSVersion = "8.17.0"
+
+const (
+	keyword = "keyword"
+	long    = "long"
+	double  = "double"
+	ip      = "ip"
+	date    = "date_nanos"
+	boolean = "boolean"
+	private = true
+	public  = false
+)
+
+// Fields is the table of fields, sorted so that those of one object stand
+// together. A new field is one row here and its description in _meta/fields.yml.
+var Fields = sorted(join(base, ends, message, call, registration, labels,
+	address("source", func(e *Event) *Event { return e }, false),
+	address("client", func(e *Event) *Event { return e }, false),
+	address("destination", func(e *Event) *Event { return e }, true),
+	address("server", func(e *Event) *Event { return e }, true),
+	party("sip.from", func(e *Event) *Party { return &e.From }),
+	party("sip.to", func(e *Event) *Party { return &e.To }),
+	party("sip.contact", func(e *Event) *Party { return &e.Contact }),
+	uri("sip.uri", func(e *Event) *URI { return &e.RequestURI }),
+	uri("sip.registration.aor", func(e *Event) *URI { return &e.AOR }),
+))
+
+var base = []Field{
+	{"@timestamp", date, public, func(e *Event, v *Value) { v.date(e.Time) }},
+	{"ecs.version", keyword, public, func(e *Event, v *Value) { v.constant(ECSVersion) }},
+	{"event.action", keyword, public, func(e *Event, v *Value) { v.constant(Kinds[e.Type].Name) }},
+	{"event.category", keyword, public, func(e *Event, v *Value) { v.constants(Kinds[e.Type].Category) }},
+	{"event.dataset", keyword, public, func(e *Event, v *Value) { v.constant(Kinds[e.Type].Dataset) }},
+	{"event.duration", long, public, func(e *Event, v *Value) {
+		if e.Start != 0 && e.End != 0 {
+			v.integer(max(e.End-e.Start, 0))
+		}
+	}},
+	{"event.end", date, public, func(e *Event, v *Value) { v.date(e.End) }},
+	{"event.id", keyword, public, func(e *Event, v *Value) { v.hash(e.ID) }},
+	{"event.kind", keyword, public, func(e *Event, v *Value) { v.constant("event") }},
+	{"event.module", keyword, public, func(e *Event, v *Value) { v.constant("sipcmbeat") }},
+	{"event.outcome", keyword, public, func(e *Event, v *Value) { v.constant(e.Outcome.String()) }},
+	{"event.reason", keyword, public, func(e *Event, v *Value) {
+		if e.Q850Text.n > 0 && e.Status.n == 0 {
+			v.str(e, e.Q850Text)
+			return
+		}
+		v.str(e, e.Status)
+	}},
+	{"event.sequence", long, public, func(e *Event, v *Value) { v.positive(int64(e.Sequence)) }},
+	{"event.start", date, public, func(e *Event, v *Value) { v.date(e.Start) }},
+	{"event.type", keyword, public, func(e *Event, v *Value) {
+		if e.Type == CallAttempt && (e.Code == 403 || e.Code >= 600) {
+			v.constants(denied)
+			return
+		}
+		v.constants(Kinds[e.Type].Type)
+	}},
+	{"error.message", keyword, public, func(e *Event, v *Value) { v.str(e, e.Error) }},
+	{"tags", keyword, public, func(e *Event, v *Value) {
+		if e.Emergency {
+			v.constants(tagEmergency)
+		}
+	}},
+	{"observer.ingress.interface.name", keyword, public, func(e *Event, v *Value) { v.str(e, e.Iface) }},
+}
+
+var tagEmergency = []string{"emergency"}
+
+var ends = []Field{
+	{"network.iana_number", keyword, public, func(e *Event, v *Value) {
+		v.constant([...]string{"", "17", "6", "132"}[e.Transport])
+	}},
+	{"network.inner.vlan.id", keyword, public, func(e *Event, v *Value) { v.vlan(e.VLANs[1]) }},
+	{"network.protocol", keyword, public, func(e *Event, v *Value) {
+		if e.Type != MsgProbe {
+			v.constant("sip")
+		}
+	}},
+	{"network.transport", keyword, public, func(e *Event, v *Value) { v.constant(e.Transport.String()) }},
+	{"network.type", keyword, public, func(e *Event, v *Value) {
+		switch a := e.Src.Addr(); {
+		case a.Is4():
+			v.constant("ipv4")
+		case a.Is6():
+			v.constant("ipv6")
+		}
+	}},
+	{"network.vlan.id", keyword, public, func(e *Event, v *Value) { v.vlan(e.VLANs[0]) }},
+	{"client.nat.ip", ip, private, func(e *Event, v *Value) { v.addr(e.NAT.Addr()) }},
+	{"client.nat.port", long, public, func(e *Event, v *Value) { v.positive(int64(e.NAT.Port())) }},
+	{"user.name", keyword, private, func(e *Event, v *Value) {
+		if e.AuthUser.n > 0 {
+			v.str(e, e.AuthUser)
+			return
+		}
+		v.str(e, e.From.URI.User)
+	}},
+	{"user.domain", keyword, private, func(e *Event, v *Value) {
+		if e.AuthRealm.n > 0 {
+			v.str(e, e.AuthRealm)
+			return
+		}
+		v.str(e, e.From.URI.Host)
+	}},
+	{"user.id", keyword, private, func(e *Event, v *Value) {
+		if e.AOR.All.n > 0 {
+			v.str(e, e.AOR.All)
+		}
+	}},
+	{"user_agent.original", keyword, private, func(e *Event, v *Value) { v.str(e, e.UserAgent) }},
+	{"url.domain", keyword, private, func(e *Event, v *Value) { v.str(e, e.RequestURI.Host) }},
+	{"url.full", keyword, private, func(e *Event, v *Value) { v.str(e, e.RequestURI.All) }},
+	{"url.original", keyword, private, func(e *Event, v *Value) { v.str(e, e.RequestURI.All) }},
+	{"url.port", long, public, func(e *Event, v *Value) { v.positive(int64(e.RequestURI.Port)) }},
+	{"url.scheme", keyword, public, func(e *Event, v *Value) { v.str(e, e.RequestURI.Scheme) }},
+	{"url.username", keyword, private, func(e *Event, v *Value) { v.str(e, e.RequestURI.User) }},
+	{"related.hosts", keyword, private, func(e *Event, v *Value) {
+		v.some(e.Bytes(e.From.URI.Host))
+		v.some(e.Bytes(e.To.URI.Host))
+		v.some(e.Bytes(e.RequestURI.Host))
+		v.some(e.Bytes(e.Contact.URI.Host))
+	}},
+	{"related.ip", ip, private, func(e *Event, v *Value) { v.list(e, Addrs, e.Legs) }},
+	{"related.user", keyword, private, func(e *Event, v *Value) {
+		v.some(e.Bytes(e.From.URI.User))
+		v.some(e.Bytes(e.To.URI.User))
+		v.some(e.Bytes(e.RequestURI.User))
+		v.some(e.Bytes(e.AuthUser))
+	}},
+}
+
+func (v *Value) vlan(id uint16) {
+	if id != 0 {
+		v.constant(vlanNames[id&0xfff])
+	}
+}
+
+// vlanNames holds the 4096 identifiers as text: ECS has network.vlan.id as a keyword.
+var vlanNames = func() (names [4096]string) {
+	for i := range names {
+		names[i] = itoa(i)
+	}
+	return
+}()
+
+var message = []Field{
+	{"sip.call_id", keyword, private, func(e *Event, v *Value) { v.str(e, e.CallID) }},
+	{"sip.code", long, public, func(e *Event, v *Value) { v.positive(int64(e.Code)) }},
+	{"sip.status", keyword, public, func(e *Event, v *Value) { v.str(e, e.Status) }},
+	{"sip.response.class", keyword, public, func(e *Event, v *Value) {
+		if e.Code >= 100 && e.Code < 700 {
+			v.constant([...]string{"1xx", "2xx", "3xx", "4xx", "5xx", "6xx"}[e.Code/100-1])
+		}
+	}},
+	{"sip.method", keyword, public, func(e *Event, v *Value) { v.str(e, e.Method) }},
+	{"sip.cseq.code", long, public, func(e *Event, v *Value) {
+		if e.HasCSeq {
+			v.integer(int64(e.CSeq))
+		}
+	}},
+	{"sip.cseq.method", keyword, public, func(e *Event, v *Value) { v.str(e, e.CSeqMethod) }},
+	{"sip.max_forwards", long, public, func(e *Event, v *Value) {
+		if e.HasMaxForwards {
+			v.integer(int64(e.MaxForwards))
+		}
+	}},
+	{"sip.via.original", keyword, private, func(e *Event, v *Value) { v.list(e, Strs, e.Via) }},
+	{"sip.via.transport", keyword, public, func(e *Event, v *Value) { v.str(e, e.ViaTransport) }},
+	{"sip.content_type", keyword, public, func(e *Event, v *Value) { v.str(e, e.ContentType) }},
+	{"sip.user_agent.original", keyword, private, func(e *Event, v *Value) { v.str(e, e.UserAgent) }},
+	{"sip.server.original", keyword, private, func(e *Event, v *Value) { v.str(e, e.Server) }},
+	{"sip.auth.realm", keyword, private, func(e *Event, v *Value) { v.str(e, e.AuthRealm) }},
+	{"sip.auth.scheme", keyword, public, func(e *Event, v *Value) { v.str(e, e.AuthScheme) }},
+	{"sip.auth.username", keyword, private, func(e *Event, v *Value) { v.str(e, e.AuthUser) }},
+	{"sip.pai", keyword, private, func(e *Event, v *Value) { v.list(e, Strs, e.PAI) }},
+	{"sip.ppi", keyword, private, func(e *Event, v *Value) { v.str(e, e.PPI.All) }},
+	{"sip.rpid", keyword, private, func(e *Event, v *Value) { v.str(e, e.RPID.All) }},
+	{"sip.diversion", keyword, private, func(e *Event, v *Value) { v.list(e, Strs, e.Diversion) }},
+	{"sip.history_info", keyword, private, func(e *Event, v *Value) { v.list(e, Strs, e.History) }},
+	{"sip.privacy", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.Privacy) }},
+	{"sip.reason.protocol", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.ReasonProtocol) }},
+	{"sip.reason.cause", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.ReasonCause) }},
+	{"sip.reason.text", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.ReasonText) }},
+	{"sip.q850.cause", long, public, func(e *Event, v *Value) { v.positive(int64(e.Q850)) }},
+	{"sip.q850.text", keyword, public, func(e *Event, v *Value) { v.str(e, e.Q850Text) }},
+	{"sip.retry_after_s", long, public, func(e *Event, v *Value) { v.positive(int64(e.RetryAfter)) }},
+	{"sip.session_id.local", keyword, private, func(e *Event, v *Value) { v.str(e, e.SessionLocal) }},
+	{"sip.session_id.remote", keyword, private, func(e *Event, v *Value) { v.str(e, e.SessionRemote) }},
+	{"sip.identity.present", boolean, public, func(e *Event, v *Value) { v.flag(e.HasIdentity) }},
+	{"sip.identity.attest", keyword, public, func(e *Event, v *Value) {
+		if e.Attest >= 'A' && e.Attest <= 'C' {
+			v.constant("ABC"[e.Attest-'A' : e.Attest-'A'+1])
+		}
+	}},
+	{"sip.identity.orig", keyword, private, func(e *Event, v *Value) { v.str(e, e.IdentityOrig) }},
+	{"sip.identity.dest", keyword, private, func(e *Event, v *Value) { v.list(e, Strs, e.IdentityDest) }},
+	{"sip.identity.iat", long, public, func(e *Event, v *Value) { v.positive(e.IdentityIAT) }},
+	{"sip.identity.iat_age_s", long, public, func(e *Event, v *Value) {
+		if e.IdentityIAT > 0 && e.Start != 0 {
+			v.integer(e.Start/1e9 - e.IdentityIAT)
+		}
+	}},
+	{"sip.identity.x5u_host", keyword, public, func(e *Event, v *Value) { v.str(e, e.IdentityX5U) }},
+	{"sip.identity.signature", keyword, public, func(e *Event, v *Value) {
+		if e.HasIdentity {
+			v.constant("not_checked")
+		}
+	}},
+	{"sip.sdp.codecs", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.Codecs) }},
+	{"sip.sdp.media", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.Media) }},
+	{"sip.sdp.ptime", long, public, func(e *Event, v *Value) { v.positive(int64(e.Ptime)) }},
+	{"sip.sdp.maxptime", long, public, func(e *Event, v *Value) { v.positive(int64(e.MaxPtime)) }},
+	{"sip.sdp.srtp", boolean, public, func(e *Event, v *Value) { v.flag(e.SRTP) }},
+	{"sip.sdp.ice", boolean, public, func(e *Event, v *Value) { v.flag(e.ICE) }},
+	{"sip.sdp.connection.address", keyword, private, func(e *Event, v *Value) { v.str(e, e.Conn) }},
+	{"sip.transaction.branch", keyword, public, func(e *Event, v *Value) { v.str(e, e.Branch) }},
+	{"sip.transaction.delay_ms", double, public, func(e *Event, v *Value) { v.ms(e.Delay) }},
+	{"sip.transaction.retransmissions.request", long, public, func(e *Event, v *Value) { v.positive(int64(e.RetransRequest)) }},
+	{"sip.transaction.retransmissions.response", long, public, func(e *Event, v *Value) { v.positive(int64(e.RetransResponse)) }},
+	{"sip.transaction.timer", keyword, public, func(e *Event, v *Value) {
+		if e.Timer >= 'A' && e.Timer <= 'Z' {
+			v.constant("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[e.Timer-'A' : e.Timer-'A'+1])
+		}
+	}},
+	{"sip.emergency", boolean, public, func(e *Event, v *Value) { v.flag(e.Emergency) }},
+	{"sip.encapsulation", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.Encap) }},
+	{"sip.pcap.path", keyword, public, func(e *Event, v *Value) { v.str(e, e.Capture) }},
+	{"sip.probe.kind", keyword, public, func(e *Event, v *Value) { v.str(e, e.Probe) }},
+}
+
+var call = []Field{
+	{"sip.call.id", keyword, public, func(e *Event, v *Value) { v.hash(e.Call) }},
+	{"sip.call.hangup_by", keyword, public, func(e *Event, v *Value) { v.constant(e.Side.String()) }},
+	{"sip.call.setup_ms", double, public, func(e *Event, v *Value) { v.ms(e.Setup) }},
+	{"sip.call.pdd_ms", double, public, func(e *Event, v *Value) { v.ms(e.PDD) }},
+	{"sip.call.pdd_source", keyword, public, func(e *Event, v *Value) {
+		if e.PDD != absent {
+			v.constant(codeName(e.PDDSource))
+		}
+	}},
+	{"sip.call.ring_ms", double, public, func(e *Event, v *Value) { v.ms(e.Ring) }},
+	{"sip.call.disconnect_ms", double, public, func(e *Event, v *Value) { v.ms(e.Disconnect) }},
+	{"sip.call.duration_ms", double, public, func(e *Event, v *Value) {
+		if e.Type == CallEnd && e.Start != 0 && e.End != 0 {
+			v.ms(max(e.End-e.Start, 0))
+		}
+	}},
+	{"sip.call.duration_min", long, public, func(e *Event, v *Value) {
+		if e.DurationMin != absent {
+			v.integer(e.DurationMin)
+		}
+	}},
+	{"sip.call.forked", boolean, public, func(e *Event, v *Value) { v.flag(e.Forked) }},
+	{"sip.call.held", boolean, public, func(e *Event, v *Value) { v.flag(e.Held) }},
+	{"sip.call.synthetic", boolean, public, func(e *Event, v *Value) { v.flag(e.Synthetic) }},
+	{"sip.call.in_dialog", boolean, public, func(e *Event, v *Value) { v.flag(e.InDialog) }},
+	{"sip.call.branches", long, public, func(e *Event, v *Value) { v.positive(int64(e.Branches)) }},
+	{"sip.call.legs", ip, private, func(e *Event, v *Value) {
+		if e.Type == CallStart || e.Type == CallAttempt || e.Type == CallEnd {
+			v.list(e, Addrs, e.Legs)
+		}
+	}},
+	{"sip.call.leg_codes", long, public, func(e *Event, v *Value) { v.list(e, Codes, e.Codes) }},
+	{"sip.call.last_code", long, public, func(e *Event, v *Value) { v.positive(int64(e.Last)) }},
+	{"sip.call.session_expires_s", long, public, func(e *Event, v *Value) { v.positive(int64(e.SessionExpires)) }},
+	{"sip.call.requests.reinvite", long, public, counted(CountReInvite)},
+	{"sip.call.requests.update", long, public, counted(CountUpdate)},
+	{"sip.call.requests.info", long, public, counted(CountInfo)},
+	{"sip.call.requests.prack", long, public, counted(CountPrack)},
+	{"sip.call.requests.refer", long, public, counted(CountRefer)},
+	{"sip.call.requests.notify", long, public, counted(CountNotify)},
+	{"sip.call.requests.subscribe", long, public, counted(CountSubscribe)},
+	{"sip.call.requests.message", long, public, counted(CountMessage)},
+	{"sip.call.requests.options", long, public, counted(CountOptions)},
+	{"sip.call.requests.other", long, public, counted(CountOther)},
+}
+
+func counted(n Counted) func(*Event, *Value) {
+	return func(e *Event, v *Value) { v.positive(int64(e.Requests[n])) }
+}
+
+var registration = []Field{
+	{"sip.registration.contact", keyword, private, func(e *Event, v *Value) { v.list(e, Strs, e.Contacts) }},
+	{"sip.registration.contacts", long, public, func(e *Event, v *Value) { v.positive(int64(e.NumContacts)) }},
+	{"sip.registration.expires", long, public, func(e *Event, v *Value) {
+		if e.HasExpires {
+			v.integer(int64(e.Expires))
+		}
+	}},
+	{"sip.registration.lifetime_s", double, public, func(e *Event, v *Value) {
+		if e.Lifetime != absent && !e.LifetimeMin {
+			v.Form, v.Float = Float, float64(e.Lifetime)/1e9
+		}
+	}},
+	{"sip.registration.lifetime_min_s", double, public, func(e *Event, v *Value) {
+		if e.Lifetime != absent && e.LifetimeMin {
+			v.Form, v.Float = Float, float64(e.Lifetime)/1e9
+		}
+	}},
+	{"sip.registration.new_location", boolean, public, func(e *Event, v *Value) { v.flag(e.NewLocation) }},
+	{"sip.registration.refresh_count", long, public, func(e *Event, v *Value) { v.positive(int64(e.Refreshes)) }},
+}
+
+var labels = []Field{
+	{"sip.incomplete", keyword, public, func(e *Event, v *Value) {
+		v.words(uint64(e.Incomplete), func(i int) string { return IncompleteWords[i].Word })
+	}},
+	{"sip.anomalies", keyword, public, func(e *Event, v *Value) {
+		v.words(uint64(e.Anomalies), func(i int) string { return AnomalyWords[i].Word })
+	}},
+}
+
+// address is the rows of one end. The client is the source of the first request
+// and the server its destination, so four ECS objects come of two addresses.
+func address(name string, of func(*Event) *Event, dst bool) []Field {
+	end := func(e *Event) (a addrPort) {
+		if e = of(e); dst {
+			return e.Dst
+		}
+		return e.Src
+	}
+	return []Field{
+		{name + ".ip", ip, private, func(e *Event, v *Value) { v.addr(end(e).Addr()) }},
+		{name + ".port", long, public, func(e *Event, v *Value) { v.positive(int64(end(e).Port())) }},
+	}
+}
+
+// uri is the rows of one URI, whole and split.
+func uri(name string, of func(*Event) *URI) []Field {
+	return []Field{
+		{name + ".original", keyword, private, func(e *Event, v *Value) { v.str(e, of(e).All) }},
+		{name + ".scheme", keyword, public, func(e *Event, v *Value) { v.str(e, of(e).Scheme) }},
+		{name + ".username", keyword, private, func(e *Event, v *Value) { v.str(e, of(e).User) }},
+		{name + ".host", keyword, private, func(e *Event, v *Value) { v.str(e, of(e).Host) }},
+		{name + ".port", long, public, func(e *Event, v *Value) { v.positive(int64(of(e).Port)) }},
+	}
+}
+
+// party is the rows of From, To or Contact under Packetbeat's names.
+func party(name string, of func(*Event) *Party) []Field {
+	return append(uri(name+".uri", func(e *Event) *URI { return &of(e).URI }),
+		Field{name + ".display_info", keyword, private, func(e *Event, v *Value) { v.str(e, of(e).Display) }},
+		Field{name + ".tag", keyword, public, func(e *Event, v *Value) { v.str(e, of(e).Tag) }})
+}
+
+func join(tables ...[]Field) []Field { return slices.Concat(tables...) }
+
+// sorted orders by object path, so that a renderer opens each object once.
+func sorted(fields []Field) []Field {
+	slices.SortFunc(fields, func(a, b Field) int {
+		return cmp.Compare(strings.ReplaceAll(a.Key, ".", "\x00"), strings.ReplaceAll(b.Key, ".", "\x00"))
+	})
+	return fields
+}
