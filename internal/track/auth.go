@@ -1,0 +1,344 @@
+package track
+
+import (
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+)
+
+// Judging a challenge.
+//
+// A request with credentials that is challenged again has either a wrong
+// password or a nonce that the server no longer takes, and real servers leave
+// out `stale=true` (RFC 7616 §3.3). What tells them apart is the nonce: one that
+// the server gave this client a moment ago, and that nothing was accepted with
+// yet, is fresh, and failing on it is a wrong password. Failing on an older one
+// proves nothing until the client has tried again with the new nonce: the
+// failure is held for retry_linger, and the answer to that try decides.
+
+// verdict is what a challenge means for the request it answers.
+type verdict uint8
+
+const (
+	firstChallenge verdict = iota // no credentials were given for its realm
+	expiredNonce                  // stale=true
+	wrongPassword                 // said at once
+	heldForRetry                  // an older nonce: the next try decides
+)
+
+const (
+	maxCreds  = 4 // credentials of one request, challenges of one answer
+	maxNonces = 4 // nonces remembered of one client
+)
+
+// creds are the credentials of one request.
+type creds struct {
+	n    int
+	list [maxCreds]cred
+	hash uint64 // tells one set from another: nonces and responses
+	aor  uint64 // the client's AOR
+}
+
+type cred struct {
+	proxy    bool // Proxy-Authorization
+	realm    uint64
+	nonce    uint64
+	response bool // has a response that is not empty
+}
+
+func (c *creds) read(t *Tracker, m *sip.Message) {
+	c.n, c.hash = 0, 0
+	for _, h := range [...]sip.Header{sip.HeaderAuthorization, sip.HeaderProxyAuthorization} {
+		if !m.Has(h) {
+			continue
+		}
+		lines := m.Lines(h)
+		for b, ok := lines.Next(); ok && c.n < maxCreds; b, ok = lines.Next() {
+			a := &t.authHeader
+			if !a.Parse(b) {
+				continue
+			}
+			c.list[c.n] = cred{
+				proxy: h == sip.HeaderProxyAuthorization, realm: t.hash(a.Realm()),
+				nonce: t.hash(a.Nonce()), response: len(a.Response()) > 0,
+			}
+			c.hash = mix(c.hash, mix(t.hash(a.Nonce()), t.hash(a.Response())))
+			c.n++
+		}
+	}
+	if c.n > 0 {
+		party := m.From()
+		if m.Method() == sip.MethodRegister {
+			party = m.To()
+		}
+		c.aor = t.hash(t.aorOf(party.URI()))
+	}
+}
+
+// challenges are those of one answer.
+type challenges struct {
+	n     int
+	code  uint16
+	list  [maxCreds]challenge
+	given int64
+}
+
+type challenge struct {
+	realm, nonce uint64
+	anyRealm     bool // without a realm: counts as naming the credentials' one
+	stale        bool
+}
+
+func (c *challenges) read(t *Tracker, v *view) {
+	c.n, c.code, c.given = 0, v.code, v.time
+	h := sip.HeaderWWWAuthenticate
+	if v.code == 407 {
+		h = sip.HeaderProxyAuthenticate
+	}
+	lines := v.m.Lines(h)
+	for b, ok := lines.Next(); ok && c.n < maxCreds; b, ok = lines.Next() {
+		a := &t.authHeader
+		if !a.Parse(b) {
+			continue
+		}
+		realm := a.Realm()
+		c.list[c.n] = challenge{realm: t.hash(realm), anyRealm: len(realm) == 0, nonce: t.hash(a.Nonce()), stale: a.Stale()}
+		c.n++
+	}
+}
+
+// client remembers the nonces that a client was given. There is one under the
+// Call-ID and one under AOR and realm.
+type client struct {
+	timer  timer
+	link   link
+	key    uint64
+	nonces [maxNonces]nonce
+	next   int
+}
+
+type nonce struct {
+	hash     uint64
+	given    int64
+	accepted bool
+}
+
+// hold is a failure that waits for the client's next try.
+type hold struct {
+	timer   timer
+	ev      event.Event // the auth-failed that will be said or not
+	keys    [2 * maxCreds]uint64
+	nkeys   int
+	attempt *attempt // whose challenge it was; nil for another request
+	retried bool     // the next try was seen; its answer decides
+	next    *hold    // decided by the same try
+}
+
+// auth holds the clients and the failures that wait.
+type auth struct {
+	clients map[uint64]*client
+	holds   map[uint64]*hold
+}
+
+func (a *auth) init() {
+	a.clients = make(map[uint64]*client)
+	a.holds = make(map[uint64]*hold)
+}
+
+// judge says what a challenge means for a request with these credentials, sent
+// at asked. cid is the client's Call-ID.
+func (t *Tracker) judge(c *creds, ch *challenges, cid uint64, asked int64) verdict {
+	verdict := firstChallenge
+	for i := range c.list[:c.n] {
+		cr := &c.list[i]
+		if !cr.response || cr.proxy != (ch.code == 407) {
+			continue
+		}
+		for j := range ch.list[:ch.n] {
+			x := &ch.list[j]
+			switch {
+			case !x.anyRealm && x.realm != cr.realm:
+			case x.stale:
+				return expiredNonce
+			case x.nonce == cr.nonce, t.fresh(cid, cr.nonce, asked), t.fresh(mix(c.aor, cr.realm), cr.nonce, asked):
+				verdict = wrongPassword
+			case verdict == firstChallenge:
+				verdict = heldForRetry
+			}
+		}
+	}
+	return verdict
+}
+
+// fresh reports whether the client was given this nonce within auth_linger before
+// asked and nothing was accepted with it.
+func (t *Tracker) fresh(client, hash uint64, asked int64) bool {
+	c := t.auth.clients[client]
+	if c == nil {
+		return false
+	}
+	for i := range c.nonces {
+		if n := &c.nonces[i]; n.hash == hash && n.given != 0 {
+			return !n.accepted && since(n.given, asked) <= int64(t.cfg.AuthLinger)
+		}
+	}
+	return false
+}
+
+// give remembers the nonces of a challenge for the client, under its Call-ID and
+// under its AOR and the realm.
+func (t *Tracker) give(ch *challenges, cid, aor uint64) {
+	for i := range ch.list[:ch.n] {
+		x := &ch.list[i]
+		t.giveTo(cid, x.nonce, ch.given)
+		t.giveTo(mix(aor, x.realm), x.nonce, ch.given)
+	}
+}
+
+func (t *Tracker) giveTo(key, hash uint64, at int64) {
+	c := t.auth.clients[key]
+	if c == nil {
+		t.makeRoom(clientSize)
+		c = take(&t.pools.clients)
+		*c = client{key: key}
+		c.timer.owner, c.link.owner = c, c
+		t.auth.clients[key] = c
+		t.rank(&c.link, worthOver)
+		t.admit(clientSize)
+	}
+	t.arm(&c.timer, at, t.cfg.AuthLinger)
+	for i := range c.nonces {
+		if n := &c.nonces[i]; n.hash == hash && n.given != 0 {
+			if !n.accepted {
+				n.given = max(n.given, at)
+			}
+			return
+		}
+	}
+	c.nonces[c.next] = nonce{hash: hash, given: max(at, 1)}
+	c.next = (c.next + 1) % maxNonces
+}
+
+const clientSize = 256
+
+// accept marks the nonces of a request that got through.
+func (t *Tracker) accept(c *creds, cid uint64) {
+	for i := range c.list[:c.n] {
+		cr := &c.list[i]
+		for _, key := range [...]uint64{cid, mix(c.aor, cr.realm)} {
+			if cl := t.auth.clients[key]; cl != nil {
+				for j := range cl.nonces {
+					if cl.nonces[j].hash == cr.nonce {
+						cl.nonces[j].accepted = true
+					}
+				}
+			}
+		}
+	}
+}
+
+func (c *client) expire(t *Tracker) {
+	delete(t.auth.clients, c.key)
+	t.wheel.clear(&c.timer)
+	c.link.leave()
+	t.dismiss(clientSize)
+	give(&t.pools.clients, c)
+}
+
+func (c *client) evict(t *Tracker)     { c.expire(t) }
+func (c *client) flush(*Tracker, bool) {}
+
+// hold keeps a failure back until the client has tried again. It returns an
+// empty auth-failed for the caller to fill.
+func (t *Tracker) hold(c *creds, ch *challenges, cid uint64) *hold {
+	h := take(&t.pools.holds)
+	buf := h.ev
+	*h = hold{ev: buf}
+	h.ev.Reset()
+	h.timer.owner = h
+	for i := range ch.list[:ch.n] {
+		x := &ch.list[i]
+		for _, key := range [...]uint64{mix(cid, x.nonce), mix(mix(c.aor, x.realm), x.nonce)} {
+			h.keys[h.nkeys] = key
+			h.nkeys++
+			if old := t.auth.holds[key]; old != nil {
+				continue
+			}
+			t.auth.holds[key] = h
+		}
+	}
+	t.admit(holdSize)
+	t.arm(&h.timer, ch.given, t.cfg.RetryLinger)
+	return h
+}
+
+const holdSize = 2048
+
+// tried adds to holds the failures that a request with these credentials will
+// decide.
+func (t *Tracker) tried(c *creds, cid uint64, holds *hold) *hold {
+	if c.n == 0 || len(t.auth.holds) == 0 {
+		return holds
+	}
+	for i := range c.list[:c.n] {
+		cr := &c.list[i]
+		for _, key := range [...]uint64{mix(cid, cr.nonce), mix(mix(c.aor, cr.realm), cr.nonce)} {
+			if h := t.auth.holds[key]; h != nil && !h.retried {
+				h.retried, h.next = true, holds
+				t.wheel.clear(&h.timer)
+				holds = h
+			}
+		}
+	}
+	return holds
+}
+
+// decide ends the failures that waited for a try: said when it failed too, or
+// was not answered; dropped when it got through.
+func (t *Tracker) decide(holds *hold, failed bool, missing event.Incomplete) {
+	for h := holds; h != nil; {
+		next := h.next
+		t.release(h, failed, missing)
+		h = next
+	}
+}
+
+func (t *Tracker) release(h *hold, say bool, missing event.Incomplete) {
+	if say {
+		e := t.send(event.AuthFailed, &h.ev)
+		e.Incomplete |= missing
+		if a := h.attempt; a != nil {
+			t.stepAttempt(a, sawDenied)
+		}
+	} else {
+		t.stats.ExpiredNonces++
+	}
+	if h.attempt != nil {
+		h.attempt.hold = nil
+	}
+	for _, key := range h.keys[:h.nkeys] {
+		if t.auth.holds[key] == h {
+			delete(t.auth.holds, key)
+		}
+	}
+	t.wheel.clear(&h.timer)
+	t.dismiss(holdSize)
+	h.attempt, h.next = nil, nil
+	give(&t.pools.holds, h)
+}
+
+func (h *hold) expire(t *Tracker)        { t.release(h, true, 0) }
+func (h *hold) flush(t *Tracker, _ bool) { t.wheel.clear(&h.timer); t.release(h, true, 0) }
+
+// countsAsAuthFailed reports whether the configuration takes this final for a
+// failed authentication (auth_failed_codes).
+func (t *Tracker) countsAsAuthFailed(c *creds, method sip.Method, code uint16) bool {
+	if c.n == 0 || len(t.cfg.AuthFailedCodes) == 0 {
+		return false
+	}
+	for _, a := range t.cfg.AuthFailedCodes {
+		if a.Code == int(code) && (a.All || a.Method == method) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,372 @@
+package track
+
+import (
+	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+)
+
+// How a dialog ends: BYEs, their answers, and the timers.
+
+// stepDialog moves the dialog and says what the table says. It reports whether
+// the dialog is still there.
+func (t *Tracker) stepDialog(d *dialog, y symbol) bool {
+	c := t.step(&dialogMachine, d.state, y)
+	switch c.emit {
+	case event.CallStart:
+		t.sayStart(d)
+		if a := d.set.attempts.get(d.caller); a != nil && a.cseq == d.cseq && a.state != answered {
+			t.stepAttempt(a, saw2xx)
+		}
+	case event.CallEnd:
+		t.sayEnd(d, y)
+	}
+	old := d.state
+	d.state = c.next
+	if c.next == forgotten {
+		t.freeDialog(d)
+		return false
+	}
+	if old != c.next {
+		t.armDialog(d)
+	}
+	return true
+}
+
+// armDialog sets the timer of the present state and its worth.
+func (t *Tracker) armDialog(d *dialog) {
+	w := worthCall
+	switch d.state {
+	case awaited:
+		t.arm(&d.timer, d.answered, t.cfg.Early)
+	case confirmed, assumed:
+		t.wheel.set(&d.timer, max(t.deadline(d), t.now))
+	case ending, endingOld:
+		t.arm(&d.timer, d.bye, t.cfg.Bye)
+	case leavingCall:
+		t.arm(&d.timer, d.bye, t.cfg.RetryLinger)
+	case stray:
+		w = worthRequest
+		t.arm(&d.timer, d.bye, t.cfg.Bye)
+	case ended:
+		w = worthOver
+		t.arm(&d.timer, t.now, t.cfg.Completed)
+	}
+	t.rank(&d.link, w)
+}
+
+// deadline is when an established call is over without a BYE: call_timeout after
+// the last sign of life, or the session timer, whichever is first.
+func (t *Tracker) deadline(d *dialog) int64 {
+	at := d.seen + int64(t.cfg.Established)
+	if d.expires > 0 && d.state == confirmed {
+		at = min(at, d.refreshed+int64(d.expires)*int64(time.Second))
+	}
+	return at
+}
+
+func (d *dialog) expire(t *Tracker) {
+	switch d.state {
+	case awaited:
+		t.stepDialog(d, sawWaited)
+	case confirmed, assumed:
+		if at := t.deadline(d); at > t.now { // it was alive in the meantime
+			t.wheel.set(&d.timer, at)
+			return
+		}
+		t.stepDialog(d, sawExpired)
+	case ending, endingOld:
+		if d.foreign && d.byeAnswer == 0 {
+			t.dropBye(d)
+			t.stepDialog(d, sawByeForeign)
+			return
+		}
+		t.stepDialog(d, sawByeSilent)
+	case leavingCall:
+		t.endLeaving(d)
+	case stray:
+		if d.elsewhere {
+			t.stepDialog(d, sawByeForeign)
+			return
+		}
+		t.stepDialog(d, sawByeSilent)
+	default:
+		t.freeDialog(d)
+	}
+}
+
+func (d *dialog) flush(t *Tracker, all bool) {
+	switch d.state {
+	case ended:
+		return
+	case confirmed, assumed:
+		if all && d.state == confirmed {
+			t.wheel.clear(&d.timer)
+			t.stepDialog(d, sawExpired)
+		}
+		return
+	}
+	t.wheel.clear(&d.timer)
+	d.expire(t)
+}
+
+func (d *dialog) evict(t *Tracker) {
+	switch d.state {
+	case ended:
+	case confirmed:
+		t.stepDialog(d, sawExpired)
+	case assumed:
+		if !t.stepDialog(d, sawExpired) {
+			return
+		}
+	default:
+		s, key := d.set, d.key
+		d.expire(t)
+		if s.dialogs.get(key) != d {
+			return
+		}
+	}
+	if d.set != nil && d.set.dialogs.get(d.key) == d {
+		t.freeDialog(d)
+	}
+}
+
+// byeAsked follows the first copy of a BYE.
+func (t *Tracker) byeAsked(v *view) {
+	s := t.setOf(v)
+	d := s.dialogs.get(dialogKey(v.ft, v.tt))
+	if d == nil {
+		d = t.byeOfUnknown(s, v)
+	}
+	if d.state == ended {
+		return
+	}
+	foreign := !d.rec.HasAddr(d.rec.Legs, v.p.Src.Addr())
+	if d.bye == 0 || d.foreign && !foreign {
+		d.bye, d.byeCSeq, d.foreign = v.time, v.cseq, foreign
+		d.byes = [2]bool{}
+		t.fillReason(&d.rec)
+	}
+	if side := d.side(v.ft); !foreign || d.foreign {
+		d.byes[side] = true
+	}
+	if !foreign {
+		t.alive(d, v)
+	}
+	t.stepDialog(d, sawByeAsked)
+}
+
+// byeOfUnknown makes the dialog that a BYE speaks of: of a call whose INVITE is
+// open, or of one that nothing else is known of.
+func (t *Tracker) byeOfUnknown(s *callSet, v *view) *dialog {
+	for _, tag := range [...]uint64{v.ft, v.tt} {
+		a := s.attempts.get(tag)
+		if a == nil || !a.asked && a.rec.CallID.Len() == 0 {
+			continue
+		}
+		state := leavingCall
+		if a.state == answered || a.state == failed {
+			state = stray
+		}
+		d := t.newDialog(s, state, v)
+		d.rec.CopyFrom(&a.rec)
+		d.rec.Incomplete |= event.NoResponse
+		d.caller, d.cseq = a.key, a.cseq
+		d.elsewhere = state == stray
+		if tag == v.ft {
+			d.rec.Set(&d.rec.To.Tag, v.m.To().Tag())
+		} else {
+			d.rec.Set(&d.rec.To.Tag, v.m.From().Tag())
+		}
+		if state == leavingCall {
+			t.stepAttempt(a, sawBye)
+		}
+		t.armDialog(d)
+		return d
+	}
+	elsewhere := len(s.dialogs.items)+len(s.attempts.items) > 0
+	d := t.newDialog(s, stray, v)
+	d.elsewhere = elsewhere
+	t.fillRequest(&d.rec, v)
+	d.rec.Incomplete |= event.NoInvite
+	d.rec.RequestURI = event.URI{}
+	d.bye = v.time
+	t.armDialog(d)
+	return d
+}
+
+// side is 0 for the caller, 1 for the callee.
+func (d *dialog) side(tag uint64) int {
+	if tag == d.caller {
+		return 0
+	}
+	return 1
+}
+
+// byeAnswered passes the outcome of a BYE to its dialog. late is true when only
+// the answer was seen.
+func (t *Tracker) byeAnswered(r *request, lost bool) {
+	key := dialogKey(r.ft, r.tt)
+	d := r.set.dialogs.get(key)
+	code := r.rec.Code
+	if d == nil {
+		if !lost || code == 481 || code == 401 || code == 407 || t.badAnswer(r) {
+			return
+		}
+		if code >= 300 && len(r.set.dialogs.items)+len(r.set.attempts.items) > 0 {
+			return
+		}
+		d = t.strayOfAnswer(r)
+	}
+	if d.state == ended {
+		return
+	}
+	if lost {
+		d.byeLost = d.bye == 0
+		d.byes[d.side(r.ft)] = true
+	}
+	if d.bye == 0 {
+		d.bye, d.byeCSeq = r.decided, r.cseq
+	}
+	if code != 401 && code != 407 {
+		d.byeAnswer = r.decided
+		d.rec.Code = code
+		d.rec.Set(&d.rec.Status, r.rec.Bytes(r.rec.Status))
+	}
+	attempt := d.set.attempts.get(d.caller)
+	leaving := d.state == leavingCall
+	gone := false
+	switch {
+	case code < 300:
+		gone = !t.stepDialog(d, sawByeOK)
+	case code == 401 || code == 407:
+		t.dropBye(d)
+		gone = !t.stepDialog(d, sawByeDenied)
+	case d.state == stray && d.elsewhere:
+		gone = !t.stepDialog(d, sawByeForeign)
+	case code == 481:
+		gone = !t.stepDialog(d, sawByeUnknown)
+	default:
+		gone = !t.stepDialog(d, sawByeFailed)
+	}
+	if gone && leaving && attempt != nil {
+		t.stepAttempt(attempt, sawStayed)
+	}
+}
+
+// strayOfAnswer makes the dialog of a BYE of which only the answer was seen.
+func (t *Tracker) strayOfAnswer(r *request) *dialog {
+	t.makeRoom(dialogSize)
+	d := take(&t.pools.dialogs)
+	rec := d.rec
+	*d = dialog{set: r.set, key: dialogKey(r.ft, r.tt), state: stray, rec: rec, first: r.first, seen: r.first}
+	d.rec.CopyFrom(&r.rec)
+	d.rec.Incomplete = event.NoInvite
+	d.timer.owner, d.link.owner = d, d
+	r.set.dialogs.put(d)
+	t.admit(dialogSize)
+	return d
+}
+
+// dropBye forgets a BYE that ended nothing.
+func (t *Tracker) dropBye(d *dialog) {
+	d.bye, d.byeAnswer, d.foreign, d.byes = 0, 0, false, [2]bool{}
+}
+
+// endLeaving decides on a BYE whose INVITE had no final answer.
+func (t *Tracker) endLeaving(d *dialog) {
+	a := d.set.attempts.get(d.caller)
+	y, next := sawLingered, sawLeft
+	if d.foreign && d.byeAnswer == 0 {
+		y, next = sawByeForeign, sawStayed
+	}
+	t.stepDialog(d, y)
+	if a != nil && a.state == leaving {
+		t.stepAttempt(a, next)
+	}
+}
+
+// refusedLeaving drops the BYE of an attempt that call-attempt speaks for.
+func (t *Tracker) refusedLeaving(a *attempt) {
+	for _, d := range a.set.dialogs.latest() {
+		if d.state == leavingCall && d.caller == a.key {
+			t.stepDialog(d, sawRefusal)
+			return
+		}
+	}
+}
+
+// sayStart makes the call-start.
+func (t *Tracker) sayStart(d *dialog) {
+	e := t.send(event.CallStart, &d.rec)
+	e.Time, e.End, e.Outcome = d.answered, d.answered, event.Success
+	t.identifyCall(e)
+	a, b := tags(e)
+	t.identify(e, e.Bytes(e.CallID), a, b)
+}
+
+// sayEnd makes the call-end.
+func (t *Tracker) sayEnd(d *dialog, why symbol) {
+	e := t.send(event.CallEnd, &d.rec)
+	e.Time = d.bye
+	if why == sawExpired {
+		e.Time = t.deadline(d)
+		if t.ending || t.evicting {
+			e.Time = t.now
+		}
+		e.Side, e.Code, e.Status = event.ByTimeout, 0, event.Text{}
+		if d.bye != 0 {
+			e.Time = d.bye
+		}
+	} else {
+		e.Side = d.hungUp()
+		e.SetString(&e.Method, "BYE")
+		e.SetString(&e.CSeqMethod, "BYE")
+		e.CSeq = d.byeCSeq
+		if d.byeAnswer != 0 {
+			e.Disconnect = since(d.bye, d.byeAnswer)
+		} else {
+			e.Code, e.Status, e.Timer = 0, event.Text{}, 'F'
+		}
+	}
+	e.End = e.Time
+	e.Start = d.answered
+	e.Outcome = event.Success
+	switch {
+	case d.answered == 0:
+		e.Outcome = event.Unknown
+		if d.first < e.Time && (d.state == assumed || d.state == endingOld) {
+			e.DurationMin = since(d.first, e.Time)
+		}
+	case why == sawExpired:
+		e.Outcome = event.Unknown
+		if t.ending || t.evicting {
+			e.Start, e.End = 0, 0
+			e.Side = event.SideUnknown
+			e.DurationMin = since(d.answered, e.Time)
+		}
+	}
+	if d.byeLost {
+		e.Incomplete |= event.NoBye
+	}
+	if d.answered != 0 && !d.acked {
+		e.Incomplete |= event.NoAck
+		e.Anomalies |= event.AckMissing
+	}
+	t.identifyCall(e)
+	a, b := tags(e)
+	t.identify(e, e.Bytes(e.CallID), a, b)
+}
+
+// hungUp tells who sent the BYE, by the tags.
+func (d *dialog) hungUp() event.Side {
+	switch {
+	case d.caller == 0:
+		return event.SideUnknown
+	case d.byes[0] && d.byes[1]:
+		return event.Both
+	case d.byes[0]:
+		return event.Caller
+	}
+	return event.Callee
+}

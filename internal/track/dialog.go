@@ -1,0 +1,384 @@
+package track
+
+import (
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+)
+
+// The dialog machine: a call from its 2xx to its end (RFC 3261 §12, §13, §15).
+//
+// We may have missed the beginning: a re-INVITE or an ACK shows a call that is up,
+// a BYE one that was. What we rebuild is labelled. A dialog ends once, whoever
+// hangs up and however often; a BYE that the other side refuses as unknown, or
+// that a stranger sends into silence, ends nothing.
+const (
+	awaited     state = iota // a 2xx whose INVITE was not seen yet (events.md, rule 12)
+	confirmed                // answered (RFC 3261 §12.1 Confirmed)
+	assumed                  // up when we first saw it
+	ending                   // confirmed, and a BYE is open
+	endingOld                // assumed, and a BYE is open
+	leavingCall              // a BYE while the INVITE has no final answer
+	stray                    // a BYE of a dialog that nothing else is known of
+	ended                    // call-end was said
+	forgotten                // over without an event
+)
+
+const (
+	sawItsInvite  symbol = iota // the INVITE of an early 2xx
+	sawWaited                   // no INVITE came within the wait
+	sawIts2xx                   // the 2xx came after the BYE
+	sawByeAsked                 // a BYE
+	sawByeOK                    // answered 2xx
+	sawByeUnknown               // answered 481 (RFC 3261 §15.1.2)
+	sawByeFailed                // answered with another final
+	sawByeDenied                // answered with a challenge
+	sawByeSilent                // not answered in time
+	sawByeForeign               // not answered, and from an address that is no leg
+	sawLingered                 // retry_linger after a BYE with the INVITE open
+	sawRefusal                  // that INVITE was refused
+	sawExpired                  // session timer (RFC 4028 §10) or call_timeout
+	sawGone                     // assumed, and long silent
+)
+
+var dialogMachine = machine{
+	id:     dialogID,
+	name:   "dialog",
+	states: []string{"awaited", "confirmed", "assumed", "ending", "ending-old", "leaving", "stray", "ended", "forgotten"},
+	symbols: []string{"INVITE", "waited", "2xx", "BYE", "BYE 2xx", "BYE 481", "BYE refused", "BYE challenged", "BYE unanswered",
+		"BYE foreign", "lingered", "INVITE refused", "expired", "silent"},
+	cells: dialogTable,
+}
+
+var dialogTable = table{
+	awaited: {
+		sawItsInvite: {confirmed, event.CallStart, seen},
+		sawWaited:    {confirmed, event.CallStart, guess},
+		sawByeAsked:  {ending, event.CallStart, guess}, // a BYE of the dialog ends the wait
+	},
+	confirmed: {
+		sawByeAsked:   {ending, event.None, seen},    // §15.1.1
+		sawByeOK:      {ended, event.CallEnd, guess}, // the BYE was missed
+		sawByeUnknown: {ended, event.CallEnd, guess},
+		sawByeFailed:  {ended, event.CallEnd, guess},
+		sawByeDenied:  {confirmed, event.None, ignore},
+		sawExpired:    {ended, event.CallEnd, seen}, // RFC 4028 §10
+	},
+	assumed: {
+		sawIts2xx:     {assumed, event.None, ignore},
+		sawByeAsked:   {endingOld, event.None, seen},
+		sawByeOK:      {ended, event.CallEnd, guess},
+		sawByeUnknown: {ended, event.CallEnd, guess},
+		sawByeFailed:  {ended, event.CallEnd, guess},
+		sawByeDenied:  {assumed, event.None, ignore},
+		sawGone:       {forgotten, event.None, seen},
+		sawExpired:    {forgotten, event.None, seen},
+	},
+	ending: {
+		sawByeAsked:   {ending, event.None, ignore},  // a crossing BYE, or the next with credentials
+		sawByeOK:      {ended, event.CallEnd, seen},  // §15.1.1
+		sawByeUnknown: {ended, event.CallEnd, seen},  // §15.1.1: 481 ends it too
+		sawByeFailed:  {ended, event.CallEnd, seen},  // §15.1.1: the session is over at the BYE
+		sawByeDenied:  {confirmed, event.None, seen}, // §22.2: the call stays up until it is accepted
+		sawByeSilent:  {ended, event.CallEnd, seen},  // §15.1.1, §17.1.2.2 Timer F
+		sawByeForeign: {confirmed, event.None, seen}, // ends nothing
+		sawExpired:    {ended, event.CallEnd, seen},
+	},
+	endingOld: {
+		sawByeAsked:   {endingOld, event.None, ignore},
+		sawByeOK:      {ended, event.CallEnd, guess},
+		sawByeUnknown: {ended, event.CallEnd, guess},
+		sawByeFailed:  {ended, event.CallEnd, guess},
+		sawByeDenied:  {assumed, event.None, seen},
+		sawByeSilent:  {ended, event.CallEnd, guess},
+		sawByeForeign: {assumed, event.None, seen},
+		sawExpired:    {ended, event.CallEnd, guess},
+	},
+	leavingCall: {
+		sawIts2xx:     {ending, event.CallStart, seen}, // the 2xx was late
+		sawByeAsked:   {leavingCall, event.None, ignore},
+		sawByeOK:      {leavingCall, event.None, seen}, // the INVITE decides
+		sawByeUnknown: {forgotten, event.None, seen},   // §15.1.2
+		sawByeFailed:  {leavingCall, event.None, seen},
+		sawByeDenied:  {forgotten, event.None, seen},
+		sawByeForeign: {forgotten, event.None, seen},
+		sawLingered:   {ended, event.CallEnd, guess}, // the 2xx was missed
+		sawRefusal:    {forgotten, event.None, seen}, // call-attempt says it
+	},
+	stray: {
+		sawIts2xx:     {ending, event.CallStart, guess}, // reordered
+		sawByeAsked:   {stray, event.None, ignore},
+		sawByeOK:      {ended, event.CallEnd, guess}, // only its end was seen
+		sawByeUnknown: {forgotten, event.None, seen}, // §15.1.2: wrong tags
+		sawByeFailed:  {ended, event.CallEnd, guess},
+		sawByeDenied:  {forgotten, event.None, seen},
+		sawByeSilent:  {ended, event.CallEnd, guess},
+		sawByeForeign: {forgotten, event.None, seen}, // a known Call-ID, other tags, no 2xx
+	},
+	ended: {
+		sawItsInvite:  {ended, event.None, ignore},
+		sawIts2xx:     {ended, event.None, ignore},
+		sawByeAsked:   {ended, event.None, ignore},
+		sawByeOK:      {ended, event.None, ignore},
+		sawByeUnknown: {ended, event.None, ignore},
+		sawByeFailed:  {ended, event.None, ignore},
+		sawByeDenied:  {ended, event.None, ignore},
+	},
+	forgotten: {
+		sawByeAsked:   {forgotten, event.None, ignore},
+		sawByeOK:      {forgotten, event.None, ignore},
+		sawByeUnknown: {forgotten, event.None, ignore},
+		sawByeFailed:  {forgotten, event.None, ignore},
+		sawByeDenied:  {forgotten, event.None, ignore},
+	},
+}
+
+// dialog is one answered call.
+type dialog struct {
+	timer timer
+	link  link
+	set   *callSet
+	key   uint64
+	state state
+
+	rec    event.Event
+	caller uint64 // hash of the tag of who called; 0 where that is not known
+	cseq   uint32 // of the INVITE
+
+	first     int64 // when it was first seen
+	answered  int64 // its 2xx; 0 where that was not seen
+	seen      int64 // last sign of life
+	refreshed int64 // when the session timer was last set
+	bye       int64 // the BYE that ends it
+	byeAnswer int64
+	byeCSeq   uint32
+	byes      [2]bool // from the caller, from the callee
+	foreign   bool    // the BYE comes from an address that is no leg
+	elsewhere bool    // more than this BYE is known of its Call-ID
+	byeLost   bool    // only the answer to the BYE was seen
+	acked     bool
+	invites   [2]uint32 // highest CSeq of a re-INVITE, by side
+	expires   uint32    // s, of the session timer; 0 is off
+}
+
+func (d *dialog) keyOf() uint64 { return d.key }
+
+// unanswered reports whether a 2xx to the INVITE of the dialog is news.
+func (d *dialog) unanswered() bool { return d.state == leavingCall || d.state == stray }
+
+const dialogSize = 1800 // bytes, with the text of a usual record
+
+// newDialog makes an empty one in state s.
+func (t *Tracker) newDialog(set *callSet, s state, v *view) *dialog {
+	t.makeRoom(dialogSize)
+	d := take(&t.pools.dialogs)
+	rec := d.rec
+	*d = dialog{set: set, key: dialogKey(v.ft, v.tt), state: s, rec: rec, first: v.time, seen: v.time}
+	d.rec.Reset()
+	d.timer.owner, d.link.owner = d, d
+	set.dialogs.put(d)
+	t.admit(dialogSize)
+	return d
+}
+
+func (t *Tracker) freeDialog(d *dialog) {
+	t.wheel.clear(&d.timer)
+	d.link.leave()
+	s := d.set
+	s.dialogs.drop(d)
+	t.dismiss(dialogSize)
+	give(&t.pools.dialogs, d)
+	t.settle(s)
+}
+
+// answered starts a call at the 2xx to the attempt's INVITE; once per dialog.
+func (t *Tracker) answered(a *attempt, v *view) {
+	d := a.set.dialogs.get(dialogKey(v.ft, v.tt))
+	if d != nil && !d.unanswered() {
+		t.alive(d, v)
+		if a.state != answered {
+			t.stepAttempt(a, saw2xx)
+		}
+		return
+	}
+	if !a.asking && v.cseq == a.cseq { // its INVITE may still come
+		if d == nil {
+			t.newDialog2xx(a.set, a, v)
+			return
+		}
+	}
+	if a.rec.PDD < 0 && a.asked {
+		a.rec.PDD, a.rec.PDDSource = since(a.first, v.time), v.code
+	}
+	late := d != nil
+	if !late {
+		d = t.newDialog(a.set, confirmed, v)
+	}
+	t.fillDialog(d, a, v)
+	t.stepAttempt(a, saw2xx)
+	a.dialogs++
+	if a.dialogs > 1 {
+		t.markForked(a)
+	}
+	if late {
+		t.stepDialog(d, sawIts2xx)
+		if d.byeAnswer != 0 {
+			t.stepDialog(d, sawByeOK)
+		}
+		return
+	}
+	t.sayStart(d)
+	t.armDialog(d)
+}
+
+// fillDialog makes the dialog's record of its attempt and the 2xx.
+func (t *Tracker) fillDialog(d *dialog, a *attempt, v *view) {
+	d.rec.CopyFrom(&a.rec)
+	d.rec.Incomplete &^= event.NoResponse
+	t.fillAnswer(&d.rec, v)
+	d.rec.Start, d.rec.Setup = a.first, since(a.first, v.time)
+	d.rec.Delay = since(a.round, v.time)
+	if a.ringing != 0 {
+		d.rec.Ring = since(a.ringing, v.time)
+	}
+	if !a.asked {
+		d.rec.Start, d.rec.Setup, d.rec.Delay = 0, -1, -1
+		d.rec.Incomplete |= event.NoInvite
+	}
+	if a.creds.n > 0 || a.asked {
+		d.rec.Branches = a.hops.branches()
+	}
+	for i := range a.hops {
+		if c := a.hops[i].code; c >= 300 {
+			d.rec.AddCode(&d.rec.Codes, c)
+		}
+	}
+	t.finishStart(d, v, v.ft)
+}
+
+// finishStart sets what every start has.
+func (t *Tracker) finishStart(d *dialog, v *view, caller uint64) {
+	d.caller, d.cseq, d.answered, d.seen = caller, v.cseq, v.time, v.time
+	if !v.m.Has(sip.HeaderContact) {
+		d.rec.Anomalies |= event.NoContact
+	}
+	t.sessionTimer(d, v)
+	d.rec.Shrink()
+}
+
+// newDialog2xx keeps a 2xx whose INVITE was not seen yet. a may be nil.
+func (t *Tracker) newDialog2xx(s *callSet, a *attempt, v *view) {
+	d := s.dialogs.get(dialogKey(v.ft, v.tt))
+	if d == nil {
+		d = t.newDialog(s, awaited, v)
+	} else if !d.unanswered() {
+		return
+	}
+	late := d.unanswered()
+	if a != nil && a.asked {
+		t.fillDialog(d, a, v)
+	} else {
+		d.rec.Reset()
+		t.fillUnasked(&d.rec, v)
+		t.fillAnswer(&d.rec, v)
+		t.finishStart(d, v, v.ft)
+	}
+	d.rec.Incomplete |= event.NoInvite
+	if late {
+		t.stepDialog(d, sawIts2xx)
+		if d.byeAnswer != 0 {
+			t.stepDialog(d, sawByeOK)
+		}
+		return
+	}
+	t.armDialog(d)
+}
+
+// completeDialog gives a 2xx that was early its INVITE.
+func (t *Tracker) completeDialog(d *dialog, a *attempt) {
+	at, answer := d.answered, &t.temp
+	answer.CopyFrom(&d.rec)
+	d.rec.CopyFrom(&a.rec)
+	d.rec.Code, d.rec.SessionExpires = answer.Code, answer.SessionExpires
+	d.rec.Set(&d.rec.Status, answer.Bytes(answer.Status))
+	d.rec.Set(&d.rec.Server, answer.Bytes(answer.Server))
+	d.rec.Set(&d.rec.To.Tag, answer.Bytes(answer.To.Tag))
+	d.rec.Start, d.rec.Setup, d.rec.Delay = min(a.first, at), since(a.first, at), since(a.round, at)
+	if d.rec.PDD < 0 {
+		d.rec.PDD, d.rec.PDDSource = since(a.first, at), answer.Code
+	}
+	a.dialogs++
+	if a.dialogs > 1 {
+		t.markForked(a)
+	}
+	t.stepDialog(d, sawItsInvite)
+}
+
+// markForked labels every dialog of an INVITE that was answered more than once.
+func (t *Tracker) markForked(a *attempt) {
+	for _, d := range a.set.dialogs.latest() {
+		if d.caller == a.key {
+			d.rec.Forked = true
+		}
+	}
+	a.rec.Forked = true
+}
+
+// assume takes a dialog as established that was up before we saw it: silently.
+func (t *Tracker) assume(v *view) *dialog {
+	if v.tt == 0 {
+		return nil
+	}
+	d := t.newDialog(t.setOf(v), assumed, v)
+	t.fillRequest(&d.rec, v)
+	d.rec.Incomplete |= event.NoInvite
+	d.rec.RequestURI = event.URI{}
+	if v.method == sip.MethodAck {
+		d.caller, d.acked = v.ft, true
+	}
+	d.rec.Shrink()
+	t.armDialog(d)
+	return d
+}
+
+// assumeAnswered makes the dialog that an ACK of an unseen 2xx speaks of.
+func (t *Tracker) assumeAnswered(a *attempt) {
+	key := dialogKey(a.key, a.ackTag)
+	if a.set.dialogs.get(key) != nil {
+		return
+	}
+	t.makeRoom(dialogSize)
+	d := take(&t.pools.dialogs)
+	rec := d.rec
+	*d = dialog{set: a.set, key: key, state: assumed, rec: rec, first: a.first, seen: t.now, caller: a.key, cseq: a.cseq, acked: true}
+	d.rec.CopyFrom(&a.rec)
+	d.rec.Incomplete |= event.NoResponse
+	d.timer.owner, d.link.owner = d, d
+	a.set.dialogs.put(d)
+	t.admit(dialogSize)
+	t.armDialog(d)
+}
+
+// alive notes a sign of life.
+func (t *Tracker) alive(d *dialog, v *view) {
+	d.seen = max(d.seen, v.time)
+	d.rec.AddAddr(&d.rec.Legs, v.p.Src.Addr())
+	d.rec.AddAddr(&d.rec.Legs, v.p.Dst.Addr())
+}
+
+// sessionTimer takes over what a 2xx to INVITE or UPDATE says (RFC 4028 §7.2):
+// an interval counts from that 2xx, and none turns the timer off.
+func (t *Tracker) sessionTimer(d *dialog, v *view) {
+	if v.code < 200 || v.code > 299 {
+		return
+	}
+	d.expires = 0
+	if b := v.m.Value(sip.HeaderSessionExpires); b != nil {
+		if n, ok := sip.Seconds(b); ok && n > 0 {
+			d.expires, d.refreshed = n, v.time
+			d.rec.SessionExpires = n
+		}
+	}
+	if d.state == confirmed {
+		t.armDialog(d)
+	}
+}

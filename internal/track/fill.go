@@ -1,0 +1,382 @@
+package track
+
+import (
+	"bytes"
+	"net/netip"
+	"strconv"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+)
+
+// fillPacket copies what the packet says: addresses as the request has them, so
+// an answer's are reversed.
+func (t *Tracker) fillPacket(e *event.Event, p *packet.Packet, request bool) {
+	e.Src, e.Dst = p.Src, p.Dst
+	if !request {
+		e.Src, e.Dst = p.Dst, p.Src
+	}
+	e.Transport = event.Transport(p.Transport)
+	e.VLANs = [2]uint16{}
+	for i, id := range p.VLANs {
+		if i < len(e.VLANs) {
+			e.VLANs[i] = id
+		}
+	}
+	for _, l := range p.Encap {
+		e.Add(&e.Encap, []byte(l.String()))
+	}
+	if t.capture != "" {
+		e.SetString(&e.Capture, t.capture)
+	}
+	if t.iface != "" {
+		e.SetString(&e.Iface, t.iface)
+	}
+	e.AddAddr(&e.Legs, p.Src.Addr())
+	e.AddAddr(&e.Legs, p.Dst.Addr())
+}
+
+// fillRequest copies what a record tells of a request. e is empty before.
+func (t *Tracker) fillRequest(e *event.Event, v *view) {
+	m := v.m
+	t.fillPacket(e, v.p, v.request)
+	t.fillCommon(e, v)
+	setURI(e, &e.RequestURI, m.RequestURI())
+	e.Set(&e.Method, m.MethodName())
+	via := m.Via()
+	e.Set(&e.Branch, via.Branch())
+	e.Set(&e.ViaTransport, via.Transport())
+	t.fillList(e, &e.Via, sip.HeaderVia)
+	if b := m.Value(sip.HeaderMaxForwards); len(b) > 0 {
+		if n, ok := sip.Seconds(b); ok {
+			e.MaxForwards, e.HasMaxForwards = int16(min(n, 32767)), true
+		}
+	} else {
+		e.Anomalies |= event.NoMaxForwards
+	}
+	if b := m.Value(sip.HeaderUserAgent); b != nil {
+		e.Set(&e.UserAgent, b)
+	}
+	t.fillContact(e, &e.Contact)
+	t.fillList(e, &e.PAI, sip.HeaderPAssertedIdentity)
+	t.fillList(e, &e.Diversion, sip.HeaderDiversion)
+	t.fillList(e, &e.History, sip.HeaderHistoryInfo)
+	t.fillPrivacy(e)
+	t.fillAddr(e, &e.PPI, sip.HeaderPPreferredIdentity)
+	t.fillAddr(e, &e.RPID, sip.HeaderRemotePartyID)
+	t.fillAuth(e)
+	t.fillReason(e)
+	t.fillSDP(e)
+	t.fillIdentity(e)
+	if b := m.Value(sip.HeaderSessionID); b != nil {
+		local, remote := sessionID(b)
+		e.Set(&e.SessionLocal, local)
+		e.Set(&e.SessionRemote, remote)
+	}
+	e.Emergency = t.emergency(v)
+}
+
+// fillCommon copies what request and answer share.
+func (t *Tracker) fillCommon(e *event.Event, v *view) {
+	m := v.m
+	e.Set(&e.CallID, m.CallID())
+	setParty(e, &e.From, m.From())
+	setParty(e, &e.To, m.To())
+	n, method := m.CSeq()
+	e.CSeq, e.HasCSeq = n, true
+	e.Set(&e.CSeqMethod, method)
+	e.Anomalies |= oddities(m)
+	if b := m.Value(sip.HeaderContentType); b != nil {
+		e.Set(&e.ContentType, b)
+	}
+}
+
+// fillUnasked makes the record of a request of which only an answer was seen.
+func (t *Tracker) fillUnasked(e *event.Event, v *view) {
+	t.fillPacket(e, v.p, false)
+	t.fillCommon(e, v)
+	_, method := v.m.CSeq()
+	e.Set(&e.Method, method)
+	via := v.m.Via()
+	e.Set(&e.Branch, via.Branch())
+	e.Set(&e.ViaTransport, via.Transport())
+}
+
+// fillAnswer adds what a final answer says.
+func (t *Tracker) fillAnswer(e *event.Event, v *view) {
+	m := v.m
+	e.Code = v.code
+	e.Set(&e.Status, m.ReasonPhrase())
+	if tag := m.To().Tag(); len(tag) > 0 {
+		e.Set(&e.To.Tag, tag)
+	} else {
+		e.Anomalies |= event.NoToTag
+	}
+	switch ua, server := m.Value(sip.HeaderUserAgent), m.Value(sip.HeaderServer); {
+	case ua != nil:
+		e.Set(&e.Server, ua)
+	case server != nil:
+		e.Set(&e.Server, server)
+	}
+	if b := m.Value(sip.HeaderRetryAfter); b != nil {
+		e.RetryAfter, _ = sip.Seconds(b)
+	}
+	via := m.Via()
+	if host, err := netip.ParseAddr(string(via.Received())); err == nil {
+		port, _ := via.RPort()
+		e.NAT = netip.AddrPortFrom(host, port)
+	}
+	e.Anomalies |= oddities(m)
+	t.fillReason(e)
+	t.fillSDP(e)
+	if b := m.Value(sip.HeaderSessionID); b != nil {
+		local, _ := sessionID(b) // the answering side's own
+		e.Set(&e.SessionRemote, local)
+	}
+	e.AddAddr(&e.Legs, v.p.Src.Addr())
+	e.AddAddr(&e.Legs, v.p.Dst.Addr())
+}
+
+func setURI(e *event.Event, to *event.URI, u *sip.URI) {
+	port, _ := u.Port()
+	e.SetURI(to, u.Bytes(), u.Scheme(), u.User(), u.Host(), port)
+}
+
+func setParty(e *event.Event, to *event.Party, a *sip.Addr) {
+	e.Set(&to.Display, a.Display())
+	setURI(e, &to.URI, a.URI())
+	e.Set(&to.Tag, a.Tag())
+}
+
+// fillList copies every value of a header.
+func (t *Tracker) fillList(e *event.Event, l *event.List, h sip.Header) {
+	m := t.view.m
+	if !m.Has(h) {
+		return
+	}
+	l.Clear()
+	values := m.Values(h)
+	for b, ok := values.Next(); ok; b, ok = values.Next() {
+		e.Add(l, b)
+	}
+}
+
+// fillPrivacy splits on semicolons (RFC 3323 §4.2).
+func (t *Tracker) fillPrivacy(e *event.Event) {
+	b := t.view.m.Value(sip.HeaderPrivacy)
+	for len(b) > 0 {
+		word, rest, _ := bytes.Cut(b, []byte{';'})
+		if word = bytes.TrimSpace(word); len(word) > 0 {
+			e.Add(&e.Privacy, word)
+		}
+		b = rest
+	}
+}
+
+func (t *Tracker) fillAddr(e *event.Event, to *event.URI, h sip.Header) {
+	b := t.view.m.Value(h)
+	if b == nil {
+		return
+	}
+	if t.addr.Parse(b) {
+		setURI(e, to, t.addr.URI())
+	}
+}
+
+func (t *Tracker) fillContact(e *event.Event, to *event.Party) {
+	m := t.view.m
+	if !m.Has(sip.HeaderContact) {
+		return
+	}
+	values := m.Values(sip.HeaderContact)
+	b, ok := values.Next()
+	if !ok {
+		return
+	}
+	if !t.addr.Parse(b) {
+		e.Anomalies |= event.ContactBroken
+		return
+	}
+	if !t.addr.Star() {
+		setParty(e, to, &t.addr)
+	}
+}
+
+// fillAuth copies user, realm and scheme of the first credentials.
+func (t *Tracker) fillAuth(e *event.Event) {
+	m := t.view.m
+	b := m.Value(sip.HeaderAuthorization)
+	if b == nil {
+		b = m.Value(sip.HeaderProxyAuthorization)
+	}
+	if b == nil || !t.authHeader.Parse(b) {
+		return
+	}
+	e.Set(&e.AuthScheme, t.authHeader.Scheme())
+	e.Set(&e.AuthUser, t.authHeader.Username())
+	e.Set(&e.AuthRealm, t.authHeader.Realm())
+	t.idBuf = t.idBuf[:0]
+	e.Proof = t.digest([][]byte{t.authHeader.Nonce(), t.authHeader.Response()})
+}
+
+// fillReason reads Reason headers (RFC 3326): protocol, cause and text of each.
+func (t *Tracker) fillReason(e *event.Event) {
+	m := t.view.m
+	if !m.Has(sip.HeaderReason) {
+		return
+	}
+	e.ReasonProtocol.Clear()
+	e.ReasonCause.Clear()
+	e.ReasonText.Clear()
+	values := m.Values(sip.HeaderReason)
+	for b, ok := values.Next(); ok; b, ok = values.Next() {
+		protocol, rest, _ := bytes.Cut(b, []byte{';'})
+		protocol = bytes.TrimSpace(protocol)
+		e.Add(&e.ReasonProtocol, protocol)
+		params := sip.ParseParams(rest)
+		var cause, text []byte
+		for name, value, ok := params.Next(); ok; name, value, ok = params.Next() {
+			switch {
+			case bytes.EqualFold(name, []byte("cause")):
+				cause = value
+			case bytes.EqualFold(name, []byte("text")):
+				text = value
+			}
+		}
+		if cause != nil {
+			e.Add(&e.ReasonCause, cause)
+		}
+		if text != nil {
+			e.Add(&e.ReasonText, text)
+		}
+		if bytes.EqualFold(protocol, []byte("Q.850")) {
+			if n, ok := sip.Seconds(cause); ok && n < 128 {
+				e.Q850 = uint8(n)
+				e.Set(&e.Q850Text, text)
+			}
+		}
+	}
+}
+
+// fillSDP takes the summary of a session description. That of the answer, which
+// comes later, replaces that of the offer: it is what was agreed on.
+func (t *Tracker) fillSDP(e *event.Event) {
+	m := t.view.m
+	body := m.Body()
+	if len(body) == 0 {
+		return
+	}
+	body = sip.SDPBody(m.Value(sip.HeaderContentType), body)
+	s := &t.sdp
+	if len(body) == 0 || !s.Parse(body) {
+		return
+	}
+	e.Codecs.Clear()
+	e.Media.Clear()
+	for i := range s.NumCodecs() {
+		e.Add(&e.Codecs, s.Codec(i))
+	}
+	for i := range s.NumMedia() {
+		e.Add(&e.Media, s.Media(i).Type)
+	}
+	e.Set(&e.Conn, s.Connection())
+	e.Ptime, e.MaxPtime = uint16(min(s.Ptime(), 1<<16-1)), uint16(min(s.MaxPtime(), 1<<16-1))
+	e.SRTP, e.ICE, e.Ses = s.SRTP(), s.ICE(), true
+}
+
+// sessionID splits a Session-ID (RFC 7989 §5): the sender's UUID and the other's.
+func sessionID(b []byte) (local, remote []byte) {
+	local, rest, _ := bytes.Cut(b, []byte{';'})
+	params := sip.ParseParams(rest)
+	for name, value, ok := params.Next(); ok; name, value, ok = params.Next() {
+		if bytes.EqualFold(name, []byte("remote")) {
+			remote = value
+		}
+	}
+	return bytes.TrimSpace(local), remote
+}
+
+// oddities turns what the parser noticed into labels.
+func oddities(m *sip.Message) (a event.Anomalies) {
+	o := m.Oddities()
+	if o == 0 && !m.BodyCut() {
+		return 0
+	}
+	for _, pair := range oddityLabels {
+		if o&pair.odd != 0 {
+			a |= pair.label
+		}
+	}
+	if m.BodyCut() {
+		a |= event.BodyTruncated
+	}
+	return a
+}
+
+var oddityLabels = [...]struct {
+	odd   sip.Oddity
+	label event.Anomalies
+}{
+	{sip.OddLFOnly, event.LFOnly},
+	{sip.OddJunkBefore, event.JunkBefore},
+	{sip.OddStartLineSpace, event.StartLineSpace},
+	{sip.OddNoBranch, event.NoBranch},
+	{sip.OddNoFromTag, event.NoFromTag},
+	{sip.OddControlChar, event.ControlChar},
+	{sip.OddContentLengthShort, event.BytesAfterBody},
+	{sip.OddDisplayName, event.DisplayName},
+	{sip.OddSpaceInURI, event.SpaceInURI},
+	{sip.OddContactUnparsable, event.ContactBroken},
+}
+
+// emergency reports whether a request asks for an emergency service: its URN
+// (RFC 5031), the priority (RFC 3261 §20.26), or a number from the configuration.
+func (t *Tracker) emergency(v *view) bool {
+	if v.method != sip.MethodInvite && v.method != sip.MethodMessage {
+		return false
+	}
+	u := v.m.RequestURI()
+	if u.SchemeIs("urn") {
+		const sos = "urn:service:sos"
+		b := u.Bytes()
+		return len(b) >= len(sos) && bytes.EqualFold(b[:len(sos)], []byte(sos)) && (len(b) == len(sos) || b[len(sos)] == '.' || b[len(sos)] == ';')
+	}
+	if b := v.m.Value(sip.HeaderPriority); b != nil && bytes.EqualFold(b, []byte("emergency")) {
+		return true
+	}
+	user := u.User()
+	for _, n := range t.cfg.Emergency {
+		if string(user) == n {
+			return true
+		}
+	}
+	return false
+}
+
+// aorOf writes an address of record into the tracker's scratch space: scheme,
+// unescaped user, lower-case host, port if written (events.md, Identity). It is
+// valid until the next call.
+func (t *Tracker) aorOf(u *sip.URI) []byte {
+	b := appendLower(t.scratch[:0], u.Scheme())
+	b = append(b, ':')
+	if user := u.User(); len(user) > 0 {
+		b = append(sip.AppendUnescaped(b, user), '@')
+	}
+	b = appendLower(b, u.Host())
+	if port, ok := u.Port(); ok {
+		b = strconv.AppendUint(append(b, ':'), uint64(port), 10)
+	}
+	t.scratch = b
+	return b
+}
+
+func appendLower(dst, b []byte) []byte {
+	for _, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}

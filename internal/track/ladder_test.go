@@ -1,0 +1,124 @@
+package track
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
+)
+
+// TestLadders plays every ladder of testdata through a tracker.
+func TestLadders(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no ladders", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := siptest.ParseLadder(file, data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			siptest.Check(t, l.Want, play(t, l))
+		})
+	}
+}
+
+// play runs a ladder and returns copies of its events.
+func play(t *testing.T, l *siptest.Ladder) []event.Event {
+	cfg, how := ladderConfig(t, l)
+	tr := New(cfg)
+	var all, events []event.Event
+	keep := func(got []event.Event) {
+		for i := range got {
+			all = append(all, event.Event{})
+			all[len(all)-1].CopyFrom(&got[i])
+		}
+		events = got[:0]
+	}
+	var m sip.Message
+	for i := range l.Steps {
+		s := &l.Steps[i]
+		keep(tr.Advance(events, s.Time))
+		if s.Payload == nil {
+			continue
+		}
+		p := packet.Packet{Time: s.Time, Src: s.Src, Dst: s.Dst, Transport: packet.UDP, Payload: s.Payload}
+		if m.Parse(s.Payload, false) != sip.OK {
+			keep(tr.Unusable(events, &p, &m))
+			continue
+		}
+		keep(tr.See(events, &p, &m))
+	}
+	keep(tr.Flush(events, how))
+	checkTables(t, tr)
+	return all
+}
+
+// checkTables holds the tables of a tracker against each other.
+func checkTables(t *testing.T, tr *Tracker) {
+	t.Helper()
+	entries := len(tr.auth.clients)
+	for _, s := range tr.calls.sets {
+		entries += len(s.attempts.items) + len(s.dialogs.items) + len(s.requests.items)
+	}
+	if free := tr.calls.entries - entries; free < 0 || free > len(tr.auth.holds)+len(tr.bads) {
+		t.Errorf("%d entries are counted, %d are there", tr.calls.entries, entries)
+	}
+	for m := range tr.stats.Unexpected {
+		for s := range tr.stats.Unexpected[m] {
+			for y, n := range tr.stats.Unexpected[m][s] {
+				if n > 0 {
+					mm := []*machine{&attemptMachine, &dialogMachine, &requestMachine, &bindingMachine}[m]
+					t.Errorf("%s: in state %s, %s is not in the table", mm.name, mm.states[s], mm.symbols[y])
+				}
+			}
+		}
+	}
+}
+
+func ladderConfig(t *testing.T, l *siptest.Ladder) (Config, Flush) {
+	cfg, how := DefaultConfig(), FlushPending
+	for k, v := range l.Config {
+		d, _ := time.ParseDuration(v)
+		n, _ := strconv.Atoi(v)
+		switch k {
+		case "end":
+			how = map[string]Flush{"pending": FlushPending, "all": FlushAll, "none": FlushNone}[v]
+		case "auth_linger":
+			cfg.AuthLinger = d
+		case "retry_linger":
+			cfg.RetryLinger = d
+		case "reg_exp_delta":
+			cfg.RegExpDelta = d
+		case "reg_del_delay":
+			cfg.RegDelDelay = d
+		case "established":
+			cfg.Established = d
+		case "warmup":
+			cfg.Warmup = d
+		case "contact_ignore_port":
+			cfg.ContactIgnorePort = v == "true"
+		case "auth_failed_codes":
+			cfg.AuthFailedCodes = append(cfg.AuthFailedCodes, AuthFailedCode{Code: n, All: true})
+		case "calls_max_entries":
+			cfg.MaxCalls = n
+		case "regs_max_entries":
+			cfg.MaxRegs = n
+		default:
+			t.Fatalf("config: no key %q", k)
+		}
+	}
+	return cfg, how
+}

@@ -1,0 +1,693 @@
+package track
+
+import (
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+)
+
+// The machine of every other transaction (RFC 3261 §17.1.2): OPTIONS, MESSAGE,
+// SUBSCRIBE and their like, REGISTER (whose bindings are register.go's), BYE
+// (whose dialog is bye.go's) and re-INVITE.
+//
+// A request is seen on the hops it passes, and so are its answers. The first 2xx
+// decides wherever it is seen; another final only where the first requester gets
+// it. What is over is remembered for 64*T1 (RFC 3261 §17.2.2 Timer J), so that a
+// retransmission finds it.
+const (
+	trying    state = iota // the request was seen (RFC 3261 §17.1.2.2 Trying)
+	pending                // a provisional answer was seen (Proceeding)
+	unasked                // only answers were seen so far
+	completed              // decided
+)
+
+const (
+	sawNew        symbol = iota // the request, or the same with other credentials
+	sawAgain                    // a retransmission or another hop
+	sawTrying                   // 1xx
+	sawOK                       // 2xx
+	sawAbsorbed                 // a final of BYE, REGISTER 2xx or re-INVITE: others speak for it
+	sawRefused                  // >= 300 to the first requester
+	sawAsked                    // a first challenge, an expired nonce, or one that is held
+	sawMistaken                 // a challenge that means a wrong password
+	sawAside                    // a final elsewhere, or from a stranger
+	sawTimerF                   // no final answer in time
+	sawTimerOK                  // the same, but a stranger's 2xx was noted
+	sawTimerNoted               // the same, but a refusal was noted elsewhere
+	sawTimerNone                // the same, for a request that others speak for
+)
+
+var requestMachine = machine{
+	id:     requestID,
+	name:   "request",
+	states: []string{"trying", "proceeding", "unasked", "completed"},
+	symbols: []string{"request", "again", "1xx", "2xx", "absorbed final", "refused", "challenge", "wrong password", "noted final",
+		"Timer F", "Timer F, 2xx noted", "Timer F, refusal noted", "Timer F, silent"},
+	cells: requestTable,
+}
+
+var requestTable = table{
+	trying: {
+		sawNew:        {trying, event.None, seen}, // §22.2, under the same CSeq
+		sawAgain:      {trying, event.None, ignore},
+		sawTrying:     {pending, event.None, seen},           // §17.1.2.2
+		sawOK:         {completed, event.OtherOK, seen},      // §17.1.2.2
+		sawAbsorbed:   {completed, event.None, seen},         //
+		sawRefused:    {completed, event.OtherFailed, seen},  // §17.1.2.2
+		sawAsked:      {completed, event.None, seen},         // §22.1
+		sawMistaken:   {completed, event.AuthFailed, seen},   // §22.2
+		sawAside:      {trying, event.None, ignore},          // §16.7
+		sawTimerF:     {completed, event.OtherTimeout, seen}, // §17.1.2.2 Timer F
+		sawTimerOK:    {completed, event.OtherOK, guess},     //
+		sawTimerNoted: {completed, event.OtherFailed, guess}, //
+		sawTimerNone:  {completed, event.None, seen},         //
+	},
+	pending: {
+		sawNew:        {trying, event.None, seen},
+		sawAgain:      {pending, event.None, ignore},
+		sawTrying:     {pending, event.None, ignore},
+		sawOK:         {completed, event.OtherOK, seen},
+		sawAbsorbed:   {completed, event.None, seen},
+		sawRefused:    {completed, event.OtherFailed, seen},
+		sawAsked:      {completed, event.None, seen},
+		sawMistaken:   {completed, event.AuthFailed, seen},
+		sawAside:      {pending, event.None, ignore},
+		sawTimerF:     {completed, event.OtherTimeout, seen},
+		sawTimerOK:    {completed, event.OtherOK, guess},
+		sawTimerNoted: {completed, event.OtherFailed, guess},
+		sawTimerNone:  {completed, event.None, seen},
+	},
+	unasked: {
+		sawNew:       {trying, event.None, seen}, // the answer was early
+		sawTrying:    {unasked, event.None, ignore},
+		sawAside:     {unasked, event.None, ignore},
+		sawOK:        {completed, event.OtherOK, guess},     // the request was missed
+		sawAbsorbed:  {completed, event.None, guess},        //
+		sawRefused:   {completed, event.OtherFailed, guess}, //
+		sawTimerNone: {completed, event.None, ignore},       // a provisional or a challenge alone
+	},
+	completed: {
+		sawNew:      {trying, event.None, seen}, // §22.2, under the same CSeq
+		sawAgain:    {completed, event.None, ignore},
+		sawTrying:   {completed, event.None, ignore},
+		sawOK:       {completed, event.None, ignore},
+		sawAbsorbed: {completed, event.None, ignore},
+		sawRefused:  {completed, event.None, ignore},
+		sawAsked:    {completed, event.None, ignore},
+		sawMistaken: {completed, event.None, ignore},
+		sawAside:    {completed, event.None, ignore},
+	},
+}
+
+// request is one such transaction.
+type request struct {
+	timer timer
+	link  link
+	set   *callSet
+	key   uint64
+	state state
+
+	method sip.Method
+	ft, tt uint64
+	cseq   uint32
+	rec    event.Event
+	hops   hops
+	creds  creds
+	early  challenges
+	holds  *hold // failures that this request decides
+
+	first   int64
+	decided int64
+	told    bool // rec holds a final that the first requester got
+	asked   bool // the request was seen
+
+	granted        event.List // contacts of a 2xx to REGISTER, in rec
+	grantedExpires int64      // its Expires, in s; -1 is none
+}
+
+func (r *request) keyOf() uint64 { return r.key }
+
+const requestSize = 1900 // bytes, with the text of a usual record
+
+func (t *Tracker) newRequest(s *callSet, v *view, tt uint64) *request {
+	t.makeRoom(requestSize)
+	r := take(&t.pools.requests)
+	rec, h := r.rec, r.hops[:0]
+	*r = request{set: s, key: v.key(tt), state: unasked, method: v.method, ft: v.ft, tt: tt, cseq: v.cseq, rec: rec, hops: h, first: v.time}
+	r.rec.Reset()
+	r.timer.owner, r.link.owner = r, r
+	s.requests.put(r)
+	t.admit(requestSize)
+	return r
+}
+
+func (t *Tracker) freeRequest(r *request) {
+	t.wheel.clear(&r.timer)
+	r.link.leave()
+	s := r.set
+	s.requests.drop(r)
+	t.dismiss(requestSize)
+	give(&t.pools.requests, r)
+	t.settle(s)
+}
+
+// stepRequest moves the transaction and says what the table says.
+func (t *Tracker) stepRequest(r *request, y symbol) {
+	c := t.step(&requestMachine, r.state, y)
+	old := r.state
+	r.state = c.next
+	switch c.emit {
+	case event.None:
+	case event.AuthFailed:
+		t.finishAuthFailed(t.send(event.AuthFailed, &r.rec), r.first, r.decided, &r.creds)
+	default:
+		t.sayRequest(r, c.emit, y)
+	}
+	if old != c.next {
+		t.armRequest(r)
+	}
+}
+
+func (t *Tracker) armRequest(r *request) {
+	w := worthRequest
+	switch r.state {
+	case unasked:
+		t.arm(&r.timer, t.now, t.cfg.Early)
+	case trying:
+		t.arm(&r.timer, r.first, t.cfg.Request)
+	case completed:
+		w = worthOver
+		t.arm(&r.timer, t.now, t.cfg.Completed)
+	}
+	t.rank(&r.link, w)
+}
+
+func (r *request) expire(t *Tracker) {
+	switch r.state {
+	case unasked:
+		t.endUnasked(r)
+	case trying, pending:
+		t.timeoutRequest(r)
+	default:
+		t.freeRequest(r)
+	}
+}
+
+// timeoutRequest is Timer F: what was noted elsewhere decides, if anything.
+func (t *Tracker) timeoutRequest(r *request) {
+	code, at := r.hops.noted()
+	y := sawTimerF
+	switch {
+	case r.quiet():
+		y = sawTimerNone
+	case code == 401 || code == 407:
+		y = sawTimerNone
+	case code >= 300:
+		y = sawTimerNoted
+	case code != 0 && r.method == sip.MethodRegister:
+		y = sawTimerNone
+	case code != 0:
+		y = sawTimerOK
+	}
+	if code != 0 && code != r.rec.Code {
+		r.rec.Code, r.rec.Status = code, event.Text{}
+	}
+	if code != 0 {
+		r.decided = at
+	}
+	t.stepRequest(r, y)
+	t.decide(take1(&r.holds), true, event.NoResponse)
+}
+
+// endUnasked decides on answers whose request did not come.
+func (t *Tracker) endUnasked(r *request) {
+	code := r.rec.Code
+	switch {
+	case r.method == sip.MethodBye && code != 0:
+		t.byeAnswered(r, true)
+		t.stepRequest(r, sawAbsorbed)
+	case code == 0, code == 401, code == 407, r.quiet(), t.badAnswer(r):
+		t.stepRequest(r, sawTimerNone)
+	case r.method == sip.MethodRegister && code < 300:
+		t.boundUnasked(r)
+		t.stepRequest(r, sawAbsorbed)
+	case code < 300:
+		t.stepRequest(r, sawOK)
+	default:
+		t.stepRequest(r, sawRefused)
+	}
+}
+
+// quiet reports whether nothing is said of the request's outcome itself.
+func (r *request) quiet() bool { return r.method == sip.MethodBye || r.method == sip.MethodInvite }
+
+func (r *request) flush(t *Tracker, _ bool) {
+	if r.state == completed {
+		return
+	}
+	t.wheel.clear(&r.timer)
+	r.expire(t)
+}
+
+func (r *request) evict(t *Tracker) {
+	if r.state != completed {
+		r.expire(t)
+	}
+	if r.set != nil && r.set.requests.get(r.key) == r {
+		t.freeRequest(r)
+	}
+}
+
+// request follows a request that is neither INVITE, ACK nor CANCEL, or is a
+// re-INVITE.
+func (t *Tracker) request(v *view) {
+	s := t.setOf(v)
+	r := s.requests.get(v.key(v.tt))
+	if r == nil {
+		r = earlyAnswer(s, v)
+	}
+	if r == nil {
+		r = t.newRequest(s, v, v.tt)
+	}
+	if r.asked && !r.otherCreds(v) {
+		t.repeatRequest(r, v)
+		return
+	}
+	t.startRequest(r, v)
+}
+
+// earlyAnswer finds the transaction that an answer began before its request: the
+// answer has a To tag that a request outside a dialog has not.
+func earlyAnswer(s *callSet, v *view) *request {
+	if v.tt != 0 {
+		return nil
+	}
+	for _, r := range s.requests.latest() {
+		if r.state == unasked && r.ft == v.ft && r.cseq == v.cseq && r.method == v.method {
+			s.requests.drop(r)
+			r.key, r.tt = v.key(0), 0
+			s.requests.put(r)
+			return r
+		}
+	}
+	return nil
+}
+
+// otherCreds reports whether a request with the key of r is another one: other
+// credentials after a challenge, under the same CSeq.
+func (r *request) otherCreds(v *view) bool {
+	return v.creds.n > 0 && v.creds.hash != r.creds.hash && r.state == completed && (r.rec.Code == 401 || r.rec.Code == 407)
+}
+
+func (t *Tracker) startRequest(r *request, v *view) {
+	t.stats.New++
+	early := r.state == unasked && !r.hops.empty()
+	if early {
+		tag := r.rec.To.Tag
+		t.fillRequest(&r.rec, v)
+		if r.rec.To.Tag.Len() == 0 {
+			r.rec.To.Tag = tag
+		}
+	} else {
+		r.rec.Reset()
+		t.fillRequest(&r.rec, v)
+		r.hops, r.told = r.hops[:0], false
+	}
+	r.hops.request(v)
+	r.creds, r.first, r.asked = v.creds, v.time, true
+	if v.method == sip.MethodRegister {
+		t.fillRegister(&r.rec)
+	}
+	r.holds = t.tried(&v.creds, v.cid, r.holds)
+	t.stepRequest(r, sawNew)
+	t.armRequest(r)
+	t.inDialog(r, v)
+	if early {
+		t.replayRequest(r, v)
+	}
+}
+
+// inDialog tells the dialog of its request, and makes the dialog known where its
+// beginning was not seen.
+func (t *Tracker) inDialog(r *request, v *view) {
+	if v.method == sip.MethodBye {
+		t.byeAsked(v)
+		return
+	}
+	if v.tt == 0 {
+		return
+	}
+	d := v.set.dialogs.get(dialogKey(v.ft, v.tt))
+	if d == nil {
+		if a := t.openAttempt(v); a != nil {
+			r.rec.InDialog = true
+			if v.method == sip.MethodInvite && a.ackTag == 0 { // who sends a re-INVITE saw the 2xx that we missed
+				a.confirmedBy(v)
+			}
+			return
+		}
+		switch v.method {
+		case sip.MethodInvite, sip.MethodUpdate, sip.MethodInfo, sip.MethodRefer:
+			d = t.assume(v)
+		default:
+			return
+		}
+	}
+	r.rec.InDialog = true
+	t.alive(d, v)
+	if n := counted(v.method); d.rec.Requests[n] < 1<<16-1 {
+		d.rec.Requests[n]++
+	}
+	if v.method == sip.MethodInvite && r.rec.Ses {
+		d.rec.Held = d.rec.Held || t.sdp.Held()
+	}
+}
+
+// openAttempt finds the attempt whose early dialog a request is in.
+func (t *Tracker) openAttempt(v *view) *attempt {
+	if a := v.set.attempts.get(v.ft); a != nil {
+		return a
+	}
+	return v.set.attempts.get(v.tt)
+}
+
+// confirmedBy notes a request that only an answered call can have.
+func (a *attempt) confirmedBy(v *view) {
+	if tag := v.m.To().Tag(); v.ft == a.key {
+		a.ackTag = v.tt
+		a.rec.Set(&a.rec.To.Tag, tag)
+	} else {
+		a.ackTag = v.ft
+		a.rec.Set(&a.rec.To.Tag, v.m.From().Tag())
+	}
+}
+
+func counted(m sip.Method) event.Counted {
+	switch m {
+	case sip.MethodInvite:
+		return event.CountReInvite
+	case sip.MethodUpdate:
+		return event.CountUpdate
+	case sip.MethodInfo:
+		return event.CountInfo
+	case sip.MethodPrack:
+		return event.CountPrack
+	case sip.MethodRefer:
+		return event.CountRefer
+	case sip.MethodNotify:
+		return event.CountNotify
+	case sip.MethodSubscribe:
+		return event.CountSubscribe
+	case sip.MethodMessage:
+		return event.CountMessage
+	case sip.MethodOptions:
+		return event.CountOptions
+	}
+	return event.CountOther
+}
+
+// repeatRequest takes in a retransmission or another hop.
+func (t *Tracker) repeatRequest(r *request, v *view) {
+	t.stepRequest(r, sawAgain)
+	before := r.hops.requester()
+	i, again := r.hops.request(v)
+	if again {
+		r.rec.RetransRequest++
+		t.stats.Retransmissions++
+		return
+	}
+	t.stats.Hops++
+	if r.state == completed {
+		return
+	}
+	r.rec.AddAddr(&r.rec.Legs, v.p.Src.Addr())
+	r.rec.AddAddr(&r.rec.Legs, v.p.Dst.Addr())
+	if i >= 0 && r.hops.requester() == i && i != before {
+		r.rec.Src, r.rec.Dst = v.p.Src, v.p.Dst
+		setURI(&r.rec, &r.rec.RequestURI, v.m.RequestURI())
+	}
+}
+
+// requestAnswer follows an answer to a request of this machine: it belongs to the
+// request with its tags, else to the one without To tag, else by top Via branch
+// and CSeq (RFC 3261 §17.1.3).
+func (t *Tracker) requestAnswer(v *view) {
+	var r *request
+	if v.set != nil {
+		r = v.set.requests.get(v.key(v.tt))
+		if r == nil && v.tt != 0 {
+			r = v.set.requests.get(v.key(0))
+		}
+		if r == nil {
+			r = t.requestByBranch(v)
+		}
+	}
+	if r == nil {
+		if v.final() && t.unusable(v) {
+			return
+		}
+		r = t.newRequest(t.setOf(v), v, v.tt)
+		t.armRequest(r)
+	}
+	t.answerTo(r, v)
+}
+
+func (t *Tracker) requestByBranch(v *view) *request {
+	if v.branch == 0 {
+		return nil
+	}
+	for _, r := range v.set.requests.latest() {
+		if r.cseq != v.cseq || r.method != v.method {
+			continue
+		}
+		for i := range r.hops {
+			if r.hops[i].branch == v.branch {
+				return r
+			}
+		}
+	}
+	return nil
+}
+
+// answerTo takes in an answer to r.
+func (t *Tracker) answerTo(r *request, v *view) {
+	if !r.asked && r.rec.CallID.Len() == 0 {
+		t.fillUnasked(&r.rec, v)
+	}
+	i, stranger, mismatch := r.hops.answer(v)
+	if mismatch {
+		r.rec.Anomalies |= event.ViaMismatch
+	}
+	if v.code > 100 && !v.challenge() && r.creds.n > 0 && r.state != completed {
+		t.accept(&r.creds, v.cid)
+		t.decide(take1(&r.holds), false, 0)
+	}
+	switch {
+	case r.state == completed:
+		t.afterwards(r, v, i)
+	case v.code < 200:
+		t.stepRequest(r, sawTrying)
+	case i < 0:
+		t.stepRequest(r, sawAside)
+	case stranger:
+		r.hops[i].strange, r.hops[i].finalAt = v.code, v.time
+		r.rec.Anomalies |= event.Unsolicited
+		t.stepRequest(r, sawAside)
+	case v.code < 300:
+		r.hops[i].code, r.hops[i].finalAt = v.code, v.time
+		t.ok(r, v)
+	default:
+		t.refusal(r, v, i)
+	}
+}
+
+// afterwards counts what comes when all is decided.
+func (t *Tracker) afterwards(r *request, v *view, i int) {
+	t.stepRequest(r, sawAside)
+	if i < 0 || v.code < 200 {
+		return
+	}
+	if r.hops[i].code == v.code {
+		t.stats.Retransmissions++
+	} else {
+		r.hops[i].code = v.code
+	}
+	if v.challenge() {
+		t.early.read(t, v)
+		t.give(&t.early, v.cid, t.requestClient(r, v))
+	}
+}
+
+// ok takes in the 2xx that decides.
+func (t *Tracker) ok(r *request, v *view) {
+	t.fillAnswer(&r.rec, v)
+	r.decided = v.time
+	if r.method == sip.MethodRegister {
+		t.keepContacts(r, v)
+	}
+	if r.asked { // else the request may still come
+		t.settleOK(r, v)
+	}
+}
+
+// settleOK decides with the 2xx in rec. answer is nil when that came before.
+func (t *Tracker) settleOK(r *request, answer *view) {
+	switch r.method {
+	case sip.MethodRegister:
+		t.bound(r)
+		t.stepRequest(r, sawAbsorbed)
+	case sip.MethodBye:
+		t.stepRequest(r, sawAbsorbed)
+		t.byeAnswered(r, false)
+	case sip.MethodInvite, sip.MethodUpdate:
+		if d := r.set.dialogs.get(dialogKey(r.ft, r.tt)); d != nil && answer != nil {
+			t.sessionTimer(d, answer)
+		}
+		if r.method == sip.MethodInvite {
+			t.stepRequest(r, sawAbsorbed)
+			return
+		}
+		t.stepRequest(r, sawOK)
+	default:
+		t.stepRequest(r, sawOK)
+	}
+}
+
+// refusal takes in a final >= 300 on hop i.
+func (t *Tracker) refusal(r *request, v *view, i int) {
+	h := &r.hops[i]
+	if h.code == v.code {
+		r.rec.RetransResponse++
+		t.stats.Retransmissions++
+		return
+	}
+	h.code, h.finalAt = v.code, v.time
+	deciding := r.hops.ofRequester(i)
+	if deciding && (!r.told || rank(v.code) < rank(r.rec.Code)) || !r.told && r.rec.Code == 0 {
+		t.fillAnswer(&r.rec, v)
+		r.told = r.told || deciding
+		r.decided = v.time
+	}
+	if v.challenge() && deciding {
+		r.early.read(t, v)
+	}
+	if !r.asked || !deciding || r.hops.refused() < 0 {
+		t.stepRequest(r, sawAside)
+		return
+	}
+	t.settleRefusal(r, v)
+}
+
+// settleRefusal decides with the final in rec, that the first requester got.
+func (t *Tracker) settleRefusal(r *request, v *view) {
+	code := r.rec.Code
+	switch {
+	case code == 401 || code == 407:
+		t.challengeRequest(r, v)
+	case t.countsAsAuthFailed(&r.creds, r.method, code):
+		t.stepRequest(r, sawMistaken)
+	case r.quiet():
+		t.stepRequest(r, sawAbsorbed)
+	default:
+		t.stepRequest(r, sawRefused)
+	}
+	if r.method == sip.MethodBye {
+		t.byeAnswered(r, false)
+	}
+}
+
+// challengeRequest judges the challenge in r.early.
+func (t *Tracker) challengeRequest(r *request, v *view) {
+	cid := r.set.cid
+	verdict := t.judge(&r.creds, &r.early, cid, r.first)
+	t.give(&r.early, cid, t.requestClient(r, v))
+	if r.creds.n > 0 {
+		t.decide(take1(&r.holds), verdict != expiredNonce, 0)
+	}
+	switch verdict {
+	case wrongPassword:
+		t.stepRequest(r, sawMistaken)
+	case heldForRetry:
+		h := t.hold(&r.creds, &r.early, cid)
+		h.ev.CopyFrom(&r.rec)
+		h.ev.Type = event.AuthFailed
+		t.finishAuthFailed(&h.ev, r.first, r.decided, &r.creds)
+		t.stepRequest(r, sawAsked)
+	default:
+		t.stats.Challenges++
+		t.stepRequest(r, sawAsked)
+	}
+}
+
+// requestClient is the AOR under which the client is given nonces: To's for a
+// REGISTER, From's otherwise.
+func (t *Tracker) requestClient(r *request, v *view) uint64 {
+	if r.creds.n > 0 {
+		return r.creds.aor
+	}
+	party := v.m.From()
+	if r.method == sip.MethodRegister {
+		party = v.m.To()
+	}
+	return t.hash(t.aorOf(party.URI()))
+}
+
+// replayRequest lets the answers that came before the request decide.
+func (t *Tracker) replayRequest(r *request, v *view) {
+	for i := range r.hops {
+		if c := r.hops[i].code; c >= 200 && c < 300 {
+			t.settleOK(r, nil)
+			return
+		}
+	}
+	if r.hops.refused() >= 0 {
+		t.settleRefusal(r, v)
+	}
+}
+
+// sayRequest makes other-ok, other-failed or other-timeout.
+func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
+	e := t.send(typ, &r.rec)
+	e.Start, e.Time = r.first, r.decided
+	switch why {
+	case sawTimerF, sawTimerNoted, sawTimerOK:
+		e.Time, e.Timer = r.first+int64(t.cfg.Request), 'F'
+	}
+	e.End = e.Time
+	switch typ {
+	case event.OtherOK:
+		e.Outcome = event.Success
+	default:
+		e.Outcome = event.Failure
+		if typ == event.OtherTimeout {
+			e.Code, e.Status = 0, event.Text{}
+			if t.ending || t.evicting {
+				e.Outcome = event.Unknown
+			}
+		}
+	}
+	if !r.asked {
+		e.Incomplete |= event.NoRequest
+		e.Start, e.End = 0, 0
+	} else if r.decided != 0 {
+		e.Delay = since(r.first, r.decided)
+	}
+	e.Contacts.Clear()
+	t.identify(e, e.Bytes(e.CallID), e.Bytes(e.From.Tag), t.toTag(r, e), number(e.CSeq), e.Bytes(e.CSeqMethod))
+}
+
+// toTag is the To tag that the request had: part of its transaction's identity.
+func (t *Tracker) toTag(r *request, e *event.Event) []byte {
+	if r.tt == 0 {
+		return nil
+	}
+	return e.Bytes(e.To.Tag)
+}
+
+// finishAuthFailed sets what an auth-failed has besides its request's record.
+func (t *Tracker) finishAuthFailed(e *event.Event, asked, at int64, c *creds) {
+	e.Type = event.AuthFailed
+	e.Time, e.Start, e.End, e.Outcome = at, asked, at, event.Failure
+	e.Delay = since(asked, at)
+	e.Contacts.Clear()
+	t.identify(e, e.Bytes(e.CallID), e.Bytes(e.From.Tag), number(e.CSeq), e.Bytes(e.CSeqMethod), e.Proof[:])
+}

@@ -1,0 +1,218 @@
+package track
+
+// callSet is everything that is known of one Call-ID. Two Call-IDs whose seeded
+// 64-bit hashes collide would share one; with a million in memory the odds are
+// one in tens of millions, and nobody outside can aim at it.
+type callSet struct {
+	cid      uint64
+	attempts bag[*attempt]
+	dialogs  bag[*dialog]
+	requests bag[*request]
+}
+
+// keyed is what a bag holds.
+type keyed interface {
+	comparable
+	keyOf() uint64
+}
+
+// bag finds entries by key. Few entries are looked through; a bag that a scanner
+// fills under one Call-ID gets an index.
+type bag[T keyed] struct {
+	items []T
+	index map[uint64]T
+}
+
+const (
+	bagIndexed = 16 // entries from which on a bag has an index
+	looseLimit = 32 // entries that a search by less than the key looks at, latest first
+)
+
+func (b *bag[T]) get(key uint64) (found T) {
+	if b.index != nil {
+		return b.index[key]
+	}
+	for i := len(b.items) - 1; i >= 0; i-- {
+		if b.items[i].keyOf() == key {
+			return b.items[i]
+		}
+	}
+	return found
+}
+
+func (b *bag[T]) put(x T) {
+	b.items = append(b.items, x)
+	switch {
+	case b.index != nil:
+		b.index[x.keyOf()] = x
+	case len(b.items) > bagIndexed:
+		b.index = make(map[uint64]T, 2*len(b.items))
+		for _, y := range b.items {
+			b.index[y.keyOf()] = y
+		}
+	}
+}
+
+func (b *bag[T]) drop(x T) {
+	if b.index != nil {
+		if b.index[x.keyOf()] == x {
+			delete(b.index, x.keyOf())
+		}
+	}
+	last := len(b.items) - 1
+	for i := last; i >= 0; i-- {
+		if b.items[i] != x {
+			continue
+		}
+		var none T
+		b.items[i], b.items[last] = b.items[last], none
+		b.items = b.items[:last]
+		break
+	}
+	if last == 0 {
+		b.index = nil
+	}
+}
+
+// latest is the entries that a search by less than the key may look at.
+func (b *bag[T]) latest() []T {
+	if n := len(b.items); n > looseLimit {
+		return b.items[n-looseLimit:]
+	}
+	return b.items
+}
+
+// calls holds the sets by Call-ID.
+type calls struct {
+	sets    map[uint64]*callSet
+	entries int
+	bytes   int64
+}
+
+func (c *calls) init() { c.sets = make(map[uint64]*callSet) }
+
+// worth orders what gives way when memory is short: the least valuable first.
+type worth uint8
+
+const (
+	worthOver     worth = iota // decided, kept to absorb retransmissions
+	worthRequest               // a transaction without outcome
+	worthAttempt               // a call that was not answered yet
+	worthCall                  // an answered call
+	worthForgiven              // an AOR without bindings
+	worthBinding
+	numWorth
+)
+
+// age is the entries of one worth, oldest first.
+type age struct{ head link }
+
+func (a *age) init() { a.head.prev, a.head.next = &a.head, &a.head }
+
+// link is an entry's place in an age.
+type link struct {
+	prev, next *link
+	owner      evictable
+}
+
+// evictable gives way: it sends what is pending, labelled, and is gone after.
+type evictable interface{ evict(t *Tracker) }
+
+func (l *link) leave() {
+	if l.next == nil {
+		return
+	}
+	l.prev.next, l.next.prev = l.next, l.prev
+	l.prev, l.next = nil, nil
+}
+
+func (t *Tracker) rank(l *link, w worth) {
+	l.leave()
+	tail := &t.ages[w].head
+	l.prev, l.next = tail.prev, tail
+	tail.prev.next, tail.prev = l, l
+}
+
+// makeRoom evicts until one more entry of n bytes fits into the bounds of calls.
+func (t *Tracker) makeRoom(n int) {
+	for t.calls.entries >= t.cfg.MaxCalls || t.calls.bytes+int64(n) > t.cfg.MaxCallsMem {
+		if !t.evictOldest(worthOver, worthCall) {
+			return
+		}
+	}
+}
+
+func (t *Tracker) evictOldest(from, to worth) bool {
+	for w := from; w <= to; w++ {
+		if l := t.ages[w].head.next; l != &t.ages[w].head {
+			t.stats.Evicted[w]++
+			t.evicting = true
+			l.owner.evict(t)
+			t.evicting = false
+			return true
+		}
+	}
+	return false
+}
+
+// pools keep what was freed, so that a steady load allocates nothing.
+type pools struct {
+	sets     []*callSet
+	attempts []*attempt
+	dialogs  []*dialog
+	requests []*request
+	clients  []*client
+	holds    []*hold
+}
+
+// maxPool bounds each pool; beyond it the garbage collector takes over.
+const maxPool = 1 << 14
+
+func take[T any](pool *[]*T) *T {
+	if n := len(*pool); n > 0 {
+		x := (*pool)[n-1]
+		(*pool)[n-1] = nil
+		*pool = (*pool)[:n-1]
+		return x
+	}
+	return new(T)
+}
+
+func give[T any](pool *[]*T, x *T) {
+	if len(*pool) < maxPool {
+		*pool = append(*pool, x)
+	}
+}
+
+// setOf finds or makes the set of the message's Call-ID.
+func (t *Tracker) setOf(v *view) *callSet {
+	if v.set == nil {
+		v.set = take(&t.pools.sets)
+		v.set.cid = v.cid
+		t.calls.sets[v.cid] = v.set
+	}
+	return v.set
+}
+
+// settle frees a set that holds nothing any more.
+func (t *Tracker) settle(s *callSet) {
+	if len(s.attempts.items)+len(s.dialogs.items)+len(s.requests.items) > 0 {
+		return
+	}
+	delete(t.calls.sets, s.cid)
+	if t.view.set == s {
+		t.view.set = nil
+	}
+	give(&t.pools.sets, s)
+}
+
+// admit counts an entry in, leave counts it out.
+func (t *Tracker) admit(n int) {
+	t.calls.entries++
+	t.calls.bytes += int64(n)
+}
+
+func (t *Tracker) dismiss(n int) {
+	t.calls.entries--
+	t.calls.bytes -= int64(n)
+}

@@ -1,0 +1,161 @@
+package track
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+)
+
+// bad remembers a message that was a parse-error, so that the answers to it make
+// no event of their own.
+type bad struct {
+	timer timer
+	link  link
+	keys  [2]uint64 // Call-ID and top Via branch; 0 where they could not be read
+}
+
+const badSize = 200
+
+// Unusable makes the parse-error of a message that Parse refused, and remembers
+// the message. It borrows p and m for the call.
+func (t *Tracker) Unusable(dst []event.Event, p *packet.Packet, m *sip.Message) []event.Event {
+	t.out = dst
+	t.clock(p.Time)
+	keys := t.badKeys(m)
+	if !m.IsRequest() && m.Problem() != sip.Truncated && (t.bads[keys[0]] != nil || t.bads[keys[1]] != nil) {
+		t.stats.AnswersToUnusable++
+		dst, t.out = t.out, nil
+		return dst
+	}
+	if m.IsRequest() && m.Problem() != sip.Truncated {
+		t.remember(keys, p.Time)
+	}
+	t.sayUnusable(p, m)
+	dst, t.out = t.out, nil
+	return dst
+}
+
+func (t *Tracker) badKeys(m *sip.Message) (keys [2]uint64) {
+	if b := m.CallID(); len(b) > 0 {
+		keys[0] = t.hash(b)
+	}
+	if b := m.Via().Branch(); len(b) > len("z9hG4bK") {
+		keys[1] = t.hash(b)
+	}
+	return keys
+}
+
+func (t *Tracker) remember(keys [2]uint64, at int64) {
+	if keys == [2]uint64{} || t.bads[keys[0]] != nil {
+		return
+	}
+	t.makeRoom(badSize)
+	b := &bad{keys: keys}
+	b.timer.owner, b.link.owner = b, b
+	for _, k := range keys {
+		if k != 0 && t.bads[k] == nil {
+			t.bads[k] = b
+		}
+	}
+	t.arm(&b.timer, at, t.cfg.Request)
+	t.rank(&b.link, worthOver)
+	t.admit(badSize)
+}
+
+func (b *bad) expire(t *Tracker) {
+	for _, k := range b.keys {
+		if t.bads[k] == b {
+			delete(t.bads, k)
+		}
+	}
+	t.wheel.clear(&b.timer)
+	b.link.leave()
+	t.dismiss(badSize)
+}
+
+func (b *bad) flush(*Tracker, bool) {}
+func (b *bad) evict(t *Tracker)     { b.expire(t) }
+
+// unusable reports whether an answer without a request is one to a parse-error.
+func (t *Tracker) unusable(v *view) bool {
+	if len(t.bads) == 0 || t.bads[v.cid] == nil && (v.branch == 0 || t.bads[v.branch] == nil) {
+		return false
+	}
+	t.stats.AnswersToUnusable++
+	return true
+}
+
+// badAnswer is the same for an answer that waited.
+func (t *Tracker) badAnswer(r *request) bool {
+	if len(t.bads) == 0 {
+		return false
+	}
+	found := t.bads[r.set.cid] != nil
+	for i := range r.hops {
+		found = found || r.hops[i].branch != 0 && t.bads[r.hops[i].branch] != nil
+	}
+	if found {
+		t.stats.AnswersToUnusable++
+	}
+	return found
+}
+
+func (t *Tracker) sayUnusable(p *packet.Packet, m *sip.Message) {
+	t.view.m, t.view.p = m, p
+	e := t.send(event.ParseError, nil)
+	t.fillPacket(e, p, m.IsRequest())
+	e.Time, e.Outcome = p.Time, event.Failure
+	e.Set(&e.CallID, m.CallID())
+	setParty(e, &e.From, m.From())
+	setParty(e, &e.To, m.To())
+	e.Set(&e.Method, m.MethodName())
+	if m.IsRequest() {
+		setURI(e, &e.RequestURI, m.RequestURI())
+		e.Set(&e.UserAgent, m.Value(sip.HeaderUserAgent))
+	} else {
+		e.Code = uint16(m.Status())
+		e.Set(&e.Status, m.ReasonPhrase())
+		e.Set(&e.Server, m.Value(sip.HeaderServer))
+	}
+	if n, method := m.CSeq(); len(method) > 0 {
+		e.CSeq, e.HasCSeq = n, true
+		e.Set(&e.CSeqMethod, method)
+	}
+	e.Anomalies |= oddities(m)
+	if m.Problem() == sip.Truncated {
+		e.Anomalies |= event.HeaderTruncated
+	}
+	t.scratch = m.AppendProblem(t.scratch[:0])
+	e.Set(&e.Error, t.scratch)
+	t.identifyPacket(e, p)
+	t.view.m, t.view.p = nil, nil
+}
+
+// Probe makes the msg-probe of a payload that is no SIP. It borrows p.
+func (t *Tracker) Probe(dst []event.Event, p *packet.Packet, kind sip.ProbeKind, why string) []event.Event {
+	t.out = dst
+	t.clock(p.Time)
+	e := t.send(event.MsgProbe, nil)
+	t.fillPacket(e, p, true)
+	e.Time, e.Outcome = p.Time, event.Unknown
+	e.SetString(&e.Probe, kind.String())
+	e.SetString(&e.Error, why)
+	t.identifyPacket(e, p)
+	dst, t.out = t.out, nil
+	return dst
+}
+
+// identifyPacket is the identity of what is known by its packet alone.
+func (t *Tracker) identifyPacket(e *event.Event, p *packet.Packet) {
+	var at [8]byte
+	binary.BigEndian.PutUint64(at[:], uint64(p.Time))
+	t.identify(e, at[:], endpoint(p.Src), endpoint(p.Dst), p.Payload)
+}
+
+func endpoint(a netip.AddrPort) []byte {
+	ip := a.Addr().As16()
+	return binary.BigEndian.AppendUint16(ip[:], a.Port())
+}

@@ -1,0 +1,85 @@
+package track
+
+import (
+	"hash/maphash"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+)
+
+// view is what the machines need of one message, read once. It borrows the
+// packet and the message for the length of See.
+type view struct {
+	p    *packet.Packet
+	m    *sip.Message
+	time int64
+
+	request bool
+	method  sip.Method // of the request, or that the answer is to
+	code    uint16     // of an answer
+	cseq    uint32
+	methodH uint64
+
+	cid    uint64 // hash of the Call-ID; never 0
+	ft, tt uint64 // hashes of the tags; tt is 0 without To tag
+	branch uint64 // hash of the top Via's branch; 0 without one
+	vias   uint16
+
+	set   *callSet // what is known of this Call-ID; nil when nothing
+	creds creds
+}
+
+func (v *view) read(t *Tracker, p *packet.Packet, m *sip.Message) {
+	v.p, v.m, v.time = p, m, p.Time
+	v.request, v.method, v.code = m.IsRequest(), m.Method(), uint16(m.Status())
+	v.cseq, _ = m.CSeq()
+	v.methodH = uint64(v.method)
+	if v.method == sip.MethodOther {
+		v.methodH = t.hash(m.MethodName())
+	}
+	v.cid = t.hash(m.CallID())
+	v.ft = t.hash(m.From().Tag())
+	v.tt = 0
+	if tag := m.To().Tag(); len(tag) > 0 {
+		v.tt = t.hash(tag)
+	}
+	via := m.Via()
+	v.branch = 0
+	if b := via.Branch(); len(b) > len("z9hG4bK") {
+		v.branch = t.hash(b)
+	} else if len(b) > 0 {
+		v.branch = mix(t.hash(b), t.hash(via.Host())) // RFC 2543: unique together with the sender
+	}
+	v.vias = uint16(min(m.ViaCount(), 1<<16-1))
+	v.set = t.calls.sets[v.cid]
+	v.creds.n = 0
+	if v.request {
+		v.creds.read(t, m)
+	}
+}
+
+// final reports whether the message is a final answer.
+func (v *view) final() bool { return v.code >= 200 }
+
+// challenge reports whether it asks for credentials.
+func (v *view) challenge() bool { return v.code == 401 || v.code == 407 }
+
+// key is what a transaction is known by besides its Call-ID: From tag, CSeq
+// number, method, and To tag when the request had one.
+func (v *view) key(tt uint64) uint64 {
+	return mix(mix(v.ft, tt), mix(uint64(v.cseq), v.methodH))
+}
+
+// dialogKey is the same whichever side sends.
+func dialogKey(a, b uint64) uint64 { return mix(a^b, a+b) }
+
+// hash is never 0, so that 0 can stand for "none".
+func (t *Tracker) hash(b []byte) uint64 { return maphash.Bytes(t.seed, b) | 1 }
+
+// mix combines two hashes.
+func mix(a, b uint64) uint64 {
+	h := a*0x9e3779b97f4a7c15 ^ (b + 0x7f4a7c15)
+	h ^= h >> 29
+	h *= 0xbf58476d1ce4e5b9
+	return h ^ h>>32
+}
