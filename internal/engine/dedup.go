@@ -1,0 +1,60 @@
+package engine
+
+import (
+	"hash/maphash"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+)
+
+// dedup recognises mirror duplicates: the same datagram, taken a second time at
+// another interface, VLAN or tunnel within the window. A datagram that comes
+// again by the same way is a retransmission, which the tracker counts.
+//
+// The table has a fixed size, two places a row, the older one overwritten: where
+// traffic is so dense that a datagram is pushed out before its copy comes, the
+// copy is taken for another hop or a retransmission, which makes no event either.
+type dedup struct {
+	window int64 // ns; 0 is off
+	seed   maphash.Seed
+	ready  bool
+	rows   [dedupRows][2]sighting
+}
+
+const dedupRows = 1 << 13
+
+type sighting struct {
+	hash uint64
+	time int64
+	path uint32
+}
+
+func (d *dedup) again(p *packet.Packet) bool {
+	if d.window == 0 {
+		return false
+	}
+	if !d.ready {
+		d.seed, d.ready = maphash.MakeSeed(), true
+	}
+	h := maphash.Bytes(d.seed, p.Payload)
+	h ^= maphash.Comparable(d.seed, packetKey{p.Src.Port(), p.Dst.Port(), p.IPID, p.Src.Addr().As16(), p.Dst.Addr().As16()})
+	path := p.PathHash()
+	row := &d.rows[h%dedupRows]
+	for i := range row {
+		s := &row[i]
+		if s.hash == h && s.time != 0 && p.Time-s.time <= d.window && s.time-p.Time <= d.window {
+			return s.path != path
+		}
+	}
+	older := &row[0]
+	if row[1].time < row[0].time {
+		older = &row[1]
+	}
+	*older = sighting{hash: h, time: p.Time, path: path}
+	return false
+}
+
+type packetKey struct {
+	src, dst uint16
+	id       uint32
+	a, b     [16]byte
+}

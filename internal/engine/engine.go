@@ -1,0 +1,145 @@
+// Package engine calls the stages in order: capture, packet, sip, track, sink.
+// It owns the goroutine of a lane, the clock of a live source, and the shutdown.
+//
+// It decides nothing about SIP and renders nothing. A frame is borrowed from the
+// source for one turn; the events that leave are borrowed by the sink for one Put.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/capture"
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/track"
+)
+
+// Config is what an engine needs to know besides its source and its sink.
+type Config struct {
+	Packet          packet.Config
+	Track           track.Config
+	Ports           []uint16      // SIP ports
+	AnyPort         bool          // take SIP on any other port too
+	DedupWindow     time.Duration // for mirror duplicates; 0 is off
+	KeepaliveProbes bool          // keep-alives are msg-probe events
+	Flush           track.Flush   // at the end of the last file
+	Live            bool          // the source is an interface: its name is one, and the clock goes on without packets
+}
+
+// DefaultConfig is right for capture files.
+func DefaultConfig() Config {
+	return Config{
+		Packet:      packet.DefaultConfig(),
+		Track:       track.DefaultConfig(),
+		Ports:       []uint16{5060, 5080},
+		AnyPort:     true,
+		DedupWindow: 100 * time.Millisecond,
+	}
+}
+
+// Sink takes events. Put borrows e until it returns; it may block, which holds
+// the lane.
+type Sink interface {
+	Put(e *event.Event)
+}
+
+// Engine runs one lane.
+type Engine struct {
+	src  capture.Source
+	lane *lane
+	name string
+	turn int
+	snap chan chan Stats
+	done chan struct{}
+}
+
+// New builds an Engine and starts nothing.
+func New(cfg Config, src capture.Source, sink Sink) *Engine {
+	return &Engine{src: src, lane: newLane(cfg, sink), snap: make(chan chan Stats), done: make(chan struct{})}
+}
+
+// turner is a source that reads its files more than once.
+type turner interface{ Turn() int }
+
+// Run reads the source to its end, or until ctx is done, and decides at the end
+// what waits only for a timer (files) or nothing (live). The error joins what was
+// wrong with single files; what came before and after it was read.
+func (e *Engine) Run(ctx context.Context) error {
+	defer close(e.done)
+	var f packet.Frame
+	var wrong []error
+	for n := uint(0); ; n++ {
+		if n&63 == 0 {
+			select {
+			case <-ctx.Done():
+				return errors.Join(wrong...)
+			case reply := <-e.snap:
+				reply <- e.stats()
+			default:
+			}
+		}
+		err := e.src.Next(&f)
+		switch {
+		case err == nil:
+			e.named()
+			e.lane.frame(&f)
+		case errors.Is(err, capture.ErrIdle):
+			e.lane.send(e.lane.track.Advance(e.lane.events[:0], f.Time))
+			n = ^uint(0) // look at the context now
+		case errors.Is(err, io.EOF):
+			if !e.lane.cfg.Live {
+				e.lane.send(e.lane.track.Flush(e.lane.events[:0], e.lane.cfg.Flush))
+			}
+			return errors.Join(wrong...)
+		case ctx.Err() != nil:
+			return errors.Join(wrong...)
+		default:
+			wrong = append(wrong, err)
+			if e.lane.cfg.Live || len(wrong) > maxWrong {
+				return fmt.Errorf("capture stopped: %w", errors.Join(wrong...))
+			}
+		}
+	}
+}
+
+// maxWrong bounds the errors of one run: a source that fails for ever ends it.
+const maxWrong = 10000
+
+// named tells the tracker where the frame came from, when that changed.
+func (e *Engine) named() {
+	name, turn := e.src.Name(), 0
+	if t, ok := e.src.(turner); ok {
+		turn = t.Turn()
+	}
+	if name == e.name && turn == e.turn {
+		return
+	}
+	e.name, e.turn = name, turn
+	if e.lane.cfg.Live {
+		e.lane.track.SetSource("", name, 0)
+	} else {
+		e.lane.track.SetSource(name, "", turn)
+	}
+}
+
+func (e *Engine) stats() Stats {
+	s := e.lane.stats
+	s.Capture, s.Packet, s.Track = e.src.Stats(), e.lane.dec.Stats(), e.lane.track.Stats()
+	return s
+}
+
+// Stats asks the lane for its counters; it waits for the frame in work. After Run
+// has returned it reads them at rest.
+func (e *Engine) Stats() Stats {
+	reply := make(chan Stats, 1)
+	select {
+	case e.snap <- reply:
+		return <-reply
+	case <-e.done:
+		return e.stats()
+	}
+}

@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/capture"
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+	"github.com/sipcmbeat/sipcmbeat/internal/track"
+)
+
+// Fate is what became of a datagram.
+type Fate uint8
+
+// The fates; each datagram has one.
+const (
+	Message         Fate = iota // a SIP message, followed
+	Unusable                    // starts like SIP, and cannot be used
+	Probe                       // something else on a SIP port
+	KeepAlive                   // CRLF, NUL, STUN
+	MirrorDuplicate             // the same datagram from another mirror point
+	OtherPort                   // not on a listed port, and no SIP by its first line
+	NumFates
+)
+
+// String names the fate in counters.
+func (f Fate) String() string {
+	return [...]string{"messages", "unusable", "probes", "keep-alives", "mirror duplicates", "other ports"}[f]
+}
+
+// Stats are an engine's counters, totals since the start. Frames is the sum of
+// Drops, Drops[packet.OK] the sum of Datagrams, and Datagrams[Message] the sum of
+// the messages that the tracker took.
+type Stats struct {
+	Frames, Bytes uint64
+	Drops         [packet.NumDrops]uint64
+	Datagrams     [NumFates]uint64
+	Problems      [sip.NumProblems]uint64
+	Events        [event.NumTypes]uint64
+
+	Capture capture.Stats
+	Packet  packet.Stats
+	Track   track.Stats
+}
+
+// Check reports the first sum that does not agree: something was lost without
+// being counted.
+func (s *Stats) Check() error {
+	var drops, fates, events, problems uint64
+	for _, n := range s.Drops {
+		drops += n
+	}
+	for _, n := range s.Datagrams {
+		fates += n
+	}
+	for _, n := range s.Events {
+		events += n
+	}
+	for _, n := range s.Problems[sip.OK+1:] {
+		problems += n
+	}
+	t := &s.Track
+	var made uint64
+	for _, n := range t.Events {
+		made += n
+	}
+	for _, sum := range []struct {
+		what       string
+		have, want uint64
+	}{
+		{"frames = decoded + dropped", drops, s.Frames},
+		{"datagrams = messages + probes + errors + keep-alives + duplicates + other ports", fates, s.Drops[packet.OK]},
+		{"messages = requests + answers", t.Requests + t.Responses, s.Datagrams[Message]},
+		{"unusable = problems", problems, s.Datagrams[Unusable]},
+		{"events made = events handed on", made, events},
+	} {
+		if sum.have != sum.want {
+			return fmt.Errorf("counters disagree: %s: %d, not %d", sum.what, sum.have, sum.want)
+		}
+	}
+	return nil
+}
