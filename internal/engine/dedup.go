@@ -7,8 +7,10 @@ import (
 )
 
 // dedup recognises mirror duplicates: the same datagram, taken a second time at
-// another interface, VLAN or tunnel within the window. A datagram that comes
-// again by the same way is a retransmission, which the tracker counts.
+// another interface, VLAN or tunnel within the window. One that comes again by the
+// same way is a retransmission, which the tracker counts; but not one with the same
+// IP identification, which no host uses twice so soon: a mirror that copies both
+// directions of a port delivers every packet twice on one interface.
 //
 // The table has a fixed size, two places a row, the older one overwritten: where
 // traffic is so dense that a datagram is pushed out before its copy comes, the
@@ -42,7 +44,7 @@ func (d *dedup) again(p *packet.Packet) bool {
 	for i := range row {
 		s := &row[i]
 		if s.hash == h && s.time != 0 && p.Time-s.time <= d.window && s.time-p.Time <= d.window {
-			return s.path != path
+			return s.path != path || p.IPID != 0
 		}
 	}
 	older := &row[0]

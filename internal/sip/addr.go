@@ -140,11 +140,11 @@ func (a *Addr) addrSpec(b []byte, i int) (rest int, ok bool) {
 	return rest, a.spec(trimMark(b, i, rest).of(b))
 }
 
-// spec parses the URI. White space is tolerated around it and in its user part
-// (RFC 4475 §3.1.2.14), and noted.
+// spec parses the URI. White space is tolerated around it and everywhere but in
+// host and port (RFC 4475 §3.1.2.14), and noted.
 func (a *Addr) spec(b []byte) bool {
 	ok := a.uri.Parse(b)
-	if hasLWS(a.uri.User()) {
+	if a.uri.space {
 		a.odd |= OddSpaceInURI
 	}
 	return ok
@@ -180,12 +180,12 @@ func (a *Addr) parameters(b []byte, i int) (why Problem) {
 	return why
 }
 
-// isTagLike: a tag is a token (RFC 3261 §19.3). Others are used in the field
-// and compare as well, but one that holds a separator is the rest of a second
-// value.
+// isTagLike: a tag is a token (RFC 3261 §19.3). Others are used in the field,
+// binary rubbish among them, and compare as well; but one that holds a
+// separator is the start of a second value.
 func isTagLike(b []byte) bool {
 	for _, c := range b {
-		if c <= ' ' || c == ',' || c == '<' || c == '>' || c == '"' {
+		if class[c]&inTag == 0 {
 			return false
 		}
 	}

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"strings"
 )
 
-// White space inside a value is SP, HTAB
-// and the line ends of folding; a bare CR or LF counts as such too, for the
-// header section was cut into lines before (RFC 3261 §25.1: LWS).
-
+// isLWS: white space inside a value is SP, HTAB and the line ends of folding; a
+// bare CR or LF counts as such too, for the header section was cut into lines
+// before (RFC 3261 §25.1: LWS).
 func isLWS(c byte) bool { return class[c]&inLWS != 0 }
 
 func isDigit(c byte) bool { return c-'0' < 10 }
@@ -31,9 +31,9 @@ func hasLWS(b []byte) bool {
 }
 
 // hasControls tells whether there is a control character other than HTAB and
-// the line ends CRLF and LF. Every LF is known to have its CR, or most have:
-// then twice the LFs is the number of control characters there should be, and
-// the exact look is for what differs.
+// the line ends CRLF and LF, in bytes whose LFs nearly all have their CR: then
+// twice the LFs is the number of control characters there should be, counted
+// eight bytes at a time, and the exact look is for what differs.
 func hasControls(b []byte) bool {
 	const (
 		low7 = 0x7F7F7F7F7F7F7F7F
@@ -121,7 +121,10 @@ func quoteEnd(b []byte, i int) int {
 const (
 	inToken uint8 = 1 << iota // RFC 3261 §25.1: token
 	inHost                    // see readHost
-	inLWS
+	inLWS                     // see isLWS
+	inUser                    // RFC 3261 §25.1: user, without ; and ?, which can begin parameters and headers too
+	inTag                     // see isTagLike
+	inName                    // a parameter's name, which need not be a token
 )
 
 // class is made from the grammar when the program starts and never written
@@ -129,18 +132,25 @@ const (
 var class = classes()
 
 func classes() (t [256]uint8) {
+	const alphanum = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	add := func(set string, bit uint8) {
+		for _, c := range []byte(set) {
+			t[c] |= bit
+		}
+	}
+	add(alphanum+"-.!%*_+`'~", inToken)
+	add(alphanum+"-._%", inHost)
+	add(" \t\r\n", inLWS)
+	add(alphanum+"-_.!~*'()%&=+$,/", inUser)
 	for c := range t {
-		switch c := byte(c); {
-		case isDigit(c), lower(c)-'a' < 26:
-			t[c] = inToken | inHost
-		case bytes.IndexByte([]byte("-.%_"), c) >= 0:
-			t[c] = inToken | inHost
-		case bytes.IndexByte([]byte("!*+'`~"), c) >= 0:
-			t[c] = inToken
-		case c >= 0x80:
-			t[c] = inHost
-		case bytes.IndexByte([]byte(" \t\r\n"), c) >= 0:
-			t[c] = inLWS
+		if strings.IndexByte(" \t\r\n,<>\"", byte(c)) < 0 {
+			t[c] |= inTag
+		}
+		if c > ' ' && c != '=' && c != ';' {
+			t[c] |= inName
+		}
+		if c >= 0x80 {
+			t[c] |= inHost
 		}
 	}
 	return t

@@ -15,7 +15,7 @@ type param struct {
 func readParam(b []byte, i int) (p param, next int) {
 	i = skipLWS(b, i)
 	start := i
-	for i < len(b) && b[i] > ' ' && b[i] != '=' && b[i] != ';' {
+	for i < len(b) && class[b[i]]&inName != 0 {
 		i++
 	}
 	p.name = mark(start, i)

@@ -195,9 +195,6 @@ func (m *Message) judge(id Header, value span) {
 	case HeaderCallID:
 		if m.once(id, b) {
 			m.callID = value
-			if hasLWS(b) {
-				m.odd |= OddCallID
-			}
 		}
 	case HeaderCSeq:
 		if m.once(id, b) {
@@ -321,6 +318,9 @@ func (m *Message) lateOddities() (odd Oddity) {
 	header := m.raw[m.start:m.body.off]
 	if m.odd&OddLFOnly == 0 && hasControls(header) || m.odd&OddLFOnly != 0 && hasControlsSlow(header) {
 		odd |= OddControlChar
+	}
+	if hasLWS(m.CallID()) {
+		odd |= OddCallID
 	}
 	if m.isRequest && !m.Has(HeaderMaxForwards) {
 		odd |= OddNoMaxForwards

@@ -145,6 +145,7 @@ func TestParseAccepts(t *testing.T) {
 		{"a semicolon at the end of Via", message("Via: SIP/2.0/UDP a;branch=z9hG4bK1;"), OddParam},
 		{"empty parameters in From", message("From: <sip:alice@example.com>;;tag=1"), OddParam},
 		{"a semicolon at the end of To", message("To: <sip:bob@example.com>;"), OddParam},
+		{"binary rubbish in a tag", message("To: <sip:bob@example.com>;tag=5af5720\x91\x0e\xe7b\x01"), OddControlChar},
 		{"an unquoted display name with a comma", message("To: Bell, Alexander <sip:bob@example.com>"), OddDisplayName},
 		{"an unquoted display name of UTF-8", message("To: J\xc3\xb6rg <sip:bob@example.com>"), OddDisplayName},
 		{"quotes inside a quoted name", message(`To: "John "Jo" Doe" <sip:bob@example.com>`), OddDisplayName},

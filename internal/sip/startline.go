@@ -198,6 +198,12 @@ func (m *Message) requestLine(b []byte, from int) {
 	if m.method == MethodOther && !isToken(b[:i]) {
 		m.blame(BadMethod, HeaderOther)
 	}
+	// Nearly every request line ends like this and has no other space.
+	const tail = " SIP/2.0"
+	if end := len(b) - len(tail); end > i+1 && b[i] == ' ' && string(b[end:]) == tail && !isLWS(b[i+1]) && !isLWS(b[end-1]) {
+		m.requestURI(b[i+1 : end : end])
+		return
+	}
 	version := len(b)
 	for version > i && !isLWS(b[version-1]) {
 		version--
@@ -219,20 +225,20 @@ func (m *Message) requestLine(b []byte, from int) {
 	for e > u && isLWS(b[e-1]) {
 		e--
 	}
-	if u != i+1 || e != version-1 || b[i] != ' ' || e >= 0 && b[e] != ' ' {
+	if u != i+1 || e != version-1 || b[i] != ' ' || b[e] != ' ' {
 		m.odd |= OddStartLineSpace
 	}
 	m.requestURI(b[min(u, e):e:e])
 }
 
 func (m *Message) requestURI(b []byte) {
+	ok := m.uri.Parse(b)
 	switch {
 	case len(b) > 0 && b[0] == '<':
 		m.blame(BracketsAroundURI, HeaderOther)
-	case hasLWS(b):
+	case m.uri.space || !ok && hasLWS(b):
 		m.blame(SpaceInRequestURI, HeaderOther)
-	}
-	if !m.uri.Parse(b) {
+	case !ok:
 		m.blame(BadRequestURI, HeaderOther)
 	}
 	if m.uri.headers.len > 0 {

@@ -15,6 +15,7 @@ type URI struct {
 	port     uint16
 	hasPort  bool
 	valid    bool // what Parse returned
+	space    bool // white space in user, parameters, headers or an opaque part
 	kind     uriKind
 }
 
@@ -43,9 +44,11 @@ func (u *URI) Parse(b []byte) bool {
 		end := orEnd(indexByte(b, i, ';'), b)
 		u.user = mark(i, end)
 		u.params = mark(min(end+1, len(b)), len(b))
+		u.space = hasLWS(b[i:])
 		u.valid = u.user.len > 0
 	case uriOpaque:
 		u.user = mark(i, len(b))
+		u.space = hasLWS(b[i:])
 		u.valid = true
 	}
 	return u.valid
@@ -80,15 +83,22 @@ func (u *URI) readScheme(b []byte) int {
 // as with e-mail addresses as user names, the last one before the parameters
 // ends the user.
 func (u *URI) hierarchical(b []byte, i int) bool {
+	at := i
+	for at < len(b) && class[b[at]]&inUser != 0 {
+		at++
+	}
+	plain := at < len(b) && b[at] == '@' // as nearly every user is
+	if !plain {
+		at = indexByte(b, i, '@')
+	}
 	host := i
-	at := indexByte(b, i, '@')
 	for {
 		if at >= 0 {
 			host = at + 1
 		}
 		end, ok := u.hostPort(b, host)
 		if ok && (end == len(b) || b[end] == ';' || b[end] == '?') {
-			u.userinfo(b, i, at)
+			u.userinfo(b, i, at, plain)
 			u.tail(b, end)
 			return true
 		}
@@ -97,10 +107,10 @@ func (u *URI) hierarchical(b []byte, i int) bool {
 		}
 		again := atBefore(b, host)
 		if again < 0 {
-			u.userinfo(b, i, at)
+			u.userinfo(b, i, at, plain)
 			return false
 		}
-		at = again
+		at, plain = again, false
 	}
 }
 
@@ -118,15 +128,19 @@ func atBefore(b []byte, i int) int {
 	return -1
 }
 
-// userinfo reads user and password before the @ at b[at], if there is one.
-func (u *URI) userinfo(b []byte, i, at int) {
+// userinfo reads user and password before the @ at b[at], if there is one. A
+// plain user has neither colon nor white space.
+func (u *URI) userinfo(b []byte, i, at int, plain bool) {
 	if at < 0 {
 		return
 	}
 	end := at
-	if colon := bytes.IndexByte(b[i:at], ':'); colon >= 0 {
-		end = i + colon
-		u.password = mark(end+1, at)
+	if !plain {
+		u.space = hasLWS(b[i:at])
+		if colon := bytes.IndexByte(b[i:at], ':'); colon >= 0 {
+			end = i + colon
+			u.password = mark(end+1, at)
+		}
 	}
 	u.user = mark(i, end)
 }
@@ -144,6 +158,7 @@ func (u *URI) tail(b []byte, i int) {
 	if i == len(b) {
 		return
 	}
+	u.space = u.space || hasLWS(b[i:])
 	if b[i] == ';' {
 		end := orEnd(indexByte(b, i, '?'), b)
 		u.params = mark(i+1, end)

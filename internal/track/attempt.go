@@ -241,7 +241,6 @@ func (a *attempt) keyOf() uint64 { return a.key }
 const attemptSize = 2600 // bytes, with the text of a usual record
 
 func (t *Tracker) newAttempt(s *callSet, key uint64) *attempt {
-	t.makeRoom(attemptSize)
 	a := take(&t.pools.attempts)
 	rec, h := a.rec, a.hops[:0]
 	*a = attempt{set: s, key: key, state: heard, rec: rec, hops: h}

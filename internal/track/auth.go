@@ -157,8 +157,8 @@ func (t *Tracker) judge(c *creds, ch *challenges, cid uint64, asked int64) verdi
 			x := &ch.list[j]
 			switch {
 			case !x.anyRealm && x.realm != cr.realm:
-			case x.stale:
-				return expiredNonce
+			case x.stale, t.accepted(cid, x.nonce), t.accepted(mix(c.aor, x.realm), x.nonce):
+				return expiredNonce // the try with the new nonce was seen before, and got through
 			case x.nonce == cr.nonce, t.fresh(cid, cr.nonce, asked), t.fresh(mix(c.aor, cr.realm), cr.nonce, asked):
 				verdict = wrongPassword
 			case verdict == firstChallenge:
@@ -184,6 +184,20 @@ func (t *Tracker) fresh(client, hash uint64, asked int64) bool {
 	return false
 }
 
+// accepted reports whether something of the client got through with this nonce.
+func (t *Tracker) accepted(client, hash uint64) bool {
+	c := t.auth.clients[client]
+	if c == nil {
+		return false
+	}
+	for i := range c.nonces {
+		if c.nonces[i].hash == hash {
+			return c.nonces[i].accepted
+		}
+	}
+	return false
+}
+
 // give remembers the nonces of a challenge for the client, under its Call-ID and
 // under its AOR and the realm.
 func (t *Tracker) give(ch *challenges, cid, aor uint64) {
@@ -195,9 +209,16 @@ func (t *Tracker) give(ch *challenges, cid, aor uint64) {
 }
 
 func (t *Tracker) giveTo(key, hash uint64, at int64) {
+	n := t.nonceOf(key, hash, at)
+	if !n.accepted {
+		n.given = max(n.given, at)
+	}
+}
+
+// nonceOf finds or makes the entry of a nonce, the oldest making room.
+func (t *Tracker) nonceOf(key, hash uint64, at int64) *nonce {
 	c := t.auth.clients[key]
 	if c == nil {
-		t.makeRoom(clientSize)
 		c = take(&t.pools.clients)
 		*c = client{key: key}
 		c.timer.owner, c.link.owner = c, c
@@ -207,32 +228,24 @@ func (t *Tracker) giveTo(key, hash uint64, at int64) {
 	}
 	t.arm(&c.timer, at, t.cfg.AuthLinger)
 	for i := range c.nonces {
-		if n := &c.nonces[i]; n.hash == hash && n.given != 0 {
-			if !n.accepted {
-				n.given = max(n.given, at)
-			}
-			return
+		if n := &c.nonces[i]; n.hash == hash {
+			return n
 		}
 	}
-	c.nonces[c.next] = nonce{hash: hash, given: max(at, 1)}
+	n := &c.nonces[c.next]
+	*n = nonce{hash: hash}
 	c.next = (c.next + 1) % maxNonces
+	return n
 }
 
 const clientSize = 256
 
-// accept marks the nonces of a request that got through.
-func (t *Tracker) accept(c *creds, cid uint64) {
+// accept marks the nonces of a request that got through, seen at.
+func (t *Tracker) accept(c *creds, cid uint64, at int64) {
 	for i := range c.list[:c.n] {
 		cr := &c.list[i]
-		for _, key := range [...]uint64{cid, mix(c.aor, cr.realm)} {
-			if cl := t.auth.clients[key]; cl != nil {
-				for j := range cl.nonces {
-					if cl.nonces[j].hash == cr.nonce {
-						cl.nonces[j].accepted = true
-					}
-				}
-			}
-		}
+		t.nonceOf(cid, cr.nonce, at).accepted = true
+		t.nonceOf(mix(c.aor, cr.realm), cr.nonce, at).accepted = true
 	}
 }
 

@@ -136,7 +136,10 @@ func (t *Tracker) byeAsked(v *view) {
 	s := t.setOf(v)
 	d := s.dialogs.get(dialogKey(v.ft, v.tt))
 	if d == nil {
-		d = t.byeOfUnknown(s, v)
+		d = t.byeOfAttempt(s, v.ft, v.tt, v.m.From().Tag(), v.m.To().Tag(), v.time)
+	}
+	if d == nil {
+		d = t.newStray(s, v)
 	}
 	if d.state == ended {
 		return
@@ -153,45 +156,47 @@ func (t *Tracker) byeAsked(v *view) {
 	if !foreign {
 		t.alive(d, v)
 	}
+	if !d.timer.isSet() { // it was made for this BYE
+		t.armDialog(d)
+	}
 	t.stepDialog(d, sawByeAsked)
 }
 
-// byeOfUnknown makes the dialog that a BYE speaks of: of a call whose INVITE is
-// open, or of one that nothing else is known of.
-func (t *Tracker) byeOfUnknown(s *callSet, v *view) *dialog {
-	for _, tag := range [...]uint64{v.ft, v.tt} {
-		a := s.attempts.get(tag)
-		if a == nil || !a.asked && a.rec.CallID.Len() == 0 {
-			continue
-		}
-		state := leavingCall
-		if a.state == answered || a.state == failed {
-			state = stray
-		}
-		d := t.newDialog(s, state, v)
-		d.rec.CopyFrom(&a.rec)
-		d.rec.Incomplete |= event.NoResponse
-		d.caller, d.cseq = a.key, a.cseq
-		d.elsewhere = state == stray
-		if tag == v.ft {
-			d.rec.Set(&d.rec.To.Tag, v.m.To().Tag())
-		} else {
-			d.rec.Set(&d.rec.To.Tag, v.m.From().Tag())
-		}
-		if state == leavingCall {
-			t.stepAttempt(a, sawBye)
-		}
-		t.armDialog(d)
-		return d
+// byeOfAttempt makes the dialog that a BYE of an attempt speaks of: its INVITE is
+// open, or the 2xx of this branch was missed. from and to are the tags. It returns
+// nil where no attempt has one of them.
+func (t *Tracker) byeOfAttempt(s *callSet, ft, tt uint64, from, to []byte, at int64) *dialog {
+	callee := to
+	a := s.attempts.get(ft)
+	if a == nil || !a.asked {
+		a, callee = s.attempts.get(tt), from
 	}
+	if a == nil || !a.asked {
+		return nil
+	}
+	state := leavingCall
+	if a.state == answered || a.state == failed {
+		state = stray
+	}
+	d := t.newDialog(s, state, dialogKey(ft, tt), at)
+	d.rec.CopyFrom(&a.rec)
+	d.rec.Incomplete |= event.NoResponse
+	d.rec.Set(&d.rec.To.Tag, callee)
+	d.caller, d.cseq, d.elsewhere = a.key, a.cseq, state == stray
+	if state == leavingCall {
+		t.stepAttempt(a, sawBye)
+	}
+	return d
+}
+
+// newStray makes the dialog of a BYE that nothing else is known of.
+func (t *Tracker) newStray(s *callSet, v *view) *dialog {
 	elsewhere := len(s.dialogs.items)+len(s.attempts.items) > 0
-	d := t.newDialog(s, stray, v)
+	d := t.newDialog(s, stray, dialogKey(v.ft, v.tt), v.time)
 	d.elsewhere = elsewhere
 	t.fillRequest(&d.rec, v)
 	d.rec.Incomplete |= event.NoInvite
 	d.rec.RequestURI = event.URI{}
-	d.bye = v.time
-	t.armDialog(d)
 	return d
 }
 
@@ -209,17 +214,17 @@ func (t *Tracker) byeAnswered(r *request, lost bool) {
 	key := dialogKey(r.ft, r.tt)
 	d := r.set.dialogs.get(key)
 	code := r.rec.Code
+	if d == nil && lost {
+		d = t.byeOfAnswer(r)
+	}
 	if d == nil {
-		if !lost || code == 481 || code == 401 || code == 407 || t.badAnswer(r) {
-			return
-		}
-		if code >= 300 && len(r.set.dialogs.items)+len(r.set.attempts.items) > 0 {
-			return
-		}
-		d = t.strayOfAnswer(r)
+		return
 	}
 	if d.state == ended {
 		return
+	}
+	if d.state == awaited { // a BYE of the dialog ends the wait, and so does its answer
+		t.stepDialog(d, sawWaited)
 	}
 	if lost {
 		d.byeLost = d.bye == 0
@@ -227,6 +232,9 @@ func (t *Tracker) byeAnswered(r *request, lost bool) {
 	}
 	if d.bye == 0 {
 		d.bye, d.byeCSeq = r.decided, r.cseq
+	}
+	if !d.timer.isSet() {
+		t.armDialog(d)
 	}
 	if code != 401 && code != 407 {
 		d.byeAnswer = r.decided
@@ -254,17 +262,22 @@ func (t *Tracker) byeAnswered(r *request, lost bool) {
 	}
 }
 
-// strayOfAnswer makes the dialog of a BYE of which only the answer was seen.
-func (t *Tracker) strayOfAnswer(r *request) *dialog {
-	t.makeRoom(dialogSize)
-	d := take(&t.pools.dialogs)
-	rec := d.rec
-	*d = dialog{set: r.set, key: dialogKey(r.ft, r.tt), state: stray, rec: rec, first: r.first, seen: r.first}
+// byeOfAnswer makes the dialog of a BYE of which only the answer was seen, where
+// that answer says that there was one; nil otherwise.
+func (t *Tracker) byeOfAnswer(r *request) *dialog {
+	code := r.rec.Code
+	if code == 481 || code == 401 || code == 407 || t.badAnswer(r) {
+		return nil
+	}
+	if d := t.byeOfAttempt(r.set, r.ft, r.tt, r.rec.Bytes(r.rec.From.Tag), r.rec.Bytes(r.rec.To.Tag), r.decided); d != nil {
+		return d
+	}
+	if code >= 300 && len(r.set.dialogs.items)+len(r.set.attempts.items) > 0 {
+		return nil
+	}
+	d := t.newDialog(r.set, stray, dialogKey(r.ft, r.tt), r.first)
 	d.rec.CopyFrom(&r.rec)
 	d.rec.Incomplete = event.NoInvite
-	d.timer.owner, d.link.owner = d, d
-	r.set.dialogs.put(d)
-	t.admit(dialogSize)
 	return d
 }
 

@@ -26,7 +26,8 @@ const (
 const (
 	sawItsInvite  symbol = iota // the INVITE of an early 2xx
 	sawWaited                   // no INVITE came within the wait
-	sawIts2xx                   // the 2xx came after the BYE
+	sawIts2xx                   // the 2xx came after the BYE, or after its ACK
+	sawBare2xx                  // the same, and its INVITE was not seen yet
 	sawByeAsked                 // a BYE
 	sawByeOK                    // answered 2xx
 	sawByeUnknown               // answered 481 (RFC 3261 §15.1.2)
@@ -44,7 +45,7 @@ var dialogMachine = machine{
 	id:     dialogID,
 	name:   "dialog",
 	states: []string{"awaited", "confirmed", "assumed", "ending", "ending-old", "leaving", "stray", "ended", "forgotten"},
-	symbols: []string{"INVITE", "waited", "2xx", "BYE", "BYE 2xx", "BYE 481", "BYE refused", "BYE challenged", "BYE unanswered",
+	symbols: []string{"INVITE", "waited", "2xx", "2xx alone", "BYE", "BYE 2xx", "BYE 481", "BYE refused", "BYE challenged", "BYE unanswered",
 		"BYE foreign", "lingered", "INVITE refused", "expired", "silent"},
 	cells: dialogTable,
 }
@@ -64,7 +65,8 @@ var dialogTable = table{
 		sawExpired:    {ended, event.CallEnd, seen}, // RFC 4028 §10
 	},
 	assumed: {
-		sawIts2xx:     {assumed, event.None, ignore},
+		sawIts2xx:     {confirmed, event.CallStart, seen}, // its ACK was first
+		sawBare2xx:    {awaited, event.None, guess},
 		sawByeAsked:   {endingOld, event.None, seen},
 		sawByeOK:      {ended, event.CallEnd, guess},
 		sawByeUnknown: {ended, event.CallEnd, guess},
@@ -95,6 +97,7 @@ var dialogTable = table{
 	},
 	leavingCall: {
 		sawIts2xx:     {ending, event.CallStart, seen}, // the 2xx was late
+		sawBare2xx:    {ending, event.CallStart, guess},
 		sawByeAsked:   {leavingCall, event.None, ignore},
 		sawByeOK:      {leavingCall, event.None, seen}, // the INVITE decides
 		sawByeUnknown: {forgotten, event.None, seen},   // §15.1.2
@@ -106,6 +109,7 @@ var dialogTable = table{
 	},
 	stray: {
 		sawIts2xx:     {ending, event.CallStart, guess}, // reordered
+		sawBare2xx:    {ending, event.CallStart, guess},
 		sawByeAsked:   {stray, event.None, ignore},
 		sawByeOK:      {ended, event.CallEnd, guess}, // only its end was seen
 		sawByeUnknown: {forgotten, event.None, seen}, // §15.1.2: wrong tags
@@ -117,6 +121,7 @@ var dialogTable = table{
 	ended: {
 		sawItsInvite:  {ended, event.None, ignore},
 		sawIts2xx:     {ended, event.None, ignore},
+		sawBare2xx:    {ended, event.None, ignore},
 		sawByeAsked:   {ended, event.None, ignore},
 		sawByeOK:      {ended, event.None, ignore},
 		sawByeUnknown: {ended, event.None, ignore},
@@ -156,23 +161,27 @@ type dialog struct {
 	elsewhere bool    // more than this BYE is known of its Call-ID
 	byeLost   bool    // only the answer to the BYE was seen
 	acked     bool
+	byAck     bool      // assumed from an ACK
 	invites   [2]uint32 // highest CSeq of a re-INVITE, by side
 	expires   uint32    // s, of the session timer; 0 is off
 }
 
 func (d *dialog) keyOf() uint64 { return d.key }
 
-// unanswered reports whether a 2xx to the INVITE of the dialog is news.
-func (d *dialog) unanswered() bool { return d.state == leavingCall || d.state == stray }
+// unanswered reports whether a 2xx to the INVITE of the dialog, seen at, is news:
+// only a BYE was seen, or an ACK that overtook it.
+func (t *Tracker) unanswered(d *dialog, at int64) bool {
+	return d.state == leavingCall || d.state == stray ||
+		d.state == assumed && d.byAck && since(d.first, at) <= int64(t.cfg.Early)
+}
 
 const dialogSize = 1800 // bytes, with the text of a usual record
 
-// newDialog makes an empty one in state s.
-func (t *Tracker) newDialog(set *callSet, s state, v *view) *dialog {
-	t.makeRoom(dialogSize)
+// newDialog makes an empty one in state s, first seen at.
+func (t *Tracker) newDialog(set *callSet, s state, key uint64, at int64) *dialog {
 	d := take(&t.pools.dialogs)
 	rec := d.rec
-	*d = dialog{set: set, key: dialogKey(v.ft, v.tt), state: s, rec: rec, first: v.time, seen: v.time}
+	*d = dialog{set: set, key: key, state: s, rec: rec, first: at, seen: at}
 	d.rec.Reset()
 	d.timer.owner, d.link.owner = d, d
 	set.dialogs.put(d)
@@ -193,7 +202,7 @@ func (t *Tracker) freeDialog(d *dialog) {
 // answered starts a call at the 2xx to the attempt's INVITE; once per dialog.
 func (t *Tracker) answered(a *attempt, v *view) {
 	d := a.set.dialogs.get(dialogKey(v.ft, v.tt))
-	if d != nil && !d.unanswered() {
+	if d != nil && !t.unanswered(d, v.time) {
 		t.alive(d, v)
 		if a.state != answered {
 			t.stepAttempt(a, saw2xx)
@@ -211,7 +220,7 @@ func (t *Tracker) answered(a *attempt, v *view) {
 	}
 	late := d != nil
 	if !late {
-		d = t.newDialog(a.set, confirmed, v)
+		d = t.newDialog(a.set, confirmed, dialogKey(v.ft, v.tt), v.time)
 	}
 	t.fillDialog(d, a, v)
 	t.stepAttempt(a, saw2xx)
@@ -269,11 +278,11 @@ func (t *Tracker) finishStart(d *dialog, v *view, caller uint64) {
 func (t *Tracker) newDialog2xx(s *callSet, a *attempt, v *view) {
 	d := s.dialogs.get(dialogKey(v.ft, v.tt))
 	if d == nil {
-		d = t.newDialog(s, awaited, v)
-	} else if !d.unanswered() {
+		d = t.newDialog(s, awaited, dialogKey(v.ft, v.tt), v.time)
+	} else if !t.unanswered(d, v.time) {
 		return
 	}
-	late := d.unanswered()
+	late := d.state != awaited
 	if a != nil && a.asked {
 		t.fillDialog(d, a, v)
 	} else {
@@ -284,7 +293,7 @@ func (t *Tracker) newDialog2xx(s *callSet, a *attempt, v *view) {
 	}
 	d.rec.Incomplete |= event.NoInvite
 	if late {
-		t.stepDialog(d, sawIts2xx)
+		t.stepDialog(d, sawBare2xx)
 		if d.byeAnswer != 0 {
 			t.stepDialog(d, sawByeOK)
 		}
@@ -328,12 +337,12 @@ func (t *Tracker) assume(v *view) *dialog {
 	if v.tt == 0 {
 		return nil
 	}
-	d := t.newDialog(t.setOf(v), assumed, v)
+	d := t.newDialog(t.setOf(v), assumed, dialogKey(v.ft, v.tt), v.time)
 	t.fillRequest(&d.rec, v)
 	d.rec.Incomplete |= event.NoInvite
 	d.rec.RequestURI = event.URI{}
 	if v.method == sip.MethodAck {
-		d.caller, d.acked = v.ft, true
+		d.caller, d.cseq, d.acked, d.byAck = v.ft, v.cseq, true, true
 	}
 	d.rec.Shrink()
 	t.armDialog(d)
@@ -346,15 +355,10 @@ func (t *Tracker) assumeAnswered(a *attempt) {
 	if a.set.dialogs.get(key) != nil {
 		return
 	}
-	t.makeRoom(dialogSize)
-	d := take(&t.pools.dialogs)
-	rec := d.rec
-	*d = dialog{set: a.set, key: key, state: assumed, rec: rec, first: a.first, seen: t.now, caller: a.key, cseq: a.cseq, acked: true}
+	d := t.newDialog(a.set, assumed, key, a.first)
+	d.seen, d.caller, d.cseq, d.acked = t.now, a.key, a.cseq, true
 	d.rec.CopyFrom(&a.rec)
 	d.rec.Incomplete |= event.NoResponse
-	d.timer.owner, d.link.owner = d, d
-	a.set.dialogs.put(d)
-	t.admit(dialogSize)
 	t.armDialog(d)
 }
 

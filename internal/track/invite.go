@@ -103,7 +103,7 @@ func (t *Tracker) startRound(a *attempt, v *view) {
 func (t *Tracker) answeredAlready(a *attempt, v *view) bool {
 	found := false
 	for _, d := range a.set.dialogs.latest() {
-		if d.caller != a.key || d.cseq != v.cseq || d.state == stray {
+		if d.caller != a.key || d.cseq != v.cseq || t.unanswered(d, v.time) {
 			continue
 		}
 		found = true
@@ -176,8 +176,12 @@ func (t *Tracker) inviteAnswer(v *view) {
 		if t.ofDialog(v) {
 			return
 		}
+	}
+	if v.set != nil {
 		if a = v.set.attempts.get(v.ft); a == nil {
-			a = t.byBranch(v)
+			if a = t.byBranch(v); a != nil {
+				v.ft = a.key // the dialog has the tag of its INVITE
+			}
 		}
 	}
 	if a == nil {
@@ -209,7 +213,10 @@ func (t *Tracker) inviteAnswer(v *view) {
 func (t *Tracker) ofDialog(v *view) bool {
 	d := v.set.dialogs.get(dialogKey(v.ft, v.tt))
 	a := v.set.attempts.get(v.ft)
-	if d != nil && (d.unanswered() || d.state == assumed && a != nil && a.cseq == v.cseq) {
+	if d != nil && (t.unanswered(d, v.time) || d.state == assumed && a != nil && a.cseq == v.cseq) {
+		if d.state == assumed && d.byAck && v.code >= 300 { // the ACK was to this refusal
+			t.freeDialog(d)
+		}
 		return false
 	}
 	if d != nil && v.code >= 200 {
@@ -293,7 +300,7 @@ func (t *Tracker) answerInvite(a *attempt, v *view) {
 		a.rec.Anomalies |= event.ViaMismatch
 	}
 	if v.code > 100 && !v.challenge() && a.creds.n > 0 {
-		t.accept(&a.creds, v.cid)
+		t.accept(&a.creds, v.cid, v.time)
 		t.decide(take1(&a.holds), false, 0)
 	}
 	switch {

@@ -638,7 +638,6 @@ func (t *Tracker) aorOfRequest(r *request) (a *aor, known bool) {
 	if a := t.regs.aors[key]; a != nil {
 		return a, true
 	}
-	t.makeRegRoom(aorSize)
 	a = &aor{key: key, text: append([]byte(nil), text...)}
 	a.timer.owner, a.link.owner = a, a
 	t.regs.aors[key] = a
@@ -673,8 +672,6 @@ func (t *Tracker) newBinding(a *aor, c *contact, r *request, missing event.Incom
 		t.stats.ContactsCut++
 		return nil
 	}
-	a.link.leave() // so that making room does not take it
-	t.makeRegRoom(bindingSize)
 	b := &binding{aor: a, key: c.key, first: r.decided, incomplete: missing}
 	b.timer.owner, b.link.owner = b, b
 	a.bindings = append(a.bindings, b)
@@ -698,14 +695,4 @@ func (t *Tracker) freeBinding(b *binding) {
 	}
 	t.regs.bindings--
 	t.regs.bytes -= bindingSize
-}
-
-// makeRegRoom evicts until one more entry of n bytes fits into the bounds of
-// registrations.
-func (t *Tracker) makeRegRoom(n int) {
-	for t.regs.bindings >= t.cfg.MaxRegs || len(t.regs.aors) >= 2*t.cfg.MaxRegs || t.regs.bytes+int64(n) > t.cfg.MaxRegsMem {
-		if !t.evictOldest(worthForgiven, worthBinding) {
-			return
-		}
-	}
 }

@@ -129,7 +129,6 @@ func (r *request) keyOf() uint64 { return r.key }
 const requestSize = 1900 // bytes, with the text of a usual record
 
 func (t *Tracker) newRequest(s *callSet, v *view, tt uint64) *request {
-	t.makeRoom(requestSize)
 	r := take(&t.pools.requests)
 	rec, h := r.rec, r.hops[:0]
 	*r = request{set: s, key: v.key(tt), state: unasked, method: v.method, ft: v.ft, tt: tt, cseq: v.cseq, rec: rec, hops: h, first: v.time}
@@ -478,7 +477,7 @@ func (t *Tracker) answerTo(r *request, v *view) {
 		r.rec.Anomalies |= event.ViaMismatch
 	}
 	if v.code > 100 && !v.challenge() && r.creds.n > 0 && r.state != completed {
-		t.accept(&r.creds, v.cid)
+		t.accept(&r.creds, v.cid, v.time)
 		t.decide(take1(&r.holds), false, 0)
 	}
 	switch {
@@ -611,11 +610,34 @@ func (t *Tracker) challengeRequest(r *request, v *view) {
 		h.ev.CopyFrom(&r.rec)
 		h.ev.Type = event.AuthFailed
 		t.finishAuthFailed(&h.ev, r.first, r.decided, &r.creds)
+		if next := r.nextTry(); next != nil { // it overtook the challenge
+			t.wheel.clear(&h.timer)
+			h.retried, h.next = true, next.holds
+			next.holds = h
+		}
 		t.stepRequest(r, sawAsked)
 	default:
 		t.stats.Challenges++
 		t.stepRequest(r, sawAsked)
 	}
+}
+
+// nextTry finds the request that follows up the challenge of r, where that one was
+// seen first.
+func (r *request) nextTry() *request {
+	for _, next := range r.set.requests.latest() {
+		if next == r || next.state == completed || next.method != r.method {
+			continue
+		}
+		for i := range next.creds.list[:next.creds.n] {
+			for j := range r.early.list[:r.early.n] {
+				if next.creds.list[i].nonce == r.early.list[j].nonce {
+					return next
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // requestClient is the AOR under which the client is given nonces: To's for a

@@ -133,14 +133,24 @@ func (t *Tracker) rank(l *link, w worth) {
 	tail.prev.next, tail.prev = l, l
 }
 
-// makeRoom evicts until one more entry of n bytes fits into the bounds of calls.
-func (t *Tracker) makeRoom(n int) {
-	for t.calls.entries >= t.cfg.MaxCalls || t.calls.bytes+int64(n) > t.cfg.MaxCallsMem {
+// makeRoom evicts until what one message may add fits into the bounds. It is
+// called between messages, when nobody holds an entry; a decision on the way may
+// go over a bound by a few entries until the next message.
+func (t *Tracker) makeRoom() {
+	for t.calls.entries+headroom > t.cfg.MaxCalls || t.calls.bytes+headroom*attemptSize > t.cfg.MaxCallsMem {
 		if !t.evictOldest(worthOver, worthCall) {
-			return
+			break
+		}
+	}
+	for t.regs.bindings >= t.cfg.MaxRegs || len(t.regs.aors) > 2*t.cfg.MaxRegs || t.regs.bytes+bindingSize > t.cfg.MaxRegsMem {
+		if !t.evictOldest(worthForgiven, worthBinding) {
+			break
 		}
 	}
 }
+
+// headroom is what a message may add to the table of calls, in entries.
+const headroom = 6
 
 func (t *Tracker) evictOldest(from, to worth) bool {
 	for w := from; w <= to; w++ {

@@ -213,6 +213,7 @@ func (t *Tracker) clock(now int64) {
 func (t *Tracker) See(dst []event.Event, p *packet.Packet, m *sip.Message) []event.Event {
 	t.out = dst
 	t.clock(p.Time)
+	t.makeRoom()
 	v := &t.view
 	v.read(t, p, m)
 	if v.request {

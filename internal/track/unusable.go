@@ -24,6 +24,7 @@ const badSize = 200
 func (t *Tracker) Unusable(dst []event.Event, p *packet.Packet, m *sip.Message) []event.Event {
 	t.out = dst
 	t.clock(p.Time)
+	t.makeRoom()
 	keys := t.badKeys(m)
 	if !m.IsRequest() && m.Problem() != sip.Truncated && (t.bads[keys[0]] != nil || t.bads[keys[1]] != nil) {
 		t.stats.AnswersToUnusable++
@@ -52,7 +53,6 @@ func (t *Tracker) remember(keys [2]uint64, at int64) {
 	if keys == [2]uint64{} || t.bads[keys[0]] != nil {
 		return
 	}
-	t.makeRoom(badSize)
 	b := &bad{keys: keys}
 	b.timer.owner, b.link.owner = b, b
 	for _, k := range keys {

@@ -21,7 +21,7 @@ type view struct {
 	methodH uint64
 
 	cid    uint64 // hash of the Call-ID; never 0
-	ft, tt uint64 // hashes of the tags; tt is 0 without To tag
+	ft, tt uint64 // hashes of the tags; noTag and 0 where there is none
 	branch uint64 // hash of the top Via's branch; 0 without one
 	vias   uint16
 
@@ -38,8 +38,10 @@ func (v *view) read(t *Tracker, p *packet.Packet, m *sip.Message) {
 		v.methodH = t.hash(m.MethodName())
 	}
 	v.cid = t.hash(m.CallID())
-	v.ft = t.hash(m.From().Tag())
-	v.tt = 0
+	v.ft, v.tt = noTag, 0
+	if tag := m.From().Tag(); len(tag) > 0 {
+		v.ft = t.hash(tag)
+	}
 	if tag := m.To().Tag(); len(tag) > 0 {
 		v.tt = t.hash(tag)
 	}
@@ -70,8 +72,14 @@ func (v *view) key(tt uint64) uint64 {
 	return mix(mix(v.ft, tt), mix(uint64(v.cseq), v.methodH))
 }
 
+// noTag stands for a tag that is not there (RFC 2543) where there has to be one.
+const noTag = 1
+
 // dialogKey is the same whichever side sends.
-func dialogKey(a, b uint64) uint64 { return mix(a^b, a+b) }
+func dialogKey(a, b uint64) uint64 {
+	a, b = max(a, noTag), max(b, noTag)
+	return mix(a^b, a+b)
+}
 
 // hash is never 0, so that 0 can stand for "none".
 func (t *Tracker) hash(b []byte) uint64 { return maphash.Bytes(t.seed, b) | 1 }
