@@ -195,6 +195,7 @@ var attemptTable = table{
 	},
 	heard: {
 		sawInvite:    {calling, event.None, seen}, // the answer was early
+		sawRepeat:    {heard, event.None, ignore},
 		saw1xx:       {heard, event.None, ignore},
 		saw2xx:       {answered, event.CallStart, seen},
 		sawNoted:     {heard, event.None, ignore},

@@ -157,10 +157,12 @@ func (t *Tracker) judge(c *creds, ch *challenges, cid uint64, asked int64) verdi
 			x := &ch.list[j]
 			switch {
 			case !x.anyRealm && x.realm != cr.realm:
-			case x.stale, t.accepted(cid, x.nonce), t.accepted(mix(c.aor, x.realm), x.nonce):
-				return expiredNonce // the try with the new nonce was seen before, and got through
+			case x.stale:
+				return expiredNonce
 			case x.nonce == cr.nonce, t.fresh(cid, cr.nonce, asked), t.fresh(mix(c.aor, cr.realm), cr.nonce, asked):
 				verdict = wrongPassword
+			case t.accepted(cid, x.nonce), t.accepted(mix(c.aor, x.realm), x.nonce):
+				// The try with the new nonce was seen before, and got through.
 			case verdict == firstChallenge:
 				verdict = heldForRetry
 			}

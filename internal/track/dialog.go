@@ -288,6 +288,9 @@ func (t *Tracker) newDialog2xx(s *callSet, a *attempt, v *view) {
 	} else {
 		d.rec.Reset()
 		t.fillUnasked(&d.rec, v)
+		if a != nil {
+			d.rec.Set(&d.rec.From.Tag, a.rec.Bytes(a.rec.From.Tag))
+		}
 		t.fillAnswer(&d.rec, v)
 		t.finishStart(d, v, v.ft)
 	}

@@ -108,9 +108,8 @@ func (t *Tracker) fillAnswer(e *event.Event, v *view) {
 	m := v.m
 	e.Code = v.code
 	e.Set(&e.Status, m.ReasonPhrase())
-	if tag := m.To().Tag(); len(tag) > 0 {
-		e.Set(&e.To.Tag, tag)
-	} else {
+	e.Set(&e.To.Tag, m.To().Tag())
+	if e.To.Tag.Len() == 0 {
 		e.Anomalies |= event.NoToTag
 	}
 	switch ua, server := m.Value(sip.HeaderUserAgent), m.Value(sip.HeaderServer); {

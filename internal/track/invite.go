@@ -113,6 +113,7 @@ func (t *Tracker) answeredAlready(a *attempt, v *view) bool {
 	}
 	if found {
 		a.state = answered
+		t.accept(&a.creds, v.cid, v.time)
 		t.decide(take1(&a.holds), false, 0)
 		t.armAttempt(a)
 	}
@@ -123,6 +124,10 @@ func (t *Tracker) answeredAlready(a *attempt, v *view) bool {
 func (t *Tracker) replayEarly(a *attempt, v *view) {
 	if a.last != 0 {
 		t.stepAttempt(a, saw1xx)
+	}
+	if a.ringing != 0 {
+		t.accept(&a.creds, v.cid, v.time)
+		t.decide(take1(&a.holds), false, 0)
 	}
 	if i := a.hops.refused(); i >= 0 {
 		t.refuse(a, a.hops[i].finalAt)

@@ -657,6 +657,8 @@ func (t *Tracker) requestClient(r *request, v *view) uint64 {
 func (t *Tracker) replayRequest(r *request, v *view) {
 	for i := range r.hops {
 		if c := r.hops[i].code; c >= 200 && c < 300 {
+			t.accept(&r.creds, v.cid, v.time)
+			t.decide(take1(&r.holds), false, 0)
 			t.settleOK(r, nil)
 			return
 		}
