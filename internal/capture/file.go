@@ -289,12 +289,10 @@ func (s *Files) recognise() (format, error) {
 	}
 	if len(start) == 4 {
 		switch binary.BigEndian.Uint32(start) {
-		case magicMicro, magicMicroLittle, magicNano, magicNanoLittle:
+		case magicMicro, magicMicroLittle, magicNano, magicNanoLittle, magicPatched, magicPatchLittle:
 			return &s.pcap, s.pcap.open(in)
 		case magicNG:
 			return &s.ng, s.ng.open(in, s.cfg.Source)
-		case magicPatched, magicPatchLittle:
-			return nil, errors.New("is in the modified pcap format of a patched libpcap, which is not supported; convert it: editcap -F pcap OLD NEW")
 		}
 	}
 	return nil, stranger(in)

@@ -123,6 +123,33 @@ func swapped(b []byte) []byte {
 	return b
 }
 
+// patched turns a little-endian pcap file in microseconds into one of the patched
+// libpcap, in either byte order.
+func patched(b []byte, big bool) []byte {
+	order := binary.AppendByteOrder(binary.LittleEndian)
+	if big {
+		order = binary.BigEndian
+	}
+	out := order.AppendUint32(nil, magicPatched)
+	out = order.AppendUint16(out, 2)
+	out = order.AppendUint16(out, 4)
+	for at := 8; at < 24; at += 4 {
+		out = order.AppendUint32(out, binary.LittleEndian.Uint32(b[at:]))
+	}
+	for at := 24; at < len(b); {
+		for i := range 4 {
+			out = order.AppendUint32(out, binary.LittleEndian.Uint32(b[at+4*i:]))
+		}
+		out = order.AppendUint32(out, 7)      // interface index
+		out = order.AppendUint16(out, 0x0800) // protocol
+		out = append(out, 4, 0)               // outgoing, padding
+		n := int(binary.LittleEndian.Uint32(b[at+8:]))
+		out = append(out, b[at+16:at+16+n]...)
+		at += 16 + n
+	}
+	return out
+}
+
 func TestFormats(t *testing.T) {
 	want := frames(20)
 	want[3].Data, want[3].Wire = want[3].Data[:40], len(want[3].Data) // a snap length
@@ -161,6 +188,9 @@ func TestFormats(t *testing.T) {
 		{"microseconds", micro, inMicro},
 		{"nanoseconds big-endian", swapped(nano), want},
 		{"microseconds big-endian", swapped(micro), inMicro},
+		{"modified", patched(micro, false), inMicro},
+		{"modified big-endian", patched(micro, true), inMicro},
+		{"modified gzip", zip(patched(micro, false)), inMicro},
 		{"pcapng", ng, want},
 		{"gzip", zip(nano), want},
 		{"gzip in two members", append(zip(nano[:500]), zip(nano[500:])...), want},
@@ -347,7 +377,7 @@ func TestReadErrors(t *testing.T) {
 		{"gzip twice", zip(zip(good)), 0, "is compressed by gzip twice; unpack it once: gzip -d"},
 		{"zstd", []byte("\x28\xb5\x2f\xfd\x04\x58"), 0, "is compressed by zstd; unpack it: zstd -d"},
 		{"snoop", []byte("snoop\x00\x00\x00\x00\x00\x00\x02"), 0, "is a snoop capture; convert it: editcap -F pcap OLD NEW"},
-		{"modified", change(good, 0, 0x34, 0xcd, 0xb2, 0xa1), 0, "is in the modified pcap format of a patched libpcap, which is not supported; convert it: editcap -F pcap OLD NEW"},
+		{"modified, truncated in its longer record header", patched(good, false)[:24+2*(record+8)+20], 2, "ends in the middle of packet 3 (file truncated?); 2 packets read"},
 		{"version", change(good, 4, 3), 0, "pcap version 3.4 is not supported; supported: 2.4"},
 		{"old version", change(swapped(good), 7, 3), 0, "pcap version 2.3 is not supported; supported: 2.4"},
 		{"half a header", good[:23], 0, "ends in the middle of the file header"},
@@ -396,7 +426,14 @@ func TestReadErrors(t *testing.T) {
 // the cut is between two records.
 func TestCutAnywhere(t *testing.T) {
 	all := frames(3)
-	for name, file := range map[string][]byte{"pcap": pcapOf(t, packet.LinkEthernet, all), "pcapng": pcapngOf(t, all)} {
+	plain := pcapOf(t, packet.LinkEthernet, all)
+	for i, at := 0, 24; i < len(all); i++ { // microseconds, so that it means the same when it is patched
+		all[i].Time = all[i].Time / 1000 * 1000
+		binary.LittleEndian.PutUint32(plain[at+4:], uint32(all[i].Time%1e9/1000))
+		at += 16 + len(all[i].Data)
+	}
+	binary.LittleEndian.PutUint32(plain, magicMicro)
+	for name, file := range map[string][]byte{"pcap": plain, "modified": patched(plain, false), "pcapng": pcapngOf(t, all)} {
 		t.Run(name, func(t *testing.T) {
 			for n := 1; n < len(file); n++ {
 				got, errs := drain(open(t, FilesConfig{Paths: []string{"-"}, Stdin: bytes.NewReader(file[:n])}))

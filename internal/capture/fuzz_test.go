@@ -19,6 +19,8 @@ func FuzzFile(f *testing.F) {
 	f.Add(pcap.Bytes())
 	f.Add(ng.Bytes())
 	f.Add(swapped(pcap.Bytes()))
+	f.Add(patched(pcap.Bytes(), false))
+	f.Add(patched(pcap.Bytes(), true))
 	f.Add(zip(pcap.Bytes()))
 	f.Add(slices.Concat(o.section(), o.iface(113, 60), o.enhanced(0, 1, "abc"), o.block(3, uint32(4), []byte("none")),
 		o.block(2, uint16(0), uint16(3), uint32(1), uint32(2), uint32(3), uint32(90), []byte("old")), o.section()))

@@ -31,12 +31,13 @@ type format interface {
 // file header or than the packet was on the wire (some writers get either wrong),
 // and does not say which packet is damaged.
 type pcap struct {
-	in    *bufio.Reader
-	big   bool  // byte order
-	scale int64 // nanoseconds of a unit of the fraction
-	link  packet.Link
-	count uint64
-	skip  int // bytes of the last record, still in the buffer
+	in     *bufio.Reader
+	big    bool  // byte order
+	scale  int64 // nanoseconds of a unit of the fraction
+	header int   // bytes of a record header
+	link   packet.Link
+	count  uint64
+	skip   int // bytes of the last record, still in the buffer
 }
 
 // The first four bytes of a file, read as big-endian.
@@ -45,9 +46,19 @@ const (
 	magicMicroLittle = 0xd4c3b2a1
 	magicNano        = 0xa1b23c4d
 	magicNanoLittle  = 0x4d3cb2a1
-	magicPatched     = 0xa1b2cd34 // by A. Kuznetsov, 1999: longer record headers, of several kinds
+	magicPatched     = 0xa1b2cd34 // by A. Kuznetsov, 1999: longer record headers
 	magicPatchLittle = 0x34cdb2a1
 	magicNG          = 0x0a0d0d0a
+)
+
+// The record header of the patched libpcap is the usual one and then interface
+// index (4 bytes), protocol (2), packet type (1) and padding (1), which are not
+// read: the link layer says the same. Its later variant of 28 bytes, with processor
+// numbers, has the same magic number and is not read; its first packet is wrong by
+// 4 bytes, its second damage.
+const (
+	recordHeader        = 16
+	patchedRecordHeader = 24
 )
 
 var errHeaderEnds = errors.New("ends in the middle of the file header")
@@ -58,7 +69,7 @@ func (p *pcap) open(in *bufio.Reader) error {
 	if err != nil {
 		return ends(err, errHeaderEnds)
 	}
-	*p = pcap{in: in, skip: 24, scale: 1}
+	*p = pcap{in: in, skip: 24, scale: 1, header: recordHeader}
 	switch binary.BigEndian.Uint32(h) {
 	case magicMicro:
 		p.big, p.scale = true, 1000
@@ -66,6 +77,10 @@ func (p *pcap) open(in *bufio.Reader) error {
 		p.scale = 1000
 	case magicNano:
 		p.big = true
+	case magicPatched:
+		p.big, p.scale, p.header = true, 1000, patchedRecordHeader
+	case magicPatchLittle:
+		p.scale, p.header = 1000, patchedRecordHeader
 	}
 	if major, minor := uint32At(h, 4, p.big)>>16, uint32At(h, 4, p.big)&0xffff; p.big && (major != 2 || minor < 4) {
 		return fmt.Errorf("pcap version %d.%d is not supported; supported: 2.4", major, minor)
@@ -90,7 +105,7 @@ func (p *pcap) next(f *packet.Frame) error {
 		return err
 	}
 	p.skip = 0
-	h, err := p.in.Peek(16)
+	h, err := p.in.Peek(p.header)
 	if err != nil {
 		if len(h) == 0 && err == io.EOF {
 			return io.EOF
@@ -102,14 +117,14 @@ func (p *pcap) next(f *packet.Frame) error {
 	if length > maxRecord {
 		return tooLong(p.count, length)
 	}
-	b, err := p.in.Peek(16 + int(length))
+	b, err := p.in.Peek(p.header + int(length))
 	if err != nil {
 		return p.damage(err)
 	}
 	p.skip = len(b)
 	p.count++
 	f.Time = int64(seconds)*1e9 + int64(fraction)*p.scale
-	f.Link, f.Data, f.Wire = p.link, b[16:], wireLength(wire, length)
+	f.Link, f.Data, f.Wire = p.link, b[p.header:], wireLength(wire, length)
 	return nil
 }
 

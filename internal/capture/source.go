@@ -16,16 +16,17 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 )
 
-// ErrIdle is what Next gives when a live source has seen nothing for a while.
-// The caller lets time pass and calls again.
+// ErrIdle is what Next gives when a live source has seen nothing for a while. The
+// frame then holds nothing but Time, which is the wall clock in Unix nanoseconds:
+// the caller lets its timers run to it, needs no clock of its own, and calls again.
 var ErrIdle = errors.New("no packet for a while")
 
 // A Source is where frames come from.
 type Source interface {
 	// Next fills f with the next frame; f.Data is borrowed until the next call.
 	//
-	// It gives io.EOF when there is no more and ErrIdle when there is none now. Any
-	// other error is a line for the user and given once: the caller reports it and
+	// It gives io.EOF when there is no more and ErrIdle when there is none now, with
+	// f.Time set to the wall clock and nothing else of f changed. Any other error is a line for the user and given once: the caller reports it and
 	// calls Next again, which goes on with what can still be read, or gives io.EOF.
 	Next(f *packet.Frame) error
 

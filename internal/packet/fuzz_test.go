@@ -30,6 +30,7 @@ func FuzzDecode(f *testing.F) {
 		wire(LinkNull, []byte{2, 0, 0, 0}, ip4, udpHeader, body),
 		wire(LinkIPv6, with(ip6, 6, 0, 5, 20), []byte{17, 0, 5, 2, 0, 0, 1, 0}, udpHeader, body),
 		wire(LinkIPv6, with(ip6, 6, 51, 5, 24), []byte{17, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, udpHeader, body),
+		wire(LinkIPv4, with(ip4, 9, 6, 3, 44), tcpHeader, body),
 		frag4(1, 7, 0, true, datagramOf(16)),
 		frag6(1, 7, 8, false, datagramOf(16)),
 	} {
@@ -58,7 +59,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		if d.Transport != UDP || !d.Src.IsValid() || !d.Dst.IsValid() {
+		if d.Transport != UDP && d.Transport != TCP || d.Missing > 0 && !d.Cut || d.Missing < 0 || !d.Src.IsValid() || !d.Dst.IsValid() {
 			t.Fatalf("%v from %v to %v", d.Transport, d.Src, d.Dst)
 		}
 		inside := within(data, d.Payload)

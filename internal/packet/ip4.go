@@ -40,6 +40,7 @@ func ipv4(d *Decoder, b []byte) (Layer, []byte, Drop) {
 		if total < header {
 			return LayerNone, nil, BadLength
 		}
+		d.beyond = max(total-len(b), 0)
 		if d.Cut = total > len(b); !d.Cut {
 			b = b[:total] // the rest is padding or an Ethernet trailer
 		}

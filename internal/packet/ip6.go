@@ -20,6 +20,7 @@ func ipv6(d *Decoder, b []byte) (Layer, []byte, Drop) {
 	}
 	rest := b[40:]
 	if length := int(binary.BigEndian.Uint16(b[4:])); length != 0 {
+		d.beyond = max(length-len(rest), 0)
 		if d.Cut = length > len(rest); !d.Cut {
 			rest = rest[:length]
 		}

@@ -138,8 +138,8 @@ func indexBy[T ~uint8 | ~uint16](numbers func(match) []T) index {
 
 var linkIndex = indexBy(func(m match) []Link { return m.link })
 
-// A Decoder turns frames into datagrams, one at a time. The last one is the
-// embedded Packet. A Decoder serves one goroutine.
+// A Decoder turns frames into datagrams and TCP segments, one at a time. The last
+// one is the embedded Packet. A Decoder serves one goroutine.
 type Decoder struct {
 	Packet
 
@@ -149,6 +149,7 @@ type Decoder struct {
 	proto6 [256]uint8
 	port   index
 
+	beyond int  // bytes that the innermost IP header, or else the capture, says are missing at the end
 	six    bool // the innermost IP header is IPv6
 	cooked bool // the link header was a Linux cooked one
 	frags  assembly
@@ -282,6 +283,8 @@ func (d *Decoder) reset(f *Frame) {
 	d.Time, d.Source, d.Iface = f.Time, f.Source, 0
 	d.Src, d.Dst, d.Transport = zeroAddrPort, zeroAddrPort, TransportNone
 	d.Payload, d.Cut = nil, f.Wire > len(f.Data)
+	d.beyond = max(f.Wire-len(f.Data), 0)
+	d.Seq, d.Ack, d.Flags, d.Missing = 0, 0, 0, 0
 	d.IPID, d.Fragmented = 0, false
 	d.VLANs, d.Encap = d.VLANs[:0], d.Encap[:0]
 	d.OuterSrc, d.OuterDst = zeroAddr, zeroAddr

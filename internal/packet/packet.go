@@ -1,10 +1,10 @@
-// Package packet turns a captured frame into a datagram: it walks link layers,
-// VLAN tags and IP headers down to the UDP payload and puts IP fragments
+// Package packet turns a captured frame into a datagram or a TCP segment: it walks
+// link layers, VLAN tags and IP headers down to the payload and puts IP fragments
 // together.
 //
-// It does not look into the payload, follow TCP or SCTP, verify checksums
-// (offloading leaves them wrong in captures made on the sending host), follow
-// IPv4 source routes or IPv6 routing headers, or read a clock: time is the
+// It does not look into the payload, put TCP segments together, read SCTP, verify
+// checksums (offloading leaves them wrong in captures made on the sending host),
+// follow IPv4 source routes or IPv6 routing headers, or read a clock: time is the
 // frame's. What it refuses has a Drop of its own, counted by the caller.
 //
 // A frame is borrowed for one call of Decode. What Decode hands out borrows from
@@ -129,8 +129,9 @@ func (t Transport) String() string {
 	return fmt.Sprintf("transport %d", uint8(t))
 }
 
-// A Packet is a datagram and where it came from. After a Decode that gave OK all
-// fields are valid; after any other outcome those that were read before it.
+// A Packet is a datagram or a TCP segment, and where it came from. After a Decode
+// that gave OK all fields are valid; after any other outcome those that were read
+// before it.
 //
 // Payload, VLANs and Encap borrow: they are valid until the next Decode.
 type Packet struct {
@@ -142,6 +143,12 @@ type Packet struct {
 	Transport Transport
 	Payload   []byte
 	Cut       bool // bytes at the end of Payload are missing: a snap length, or a mirror that shortens frames
+
+	// Of a TCP segment, else zero. Seq is the number of the first byte of Payload, or
+	// of the SYN before it.
+	Seq, Ack uint32
+	Flags    TCPFlags
+	Missing  int // how many bytes of the segment are behind Payload and not in it, where Cut; 0 if not known
 
 	IPID       uint32 // identification of the innermost IPv4 or IPv6 fragment header, else 0
 	Fragmented bool   // Payload was put together from fragments
@@ -178,11 +185,11 @@ func (p *Packet) PathHash() uint32 {
 	return h ^ h>>15
 }
 
-// A Drop says what Decode made of a frame: OK, or why there is no datagram.
+// A Drop says what Decode made of a frame: OK, or why there is no payload.
 type Drop uint8
 
 const (
-	OK                Drop = iota // a datagram
+	OK                Drop = iota // a datagram or a segment
 	Fragment                      // a fragment, held until the rest of its datagram is there
 	FragmentDuplicate             // a fragment whose bytes are there already, or whose datagram was complete less than doneAge ago
 	FragmentOverlap               // a fragment that contradicts another one; its whole datagram is given up
@@ -196,7 +203,6 @@ const (
 	UnknownNetwork                // an EtherType or address family without a row
 	NotTransport                  // an IP protocol without a row: ICMP echo, IGMP, OSPF, ...
 	ICMPError                     // ICMP that quotes a packet; quoted SIP is no message
-	DropTCP                       // TCP: not read yet
 	DropSCTP                      // SCTP: not read yet
 	Depth                         // more layers than Config.Depth
 
@@ -218,7 +224,6 @@ var dropNames = [NumDrops]string{
 	UnknownNetwork:    "unknown network protocol",
 	NotTransport:      "no transport protocol",
 	ICMPError:         "ICMP error",
-	DropTCP:           "TCP not read",
 	DropSCTP:          "SCTP not read",
 	Depth:             "too many layers",
 }

@@ -39,6 +39,13 @@ var (
 		0x13, 0xc4, 0x13, 0xd8, // ports 5060, 5080
 		0, 12, 0xff, 0xff, // length 8+4, checksum (wrong, not looked at)
 	}
+	tcpHeader = []byte{
+		0x13, 0xc4, 0x13, 0xd8, // ports 5060, 5080
+		0x01, 0x02, 0x03, 0x04, // sequence number
+		0xf1, 0xf2, 0xf3, 0xf4, // acknowledgement number
+		0x50, 0x18, // 5 words; ACK, PSH
+		0xff, 0xff, 0xff, 0xff, 0, 0, // window, checksum (wrong, not looked at), urgent pointer
+	}
 	body = []byte("OPTI")
 )
 
@@ -283,7 +290,9 @@ func TestRefusals(t *testing.T) {
 		{"authentication header short", next6(51, make([]byte, 11)), ShortHeader},
 		{"authentication header beyond the packet", next6(51, with(make([]byte, 12), 0, 17, 1, 4)), ShortHeader},
 		{"udp short", proto4(17, udpHeader[:7]), ShortHeader},
-		{"tcp short", proto4(6, []byte{0x13, 0xc4, 0x13}), ShortHeader},
+		{"tcp without ports", proto4(6, []byte{0x13, 0xc4, 0x13}), ShortHeader},
+		{"tcp short", proto4(6, tcpHeader[:19]), ShortHeader},
+		{"tcp options cut off", cut(proto4(6, with(tcpHeader, 12, 0x80), make([]byte, 12)), 51), ShortHeader},
 		{"sctp short", proto4(132, []byte{0x13, 0xc4, 0x13}), ShortHeader},
 		{"icmp short", proto4(1, []byte{3, 3, 0}), ShortHeader},
 		{"icmp6 short", next6(58, []byte{1, 4, 0}), ShortHeader},
@@ -296,6 +305,8 @@ func TestRefusals(t *testing.T) {
 		{"ipv6 under the number of ipv4", wire(LinkEthernet, ether4, ip6, udpHeader, body), BadHeader},
 		{"ipv4 header of 16 bytes", wire(LinkIPv4, with(ip4, 0, 0x44), udpHeader, body), BadHeader},
 		{"ipv6 with another version", wire(LinkIPv6, with(ip6, 0, 0x40), udpHeader, body), BadHeader},
+		{"tcp header of 16 bytes", proto4(6, with(tcpHeader, 12, 0x40), body), BadHeader},
+		{"tcp header beyond the packet", proto4(6, with(tcpHeader, 12, 0x70), body), BadHeader},
 		{"authentication header of 8 bytes", next6(51, make([]byte, 12)), BadHeader},
 
 		{"ipv4 total length within the header", wire(LinkIPv4, with(ip4, 3, 19), udpHeader, body), BadLength},
@@ -333,7 +344,6 @@ func TestRefusals(t *testing.T) {
 		{"icmp6 port unreachable that quotes", next6(58, []byte{1, 4, 0, 0, 0, 0, 0, 0}, ip6, udpHeader, body), ICMPError},
 		{"icmp6 packet too big", next6(58, []byte{2, 0, 0, 0}), ICMPError},
 
-		{"tcp", proto4(6, []byte{0x13, 0xc4, 0x13, 0xd8}, make([]byte, 16)), DropTCP},
 		{"sctp", next6(132, []byte{0x13, 0xc4, 0x13, 0xd8}, make([]byte, 8)), DropSCTP},
 
 		{"14 layers of vlan", tags(14), Depth},
@@ -357,13 +367,68 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// The ports of what is not read yet are there for the counters.
+// The ports of what is not read are there for the counters.
 func TestPortsOfDropped(t *testing.T) {
-	f := wire(LinkIPv4, with(ip4, 9, 6), udpHeader, body)
-	d := New(Config{})
-	d.Decode(&f)
-	if d.Transport != TCP || d.Src != netip.MustParseAddrPort("192.0.2.1:5060") {
-		t.Errorf("%v from %v", d.Transport, d.Src)
+	for proto, want := range map[int]Transport{6: TCP, 132: SCTP} {
+		f := wire(LinkIPv4, with(ip4, 9, proto), udpHeader, body) // 12 bytes, too short for TCP
+		d := New(Config{})
+		if why := d.Decode(&f); why == OK || d.Transport != want || d.Src != netip.MustParseAddrPort("192.0.2.1:5060") {
+			t.Errorf("%v: %v from %v", why, d.Transport, d.Src)
+		}
+	}
+}
+
+func TestTCP(t *testing.T) {
+	in4 := func(n int, parts ...[]byte) Frame { // in an IPv4 packet that says it has n bytes behind its header
+		return wire(LinkIPv4, with(ip4, 9, 6, 2, (20+n)>>8, 3, 20+n), join(parts...))
+	}
+	in6 := func(n int, parts ...[]byte) Frame {
+		return wire(LinkIPv6, with(ip6, 6, 6, 4, n>>8, 5, n), join(parts...))
+	}
+	big := bytes.Repeat([]byte("OPTIONS "), 8000) // as receive offload makes them
+	for _, c := range []struct {
+		name    string
+		frame   Frame
+		payload string
+		flags   TCPFlags
+		missing int // -1: not cut
+	}{
+		{"data", in4(24, tcpHeader, body), "OPTI", ACK | PSH, -1},
+		{"ipv6", in6(24, tcpHeader, body), "OPTI", ACK | PSH, -1},
+		{"an acknowledgement, padded to 60 bytes", in4(20, with(tcpHeader, 13, 0x10), make([]byte, 6)), "", ACK, -1},
+		{"first of a connection, with options", in4(40, with(tcpHeader, 12, 0xa0, 13, 0x02),
+			[]byte{2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 3, 7}), "", SYN, -1},
+		{"options that make no sense", in4(28, with(tcpHeader, 12, 0x60), []byte{2, 200, 0, 0}, body), "OPTI", ACK | PSH, -1},
+		{"all flags", in4(24, with(tcpHeader, 13, 0xff), body), "OPTI", FIN | SYN | RST | PSH | ACK | URG | ECE | CWR, -1},
+		{"accurate ECN in the reserved bits", in4(24, with(tcpHeader, 12, 0x5f), body), "OPTI", ACK | PSH, -1},
+		{"ip length 0, from segmentation offload", in4(-20, tcpHeader, big), string(big), ACK | PSH, -1},
+		{"ipv6 length 0", in6(0, tcpHeader, big), string(big), ACK | PSH, -1},
+		{"64,020 bytes", in4(20+len(big), tcpHeader, big), string(big), ACK | PSH, -1},
+		{"snap length in the payload", cut(in4(24, tcpHeader, body), 41), "O", ACK | PSH, 3},
+		{"snap length in the payload, ipv6", cut(in6(24, tcpHeader, body), 61), "O", ACK | PSH, 3},
+		{"snap length behind the header", cut(in4(24, tcpHeader, body), 40), "", ACK | PSH, 4},
+		{"snap length and ip length 0", cut(in4(-20, tcpHeader, big), 1040), string(big[:1000]), ACK | PSH, len(big) - 1000},
+		{"snap length in the padding", cut(in4(20, tcpHeader, make([]byte, 6)), 43), "", ACK | PSH, -1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := New(Config{})
+			if why := d.Decode(&c.frame); why != OK {
+				t.Fatalf("dropped: %v", why)
+			}
+			if d.Transport != TCP || d.Src.Port() != 5060 || d.Dst.Port() != 5080 || string(d.Payload) != c.payload {
+				t.Errorf("%v from %v to %v, %d bytes, want %d", d.Transport, d.Src, d.Dst, len(d.Payload), len(c.payload))
+			}
+			if d.Seq != 0x01020304 || d.Ack != 0xf1f2f3f4 || d.Flags != c.flags {
+				t.Errorf("seq %#x ack %#x flags %v, want %v", d.Seq, d.Ack, d.Flags, c.flags)
+			}
+			if d.Cut != (c.missing >= 0) || d.Missing != max(c.missing, 0) {
+				t.Errorf("cut %v, %d missing, want %d", d.Cut, d.Missing, c.missing)
+			}
+			noAllocs(t, d, &c.frame)
+		})
+	}
+	if s := (SYN | ACK | CWR).String(); s != "SAC" || !(SYN | ACK).Has(SYN) || SYN.Has(SYN|ACK) {
+		t.Errorf("flags %q", s)
 	}
 }
 
@@ -373,8 +438,9 @@ func TestNothingLeftOver(t *testing.T) {
 	cooked := wire(LinkSLL2, []byte{0x08, 0, 0, 0, 0, 0, 0, 5, 0, 1, 0, 6}, make([]byte, 8), ip4, udpHeader, body)
 	short := cut(wire(LinkRaw, ip4, udpHeader, body), 30)
 	poor := wire(LinkRaw, []byte{0})
+	segment := cut(wire(LinkIPv4, with(ip4, 9, 6, 3, 44), tcpHeader, body), 42)
 	d := New(Config{})
-	for _, f := range []*Frame{&rich, &cooked, &short} {
+	for _, f := range []*Frame{&rich, &cooked, &short, &segment} {
 		if why := d.Decode(f); why != OK {
 			t.Fatal(why)
 		}
@@ -383,6 +449,7 @@ func TestNothingLeftOver(t *testing.T) {
 	d.Decode(&poor)
 	p := d.Packet
 	if p.Src.IsValid() || p.Dst.IsValid() || p.Transport != TransportNone || p.Payload != nil || p.Cut || p.IPID != 0 ||
+		p.Seq != 0 || p.Ack != 0 || p.Flags != 0 || p.Missing != 0 ||
 		p.Fragmented || len(p.VLANs) != 0 || len(p.Encap) != 0 || p.HasMAC || p.Iface != 0 {
 		t.Errorf("left over: %+v", p)
 	}

@@ -190,12 +190,11 @@ func TestNamed(t *testing.T) {
 		t.Error("the zero Lines has a line")
 	}
 	var empty Message
-	if _, ok := first2(empty.Named([]byte("X"))); ok || empty.ViaCount() != 0 || empty.Has(HeaderVia) {
+	lines := empty.Named([]byte("X"))
+	if _, ok := lines.Next(); ok || empty.ViaCount() != 0 || empty.Has(HeaderVia) {
 		t.Error("the zero Message has headers")
 	}
 }
-
-func first2(l Lines) ([]byte, bool) { return l.Next() }
 
 // TestFolding folds every header that is taken apart, at every place where
 // the grammar has white space (RFC 3261 §7.3.1, §25.1).

@@ -52,6 +52,7 @@ type Message struct {
 	cut           bool
 	judged        bool // the oddities that Parse leaves to Oddities are in odd
 	hasLength     bool
+	ended         bool  // the header section has its empty line
 	seen          uint8 // which headers of inOnce
 	status        uint16
 	odd           Oddity

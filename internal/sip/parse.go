@@ -31,9 +31,8 @@ func (m *Message) Parse(raw []byte, cut bool) Problem {
 	}
 	m.body = mark(len(b), len(b))
 	if next < 0 {
-		// A start line that the cut left unfinished is no broken one.
-		if cut {
-			m.problem = OK
+		if cut && m.problem != OK {
+			m.halfStartLine()
 		}
 		m.unfinished()
 	} else {
@@ -53,7 +52,7 @@ func (m *Message) reset(raw []byte, cut bool) {
 	m.lines = m.lines[:0]
 	clear(m.first[:])
 	m.restart()
-	m.hasLength, m.judged, m.seen = false, false, 0
+	m.hasLength, m.judged, m.ended, m.seen = false, false, false, 0
 	m.length = 0
 	m.callID, m.body, m.cseq = span{}, span{}, cseq{}
 	m.via.b = nil
@@ -64,6 +63,13 @@ func (m *Message) restart() {
 	m.method, m.isRequest, m.status = MethodOther, false, 0
 	m.problem, m.problemHeader, m.odd = OK, HeaderOther, 0
 	m.methodName, m.reason, m.uri = span{}, span{}, URI{}
+}
+
+// halfStartLine takes back what the other half of a cut start line could
+// contradict; the method stays.
+func (m *Message) halfStartLine() {
+	m.problem, m.uri = OK, URI{}
+	m.odd &= OddJunkBefore
 }
 
 // blame notes a problem; the first counts.
@@ -88,7 +94,11 @@ func (m *Message) unfinished() {
 func (m *Message) lineEnd(i int) (end, next int) {
 	lf := bytes.IndexByte(m.raw[i:], '\n')
 	if lf < 0 {
-		return len(m.raw), -1
+		end = len(m.raw)
+		if end > i && m.raw[end-1] == '\r' {
+			end-- // half a line end
+		}
+		return end, -1
 	}
 	end = i + lf
 	if lf > 0 && m.raw[end-1] == '\r' {
@@ -105,10 +115,10 @@ func (m *Message) headerSection(p int) {
 		switch {
 		case b[p] == '\n':
 			m.odd |= OddLFOnly
-			m.body = mark(p+1, len(b))
+			m.ended, m.body = true, mark(p+1, len(b))
 			return
 		case b[p] == '\r' && p+1 < len(b) && b[p+1] == '\n':
-			m.body = mark(p+2, len(b))
+			m.ended, m.body = true, mark(p+2, len(b))
 			return
 		case b[p] == ' ' || b[p] == '\t':
 			// Only the start line can be before it: the loop below takes the
@@ -322,10 +332,10 @@ func (m *Message) lateOddities() (odd Oddity) {
 	if hasLWS(m.CallID()) {
 		odd |= OddCallID
 	}
-	if m.isRequest && !m.Has(HeaderMaxForwards) {
+	if m.ended && m.isRequest && !m.Has(HeaderMaxForwards) {
 		odd |= OddNoMaxForwards
 	}
-	if t := m.via.Transport(); !m.hasLength && (equalFold(t, "TCP") || equalFold(t, "TLS")) {
+	if t := m.via.Transport(); m.ended && !m.hasLength && (equalFold(t, "TCP") || equalFold(t, "TLS")) {
 		odd |= OddNoContentLength
 	}
 	if date := m.Value(HeaderDate); date != nil {

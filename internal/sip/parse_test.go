@@ -143,6 +143,9 @@ func TestParseAccepts(t *testing.T) {
 		{"two Vias in one line", message("Via: SIP/2.0/UDP a;branch=z9hG4bK1 , SIP/2.0/UDP b"), 0},
 		{"a broken second Via", message("Via: SIP/2.0/UDP a;branch=z9hG4bK1, junk", "+Via:"), 0},
 		{"a semicolon at the end of Via", message("Via: SIP/2.0/UDP a;branch=z9hG4bK1;"), OddParam},
+		{"a word behind a Via parameter", message("Via: SIP/2.0/UDP a;rport x;branch=z9hG4bK1"), OddParam},
+		{"a word behind a quoted parameter", message(`From: <sip:alice@example.com>;x="1"y;tag=1`), OddParam},
+		{"a word behind the last parameter", message("To: <sip:bob@example.com>;x y"), OddParam},
 		{"empty parameters in From", message("From: <sip:alice@example.com>;;tag=1"), OddParam},
 		{"a semicolon at the end of To", message("To: <sip:bob@example.com>;"), OddParam},
 		{"binary rubbish in a tag", message("To: <sip:bob@example.com>;tag=5af5720\x91\x0e\xe7b\x01"), OddControlChar},
@@ -414,6 +417,12 @@ func TestCut(t *testing.T) {
 		if number, _ := m.CSeq(); number != 0 && number != 314159 {
 			t.Fatalf("%d bytes: CSeq %d", n, number)
 		}
+		if u := m.RequestURI().Bytes(); len(u) > 0 && string(u) != "sip:bob@example.com" {
+			t.Fatalf("%d bytes: Request-URI %q", n, u)
+		}
+		if odd := m.Oddities(); odd != 0 {
+			t.Fatalf("%d bytes: oddities %q", n, odd)
+		}
 		if n > len("OPTIONS ") && m.Method() != MethodOptions {
 			t.Fatalf("%d bytes: method %s", n, m.Method())
 		}
@@ -429,6 +438,20 @@ func TestTruncatedButBroken(t *testing.T) {
 	raw := message("^no colon")
 	if why := m.Parse(raw[:len(raw)-4], true); why != NoColon {
 		t.Errorf("Parse = %s, want %s", why, NoColon)
+	}
+}
+
+// TestLoad: the messages of the load generator are sound.
+func TestLoad(t *testing.T) {
+	var m Message
+	for i, raw := range loadMessages(t) {
+		if why := m.Parse(raw, false); why != OK || m.Oddities() != 0 || m.BodyCut() {
+			t.Errorf("message %d: %s, oddities %q, cut %v\n%s", i, m.AppendProblem(nil), m.Oddities(), m.BodyCut(), raw)
+		}
+		if !StartsStrict(raw) {
+			t.Errorf("message %d: StartsStrict refuses it", i)
+		}
+		noAllocs(t, "Parse", func() { m.Parse(raw, false); m.Oddities() })
 	}
 }
 

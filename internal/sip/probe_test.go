@@ -75,6 +75,7 @@ func TestClassify(t *testing.T) {
 		{"a NOTIFY of HTTP for a path", "NOTIFY /x HTTP/1.1\r\n\r\n", KindProbe, ProbeHTTP},
 		{"DNS", dns, KindProbe, ProbeDNS},
 		{"DNS without question", dns[:4] + "\x00\x00" + dns[6:], KindProbe, ProbeBinary},
+		{"DNS with a compressed name", dns[:12] + "\xc0\x0c\x00\x10\x00\x03", KindProbe, ProbeBinary},
 		{"DNS with a cut name", dns[:20], KindProbe, ProbeBinary},
 		{"TLS client hello", "\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03", KindProbe, ProbeTLS},
 		{"TLS alert", "\x15\x03\x03\x00\x02\x02\x28", KindProbe, ProbeTLS},

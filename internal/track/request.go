@@ -518,13 +518,23 @@ func (t *Tracker) afterwards(r *request, v *view, i int) {
 
 // ok takes in the 2xx that decides.
 func (t *Tracker) ok(r *request, v *view) {
-	t.fillAnswer(&r.rec, v)
+	t.fillOutcome(r, v)
 	r.decided = v.time
 	if r.method == sip.MethodRegister {
 		t.keepContacts(r, v)
 	}
 	if r.asked { // else the request may still come
 		t.settleOK(r, v)
+	}
+}
+
+// fillOutcome adds what a final answer says; the tags of a request inside a dialog
+// stay its own, whatever the answer has.
+func (t *Tracker) fillOutcome(r *request, v *view) {
+	tag := r.rec.To.Tag
+	t.fillAnswer(&r.rec, v)
+	if r.tt != 0 {
+		r.rec.To.Tag = tag
 	}
 }
 
@@ -562,7 +572,7 @@ func (t *Tracker) refusal(r *request, v *view, i int) {
 	h.code, h.finalAt = v.code, v.time
 	deciding := r.hops.ofRequester(i)
 	if deciding && (!r.told || rank(v.code) < rank(r.rec.Code)) || !r.told && r.rec.Code == 0 {
-		t.fillAnswer(&r.rec, v)
+		t.fillOutcome(r, v)
 		r.told = r.told || deciding
 		r.decided = v.time
 	}

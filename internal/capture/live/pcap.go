@@ -169,7 +169,8 @@ type source struct {
 	done          chan struct{} // closed when the handle is freed
 }
 
-// Next implements capture.Source. After Close it gives what was captured before,
+// Next implements capture.Source. The time it gives with ErrIdle may be ahead of
+// packets that the kernel still keeps back, by Timeout at most. After Close it gives what was captured before,
 // then io.EOF.
 func (s *source) Next(f *packet.Frame) error {
 	s.mu.Lock()
@@ -182,11 +183,12 @@ func (s *source) Next(f *packet.Frame) error {
 	switch {
 	case err == nil:
 	case err == pcap.NextErrorTimeoutExpired:
-		if closed == 0 {
-			return capture.ErrIdle
-		}
 		// Twice, since the timers of kernel and poll run apart.
-		if s.idle++; s.idle < 2 {
+		if closed != 0 {
+			s.idle++
+		}
+		if s.idle < 2 {
+			f.Time = time.Now().UnixNano()
 			return capture.ErrIdle
 		}
 		s.free()

@@ -366,6 +366,9 @@ func TestIdle(t *testing.T) {
 	if took := time.Since(began); took < 15*time.Millisecond {
 		t.Errorf("idle after %v", took)
 	}
+	if now := time.Now().UnixNano(); f.Time < began.UnixNano() || f.Time > now {
+		t.Errorf("time %d, want one between %d and %d", f.Time, began.UnixNano(), now)
+	}
 }
 
 func TestOpenErrors(t *testing.T) {
