@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
@@ -19,6 +20,7 @@ type dedup struct {
 	window int64 // ns; 0 is off
 	seed   maphash.Seed
 	ready  bool
+	key    [40]byte
 	rows   [dedupRows][2]sighting
 }
 
@@ -38,7 +40,10 @@ func (d *dedup) again(p *packet.Packet) bool {
 		d.seed, d.ready = maphash.MakeSeed(), true
 	}
 	h := maphash.Bytes(d.seed, p.Payload)
-	h ^= maphash.Comparable(d.seed, packetKey{p.Src.Port(), p.Dst.Port(), p.IPID, p.Src.Addr().As16(), p.Dst.Addr().As16()})
+	src, dst := p.Src.Addr().As16(), p.Dst.Addr().As16()
+	key := append(append(d.key[:0], src[:]...), dst[:]...)
+	key = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(key, p.Src.Port()), p.Dst.Port())
+	h ^= maphash.Bytes(d.seed, binary.BigEndian.AppendUint32(key, p.IPID))
 	path := p.PathHash()
 	row := &d.rows[h%dedupRows]
 	for i := range row {
@@ -53,10 +58,4 @@ func (d *dedup) again(p *packet.Packet) bool {
 	}
 	*older = sighting{hash: h, time: p.Time, path: path}
 	return false
-}
-
-type packetKey struct {
-	src, dst uint16
-	id       uint32
-	a, b     [16]byte
 }

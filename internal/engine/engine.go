@@ -15,6 +15,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
 )
 
@@ -28,6 +29,10 @@ type Config struct {
 	KeepaliveProbes bool          // keep-alives are msg-probe events
 	Flush           track.Flush   // at the end of the last file
 	Live            bool          // the source is an interface: its name is one, and the clock goes on without packets
+
+	// Tap, when set, sees each message that could be parsed before the tracker
+	// does. It borrows both until it returns.
+	Tap func(p *packet.Packet, m *sip.Message)
 }
 
 // DefaultConfig is right for capture files.
@@ -49,17 +54,20 @@ type Sink interface {
 
 // Engine runs one lane.
 type Engine struct {
-	src  capture.Source
-	lane *lane
-	name string
-	turn int
-	snap chan chan Stats
-	done chan struct{}
+	src   capture.Source
+	lane  *lane
+	turns turner
+	name  string
+	turn  int
+	snap  chan chan Stats
+	done  chan struct{}
 }
 
 // New builds an Engine and starts nothing.
 func New(cfg Config, src capture.Source, sink Sink) *Engine {
-	return &Engine{src: src, lane: newLane(cfg, sink), snap: make(chan chan Stats), done: make(chan struct{})}
+	e := &Engine{src: src, lane: newLane(cfg, sink), snap: make(chan chan Stats), done: make(chan struct{})}
+	e.turns, _ = src.(turner)
+	return e
 }
 
 // turner is a source that reads its files more than once.
@@ -112,8 +120,8 @@ const maxWrong = 10000
 // named tells the tracker where the frame came from, when that changed.
 func (e *Engine) named() {
 	name, turn := e.src.Name(), 0
-	if t, ok := e.src.(turner); ok {
-		turn = t.Turn()
+	if e.turns != nil {
+		turn = e.turns.Turn()
 	}
 	if name == e.name && turn == e.turn {
 		return

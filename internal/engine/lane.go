@@ -81,6 +81,9 @@ func (l *lane) message(p *packet.Packet) {
 		return
 	}
 	l.stats.Datagrams[Message]++
+	if l.cfg.Tap != nil {
+		l.cfg.Tap(p, &l.msg)
+	}
 	l.send(l.track.See(l.events[:0], p, &l.msg))
 }
 

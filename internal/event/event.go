@@ -30,7 +30,10 @@ func (t Text) Len() int { return int(t.n) }
 
 // List is a list of values kept in the event's own buffer, each behind a
 // length of two bytes.
-type List struct{ off, n uint16 }
+type List struct {
+	off, n uint16
+	count  uint8
+}
 
 // URI is a URI, whole and split. The parts are views into All.
 type URI struct {
@@ -146,8 +149,8 @@ type Event struct {
 	Error Text
 	Probe Text
 
-	Capture Text // file name
-	Iface   Text
+	Capture string // file name
+	Iface   string
 
 	buf []byte
 }
@@ -280,7 +283,7 @@ func (e *Event) Add(l *List, b []byte) {
 		b = b[:MaxText]
 		e.Anomalies |= FieldCut
 	}
-	if e.Count(*l) >= MaxList || len(e.buf)+int(l.n)+len(b)+2 > maxBuf {
+	if l.count >= MaxList || len(e.buf)+int(l.n)+len(b)+2 > maxBuf {
 		e.Anomalies |= FieldCut
 		return
 	}
@@ -299,20 +302,31 @@ func (e *Event) Add(l *List, b []byte) {
 	n := len(e.buf) - head - 2
 	e.buf[head], e.buf[head+1] = byte(n>>8), byte(n)
 	l.n += uint16(n + 2)
+	l.count++
+}
+
+// AddLeg adds an address to the legs, once.
+func (e *Event) AddLeg(a netip.Addr) {
+	if e.Legs.count > 1 && (a == e.Src.Addr() || a == e.Dst.Addr()) { // both are in it
+		return
+	}
+	e.AddAddr(&e.Legs, a)
 }
 
 // AddAddr copies an address to the end of l, once.
 func (e *Event) AddAddr(l *List, a netip.Addr) {
 	if a.Is4() {
 		b := a.As4()
-		if !e.Contains(*l, b[:]) {
-			e.Add(l, b[:])
-		}
+		e.addOnce(l, b[:])
 		return
 	}
 	b := a.As16()
-	if !e.Contains(*l, b[:]) {
-		e.Add(l, b[:])
+	e.addOnce(l, b[:])
+}
+
+func (e *Event) addOnce(l *List, b []byte) {
+	if !e.Contains(*l, b) {
+		e.Add(l, b)
 	}
 }
 
@@ -329,9 +343,7 @@ func (e *Event) HasAddr(l List, a netip.Addr) bool {
 // AddCode copies a status code to the end of l, once.
 func (e *Event) AddCode(l *List, code uint16) {
 	b := [2]byte{byte(code >> 8), byte(code)}
-	if !e.Contains(*l, b[:]) {
-		e.Add(l, b[:])
-	}
+	e.addOnce(l, b[:])
 }
 
 // Clear empties l.
@@ -346,17 +358,12 @@ func (e *Event) Next(l *List) ([]byte, bool) {
 	b := e.buf[l.off+2 : l.off+2+n]
 	l.off += 2 + n
 	l.n -= 2 + n
+	l.count--
 	return b, true
 }
 
 // Count is the number of values in l.
-func (e *Event) Count(l List) int {
-	n := 0
-	for _, ok := e.Next(&l); ok; _, ok = e.Next(&l) {
-		n++
-	}
-	return n
-}
+func (e *Event) Count(l List) int { return int(l.count) }
 
 // Contains reports whether l holds b.
 func (e *Event) Contains(l List, b []byte) bool {

@@ -2,6 +2,7 @@ package event
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -9,15 +10,32 @@ import (
 // Field is one row of the record: its key, its mapping type and how to read it.
 // The description stands in _meta/fields.yml; a test holds the two sets equal.
 type Field struct {
+	row
+	in types // the types that can have it
+}
+
+// row is how the tables below are written.
+type row struct {
 	Key     string
-	Mapping string // keyword, long, double, ip, date, boolean
+	Mapping string // keyword, long, double, ip, date_nanos, boolean
 	Private bool   // names a person or an address: package privacy may seal it
 	get     func(e *Event, v *Value)
 }
 
+// types is a set of types.
+type types uint32
+
+const (
+	anyType  types = 1<<NumTypes - 1
+	calls    types = 1<<CallStart | 1<<CallAttempt | 1<<CallEnd
+	regs     types = 1<<RegNew | 1<<RegDel | 1<<RegExpired
+	messages types = anyType &^ (1 << MsgProbe)
+	requests types = 1<<OtherOK | 1<<OtherFailed | 1<<OtherTimeout | 1<<AuthFailed
+)
+
 // Get reads the field from e into v, which borrows from e.
 func (f *Field) Get(e *Event, v *Value) {
-	v.Form, v.NSome = Nothing, 0
+	v.Form, v.NSome, v.next = Nothing, 0, 0
 	f.get(e, v)
 }
 
@@ -36,20 +54,32 @@ const (
 )
 
 // Fields is the table of fields, sorted so that those of one object stand
-// together. A new field is one row here and its description in _meta/fields.yml.
-var Fields = sorted(join(base, ends, message, call, registration, labels,
-	address("source", func(e *Event) *Event { return e }, false),
-	address("client", func(e *Event) *Event { return e }, false),
-	address("destination", func(e *Event) *Event { return e }, true),
-	address("server", func(e *Event) *Event { return e }, true),
-	party("sip.from", func(e *Event) *Party { return &e.From }),
-	party("sip.to", func(e *Event) *Party { return &e.To }),
-	party("sip.contact", func(e *Event) *Party { return &e.Contact }),
-	uri("sip.uri", func(e *Event) *URI { return &e.RequestURI }),
-	uri("sip.registration.aor", func(e *Event) *URI { return &e.AOR }),
+// together. A new field is one row in the tables below and its description in
+// _meta/fields.yml.
+var Fields = sorted(slices.Concat(
+	only(anyType, base), only(anyType, ends), only(messages, message), only(calls, call), only(calls|requests, dialogs),
+	only(regs, registration), only(anyType, labels),
+	only(anyType, address("source", false)),
+	only(anyType, address("client", false)),
+	only(anyType, address("destination", true)),
+	only(anyType, address("server", true)),
+	only(messages, party("sip.from", func(e *Event) *Party { return &e.From })),
+	only(messages, party("sip.to", func(e *Event) *Party { return &e.To })),
+	only(messages, party("sip.contact", func(e *Event) *Party { return &e.Contact })),
+	only(messages, uri("sip.uri", func(e *Event) *URI { return &e.RequestURI })),
+	only(regs, uri("sip.registration.aor", func(e *Event) *URI { return &e.AOR })),
 ))
 
-var base = []Field{
+// only makes fields of rows that no other types have.
+func only(in types, rows []row) []Field {
+	fields := make([]Field, len(rows))
+	for i, r := range rows {
+		fields[i] = Field{r, in}
+	}
+	return fields
+}
+
+var base = []row{
 	{"@timestamp", date, public, func(e *Event, v *Value) { v.date(e.Time) }},
 	{"ecs.version", keyword, public, func(e *Event, v *Value) { v.constant(ECSVersion) }},
 	{"event.action", keyword, public, func(e *Event, v *Value) { v.constant(Kinds[e.Type].Name) }},
@@ -87,12 +117,12 @@ var base = []Field{
 			v.constants(tagEmergency)
 		}
 	}},
-	{"observer.ingress.interface.name", keyword, public, func(e *Event, v *Value) { v.str(e, e.Iface) }},
+	{"observer.ingress.interface.name", keyword, public, func(e *Event, v *Value) { v.quoted(e.Iface) }},
 }
 
 var tagEmergency = []string{"emergency"}
 
-var ends = []Field{
+var ends = []row{
 	{"network.iana_number", keyword, public, func(e *Event, v *Value) {
 		v.constant([...]string{"", "17", "6", "132"}[e.Transport])
 	}},
@@ -169,7 +199,7 @@ var vlanNames = func() (names [4096]string) {
 	return
 }()
 
-var message = []Field{
+var message = []row{
 	{"sip.call_id", keyword, private, func(e *Event, v *Value) { v.str(e, e.CallID) }},
 	{"sip.code", long, public, func(e *Event, v *Value) { v.positive(int64(e.Code)) }},
 	{"sip.status", keyword, public, func(e *Event, v *Value) { v.str(e, e.Status) }},
@@ -250,11 +280,11 @@ var message = []Field{
 	}},
 	{"sip.emergency", boolean, public, func(e *Event, v *Value) { v.flag(e.Emergency) }},
 	{"sip.encapsulation", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.Encap) }},
-	{"sip.pcap.path", keyword, public, func(e *Event, v *Value) { v.str(e, e.Capture) }},
+	{"sip.pcap.path", keyword, public, func(e *Event, v *Value) { v.quoted(e.Capture) }},
 	{"sip.probe.kind", keyword, public, func(e *Event, v *Value) { v.str(e, e.Probe) }},
 }
 
-var call = []Field{
+var call = []row{
 	{"sip.call.id", keyword, public, func(e *Event, v *Value) { v.hash(e.Call) }},
 	{"sip.call.hangup_by", keyword, public, func(e *Event, v *Value) { v.constant(e.Side.String()) }},
 	{"sip.call.setup_ms", double, public, func(e *Event, v *Value) { v.ms(e.Setup) }},
@@ -279,7 +309,6 @@ var call = []Field{
 	{"sip.call.forked", boolean, public, func(e *Event, v *Value) { v.flag(e.Forked) }},
 	{"sip.call.held", boolean, public, func(e *Event, v *Value) { v.flag(e.Held) }},
 	{"sip.call.synthetic", boolean, public, func(e *Event, v *Value) { v.flag(e.Synthetic) }},
-	{"sip.call.in_dialog", boolean, public, func(e *Event, v *Value) { v.flag(e.InDialog) }},
 	{"sip.call.branches", long, public, func(e *Event, v *Value) { v.positive(int64(e.Branches)) }},
 	{"sip.call.legs", ip, private, func(e *Event, v *Value) {
 		if e.Type == CallStart || e.Type == CallAttempt || e.Type == CallEnd {
@@ -301,11 +330,16 @@ var call = []Field{
 	{"sip.call.requests.other", long, public, counted(CountOther)},
 }
 
+// dialogs is what a request inside a call has too.
+var dialogs = []row{
+	{"sip.call.in_dialog", boolean, public, func(e *Event, v *Value) { v.flag(e.InDialog) }},
+}
+
 func counted(n Counted) func(*Event, *Value) {
 	return func(e *Event, v *Value) { v.positive(int64(e.Requests[n])) }
 }
 
-var registration = []Field{
+var registration = []row{
 	{"sip.registration.contact", keyword, private, func(e *Event, v *Value) { v.list(e, Strs, e.Contacts) }},
 	{"sip.registration.contacts", long, public, func(e *Event, v *Value) { v.positive(int64(e.NumContacts)) }},
 	{"sip.registration.expires", long, public, func(e *Event, v *Value) {
@@ -314,20 +348,20 @@ var registration = []Field{
 		}
 	}},
 	{"sip.registration.lifetime_s", double, public, func(e *Event, v *Value) {
-		if e.Lifetime != absent && !e.LifetimeMin {
-			v.Form, v.Float = Float, float64(e.Lifetime)/1e9
+		if !e.LifetimeMin {
+			v.seconds(e.Lifetime)
 		}
 	}},
 	{"sip.registration.lifetime_min_s", double, public, func(e *Event, v *Value) {
-		if e.Lifetime != absent && e.LifetimeMin {
-			v.Form, v.Float = Float, float64(e.Lifetime)/1e9
+		if e.LifetimeMin {
+			v.seconds(e.Lifetime)
 		}
 	}},
 	{"sip.registration.new_location", boolean, public, func(e *Event, v *Value) { v.flag(e.NewLocation) }},
 	{"sip.registration.refresh_count", long, public, func(e *Event, v *Value) { v.positive(int64(e.Refreshes)) }},
 }
 
-var labels = []Field{
+var labels = []row{
 	{"sip.incomplete", keyword, public, func(e *Event, v *Value) {
 		v.words(uint64(e.Incomplete), func(i int) string { return IncompleteWords[i].Word })
 	}},
@@ -338,22 +372,22 @@ var labels = []Field{
 
 // address is the rows of one end. The client is the source of the first request
 // and the server its destination, so four ECS objects come of two addresses.
-func address(name string, of func(*Event) *Event, dst bool) []Field {
-	end := func(e *Event) (a addrPort) {
-		if e = of(e); dst {
+func address(name string, dst bool) []row {
+	end := func(e *Event) netip.AddrPort {
+		if dst {
 			return e.Dst
 		}
 		return e.Src
 	}
-	return []Field{
+	return []row{
 		{name + ".ip", ip, private, func(e *Event, v *Value) { v.addr(end(e).Addr()) }},
 		{name + ".port", long, public, func(e *Event, v *Value) { v.positive(int64(end(e).Port())) }},
 	}
 }
 
 // uri is the rows of one URI, whole and split.
-func uri(name string, of func(*Event) *URI) []Field {
-	return []Field{
+func uri(name string, of func(*Event) *URI) []row {
+	return []row{
 		{name + ".original", keyword, private, func(e *Event, v *Value) { v.str(e, of(e).All) }},
 		{name + ".scheme", keyword, public, func(e *Event, v *Value) { v.str(e, of(e).Scheme) }},
 		{name + ".username", keyword, private, func(e *Event, v *Value) { v.str(e, of(e).User) }},
@@ -363,13 +397,11 @@ func uri(name string, of func(*Event) *URI) []Field {
 }
 
 // party is the rows of From, To or Contact under Packetbeat's names.
-func party(name string, of func(*Event) *Party) []Field {
+func party(name string, of func(*Event) *Party) []row {
 	return append(uri(name+".uri", func(e *Event) *URI { return &of(e).URI }),
-		Field{name + ".display_info", keyword, private, func(e *Event, v *Value) { v.str(e, of(e).Display) }},
-		Field{name + ".tag", keyword, public, func(e *Event, v *Value) { v.str(e, of(e).Tag) }})
+		row{name + ".display_info", keyword, private, func(e *Event, v *Value) { v.str(e, of(e).Display) }},
+		row{name + ".tag", keyword, public, func(e *Event, v *Value) { v.str(e, of(e).Tag) }})
 }
-
-func join(tables ...[]Field) []Field { return slices.Concat(tables...) }
 
 // sorted orders by object path, so that a renderer opens each object once.
 func sorted(fields []Field) []Field {

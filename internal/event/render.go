@@ -2,14 +2,11 @@ package event
 
 import (
 	"encoding/hex"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 )
-
-type addrPort = netip.AddrPort
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
@@ -28,67 +25,87 @@ var codeNames = func() (names [700]string) {
 	return
 }()
 
-// step is where a field stands in the tree of objects.
+// step is one field on the way through a record, and where it stands in the tree
+// of objects.
 type step struct {
+	field  *Field
 	names  []string // each quoted, with its colon
-	shared int      // leading names that the row before has too
+	commas []string // the same with a comma before
+	shared int      // leading names that the step before has too
 }
 
-var steps = func() []step {
-	s := make([]step, len(Fields))
-	for i := range Fields {
-		names := strings.Split(Fields[i].Key, ".")
-		for j, n := range names {
-			names[j] = strconv.Quote(n) + ":"
+// plans are the fields that a record of each type can have.
+var plans = func() (plans [NumTypes][]step) {
+	for t := range NumTypes {
+		for i := range Fields {
+			if Fields[i].in>>t&1 == 1 {
+				plans[t] = append(plans[t], step{field: &Fields[i], names: quoted("", Fields[i].Key), commas: quoted(",", Fields[i].Key)})
+			}
 		}
-		s[i].names = names
-		if i == 0 {
-			continue
-		}
-		before := s[i-1].names
-		for s[i].shared < min(len(names), len(before))-1 && names[s[i].shared] == before[s[i].shared] {
-			s[i].shared++
+		for i := range plans[t][1:] {
+			s, before := &plans[t][i+1], plans[t][i].names
+			for s.shared < min(len(s.names), len(before))-1 && s.names[s.shared] == before[s.shared] {
+				s.shared++
+			}
 		}
 	}
-	return s
+	return plans
 }()
 
-// AppendJSON appends e as one JSON object without a line end. Text from the wire
-// is escaped, and what is no UTF-8 is written as U+FFFD. extra, when not empty,
-// holds further members, `"key":value,...`, that go in first.
+func quoted(before, key string) []string {
+	names := strings.Split(key, ".")
+	for i, n := range names {
+		names[i] = before + strconv.Quote(n) + ":"
+		if i < len(names)-1 {
+			names[i] += "{"
+		}
+	}
+	return names
+}
+
+// Renderer writes records as JSON. It keeps its working space, so that a record
+// costs no allocation; it is not safe for concurrent use.
+type Renderer struct{ v Value }
+
+// AppendJSON appends e as one JSON object; a Renderer does the same without
+// allocating.
 func AppendJSON(dst []byte, e *Event, extra []byte) []byte {
+	var r Renderer
+	return r.Append(dst, e, extra)
+}
+
+// Append appends e as one JSON object without a line end. Text from the wire is
+// escaped, and what is no UTF-8 is written as U+FFFD. extra, when not empty, holds
+// further members, `"key":value,...`, that go in first.
+func (r *Renderer) Append(dst []byte, e *Event, extra []byte) []byte {
 	dst = append(dst, '{')
 	dst = append(dst, extra...)
-	comma := len(extra) > 0
-	var v Value
-	depth, shared := 0, 0 // objects open; how many of them this row is in too
-	var open []string
-	for i := range Fields {
-		shared = min(shared, steps[i].shared)
-		Fields[i].Get(e, &v)
+	v, comma := &r.v, len(extra) > 0
+	depth, shared := 0, 0 // objects open; how many of them the next field is in too
+	plan := plans[e.Type]
+	for i := range plan {
+		s := &plan[i]
+		shared = min(shared, s.shared)
+		s.field.Get(e, v)
 		if v.Form == Nothing {
 			continue
-		}
-		names := steps[i].names
-		if open == nil {
-			shared = 0
 		}
 		for ; depth > shared; depth-- {
 			dst = append(dst, '}')
 			comma = true
 		}
-		for ; depth < len(names)-1; depth++ {
+		for last := len(s.names) - 1; ; depth++ {
 			if comma {
-				dst = append(dst, ',')
+				dst = append(dst, s.commas[depth]...)
+			} else {
+				dst = append(dst, s.names[depth]...)
 			}
-			dst = append(append(dst, names[depth]...), '{')
-			comma = false
+			if comma = false; depth == last {
+				break
+			}
 		}
-		if comma {
-			dst = append(dst, ',')
-		}
-		dst = v.append(append(dst, names[depth]...))
-		comma, open, shared = true, names, depth
+		dst = v.append(dst)
+		comma, shared = true, depth
 	}
 	for ; depth > 0; depth-- {
 		dst = append(dst, '}')
@@ -103,10 +120,12 @@ func (v *Value) append(dst []byte) []byte {
 		return AppendString(dst, v.Bytes)
 	case Const:
 		return append(append(append(dst, '"'), v.Text...), '"')
+	case Quoted:
+		return AppendString(dst, v.Text)
 	case Int:
 		return strconv.AppendInt(dst, v.Int, 10)
 	case Float:
-		return strconv.AppendFloat(dst, v.Float, 'f', -1, 64)
+		return appendDecimal(dst, v.Int, v.Digits)
 	case Bool:
 		return strconv.AppendBool(dst, v.Int != 0)
 	case Date:
@@ -118,10 +137,11 @@ func (v *Value) append(dst []byte) []byte {
 	}
 	dst = append(dst, '[')
 	first := len(dst)
-	if v.Form == Codes {
-		v.EachInt(func(n int64) { dst = append(strconv.AppendInt(dst, n, 10), ',') })
-	} else {
-		v.Each(func(b []byte) { dst = append(AppendString(dst, b), ',') })
+	for n, ok := v.NextInt(); ok; n, ok = v.NextInt() {
+		dst = append(strconv.AppendInt(dst, n, 10), ',')
+	}
+	for b, ok := v.Next(); ok; b, ok = v.Next() {
+		dst = append(AppendString(dst, b), ',')
 	}
 	if len(dst) > first {
 		dst = dst[:len(dst)-1]
@@ -129,55 +149,126 @@ func (v *Value) append(dst []byte) []byte {
 	return append(dst, ']')
 }
 
+// appendDecimal writes n divided by ten to digits, exactly.
+func appendDecimal(dst []byte, n int64, width int) []byte {
+	if n < 0 {
+		dst, n = append(dst, '-'), -n
+	}
+	unit := int64(1)
+	for range width {
+		unit *= 10
+	}
+	dst = strconv.AppendInt(dst, n/unit, 10)
+	if n %= unit; n == 0 {
+		return dst
+	}
+	dst = digits(append(dst, '.'), uint64(n), width)
+	for dst[len(dst)-1] == '0' {
+		dst = dst[:len(dst)-1]
+	}
+	return dst
+}
+
 // AppendTime appends Unix nanoseconds as RFC 3339 in UTC with nine digits.
 func AppendTime(dst []byte, ns int64) []byte {
-	return time.Unix(0, ns).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000000Z")
+	if ns < 0 {
+		return time.Unix(0, ns).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000000Z")
+	}
+	s := ns / 1e9
+	year, month, day := civil(s / 86400)
+	dst = digits(dst, uint64(year), 4)
+	dst = digits(append(dst, '-'), uint64(month), 2)
+	dst = digits(append(dst, '-'), uint64(day), 2)
+	dst = digits(append(dst, 'T'), uint64(s/3600%24), 2)
+	dst = digits(append(dst, ':'), uint64(s/60%60), 2)
+	dst = digits(append(dst, ':'), uint64(s%60), 2)
+	dst = digits(append(dst, '.'), uint64(ns%1e9), 9)
+	return append(dst, 'Z')
+}
+
+// civil is the date of a day after 1970-01-01 in the Gregorian calendar; the year
+// begins in March while it counts, so that the leap day comes last.
+func civil(days int64) (year, month, day int64) {
+	days += 719468 // since 0000-03-01
+	era := days / 146097
+	inEra := days % 146097
+	inYear := (inEra - inEra/1460 + inEra/36524 - inEra/146096) / 365
+	year = inYear + era*400
+	ofYear := inEra - (365*inYear + inYear/4 - inYear/100)
+	m := (5*ofYear + 2) / 153
+	day = ofYear - (153*m+2)/5 + 1
+	if month = m + 3; month > 12 {
+		month -= 12
+		year++
+	}
+	return year, month, day
+}
+
+// digits appends n with leading zeros.
+func digits(dst []byte, n uint64, width int) []byte {
+	at := len(dst)
+	dst = append(dst, "000000000"[:width]...)
+	for i := at + width - 1; n > 0 && i >= at; i-- {
+		dst[i] = byte('0' + n%10)
+		n /= 10
+	}
+	return dst
 }
 
 const hexDigits = "0123456789abcdef"
 
+// plain marks the bytes that stand in a JSON string as they are.
+var plain = func() (p [256]bool) {
+	for c := 0x20; c < 0x7f; c++ {
+		p[c] = c != '"' && c != '\\'
+	}
+	return p
+}()
+
 // AppendString appends b as a JSON string. Control characters and DEL are
 // escaped, so that a hostile value cannot reach a terminal; bytes that are no
 // UTF-8 become U+FFFD.
-func AppendString(dst, b []byte) []byte {
+func AppendString[T string | []byte](dst []byte, b T) []byte {
 	dst = append(dst, '"')
-	plain := 0
-	for i := 0; i < len(b); {
-		c := b[i]
-		if c >= 0x20 && c < 0x7f && c != '"' && c != '\\' {
+	i := 0
+	for i < len(b) && plain[b[i]] {
+		i++
+	}
+	dst = append(dst, b[:i]...)
+	for i < len(b) {
+		if plain[b[i]] {
+			dst = append(dst, b[i])
 			i++
 			continue
 		}
-		dst = append(dst, b[plain:i]...)
-		switch {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-			i++
-		case c == '\n':
-			dst = append(dst, '\\', 'n')
-			i++
-		case c == '\r':
-			dst = append(dst, '\\', 'r')
-			i++
-		case c == '\t':
-			dst = append(dst, '\\', 't')
-			i++
-		case c < utf8.RuneSelf:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-			i++
-		default:
-			r, n := utf8.DecodeRune(b[i:])
-			switch {
-			case r == utf8.RuneError && n == 1:
-				dst = append(dst, "\ufffd"...)
-			case r >= 0x80 && r < 0xa0: // C1 control characters
-				dst = append(dst, '\\', 'u', '0', '0', hexDigits[r>>4], hexDigits[r&15])
-			default:
-				dst = append(dst, b[i:i+n]...)
-			}
-			i += n
-		}
-		plain = i
+		n := 1
+		dst, n = appendEscaped(dst, []byte(b[i:min(len(b), i+utf8.UTFMax)]))
+		i += n
 	}
-	return append(append(dst, b[plain:]...), '"')
+	return append(dst, '"')
+}
+
+// appendEscaped writes the first character of b, which is not plain, and returns
+// how many bytes of b it took.
+func appendEscaped(dst, b []byte) ([]byte, int) {
+	switch c := b[0]; {
+	case c == '"' || c == '\\':
+		return append(dst, '\\', c), 1
+	case c == '\n':
+		return append(dst, '\\', 'n'), 1
+	case c == '\r':
+		return append(dst, '\\', 'r'), 1
+	case c == '\t':
+		return append(dst, '\\', 't'), 1
+	case c < utf8.RuneSelf:
+		return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15]), 1
+	}
+	r, n := utf8.DecodeRune(b)
+	switch {
+	case r == utf8.RuneError && n == 1:
+		return append(dst, "\ufffd"...), 1
+	case r >= 0x80 && r < 0xa0: // C1 control characters
+		return append(dst, '\\', 'u', '0', '0', hexDigits[r>>4], hexDigits[r&15]), n
+	}
+	return append(dst, b[:n]...), n
 }

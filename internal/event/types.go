@@ -203,6 +203,13 @@ const (
 	SyntheticFinal
 	FieldCut
 	ContactBroken
+	NoContentLength
+	BadParam
+	BadHeaderName
+	URIHeaders
+	BadDate
+	CSeqLarge
+	CallIDSpace
 	numAnomalies = iota
 )
 
@@ -237,4 +244,11 @@ var AnomalyWords = [numAnomalies]AnomalyWord{
 	{"synthetic-final", "RFC 3261 §9.1", "the code was not seen on the caller's leg: the call was cancelled and nothing came"},
 	{"field-cut", "", "a value was longer than this program keeps"},
 	{"contact-broken", "RFC 3261 §20.10", "a Contact that cannot be read"},
+	{"no-content-length", "RFC 3261 §20.14", "no Content-Length over TCP or TLS"},
+	{"param", "RFC 3261 §25.1", "From, To or the top Via has an empty or malformed parameter"},
+	{"header-name", "RFC 3261 §7.3.1", "a header name that is no token"},
+	{"uri-headers", "RFC 3261 §19.1.1", "headers in the Request-URI"},
+	{"date", "RFC 3261 §20.17", "a Date whose zone is not GMT"},
+	{"cseq-large", "RFC 3261 §8.1.1.5", "a CSeq of 2^31 or more"},
+	{"call-id-space", "RFC 3261 §20.8", "white space inside the Call-ID"},
 }

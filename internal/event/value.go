@@ -11,7 +11,8 @@ type Form uint8
 const (
 	Nothing    Form = iota
 	Str             // one text
-	Const           // one text that the program itself knows
+	Const           // one text that the program itself knows, as it stands
+	Quoted          // one text that somebody else chose
 	Int             // whole number
 	Float           // number with a fraction
 	Bool            // true or false
@@ -34,6 +35,7 @@ type Value struct {
 	Texts  []string
 	Int    int64
 	Float  float64
+	Digits int // of the fraction: a Float is Int divided by ten to this
 	List   List
 	Addr   netip.Addr
 	Hash   Hash
@@ -41,6 +43,8 @@ type Value struct {
 	Some   [8][]byte
 	NSome  int
 	source *Event
+	next   int      // where Next stands
+	text   [64]byte // what Next returns of addresses and words
 }
 
 func (v *Value) str(e *Event, t Text) {
@@ -52,6 +56,12 @@ func (v *Value) str(e *Event, t Text) {
 func (v *Value) constant(s string) {
 	if s != "" {
 		v.Form, v.Text = Const, s
+	}
+}
+
+func (v *Value) quoted(s string) {
+	if s != "" {
+		v.Form, v.Text = Quoted, s
 	}
 }
 
@@ -68,7 +78,14 @@ func (v *Value) positive(n int64) {
 // ms renders a span of nanoseconds as milliseconds; absent spans are left out.
 func (v *Value) ms(ns int64) {
 	if ns != absent {
-		v.Form, v.Float = Float, float64(ns)/1e6
+		v.Form, v.Float, v.Int, v.Digits = Float, float64(ns)/1e6, ns, 6
+	}
+}
+
+// seconds does the same in seconds.
+func (v *Value) seconds(ns int64) {
+	if ns != absent {
+		v.Form, v.Float, v.Int, v.Digits = Float, float64(ns)/1e9, ns, 9
 	}
 }
 
@@ -123,47 +140,61 @@ func (v *Value) some(b []byte) {
 	v.Form = DistinctTo
 }
 
-// Each calls f with each text of a value that is a list, in order. Texts that
-// the program knows come as bytes too; f borrows them.
-func (v *Value) Each(f func([]byte)) {
-	var b [64]byte
+// Next returns the texts of a value that is a list, one a call, in order; each is
+// borrowed until the next call. Those that the program itself knows come as bytes
+// too.
+func (v *Value) Next() ([]byte, bool) {
 	switch v.Form {
 	case Consts:
-		for _, s := range v.Texts {
-			f(append(b[:0], s...))
+		if v.next < len(v.Texts) {
+			v.next++
+			return append(v.text[:0], v.Texts[v.next-1]...), true
 		}
 	case Strs:
-		l := v.List
-		for t, ok := v.source.Next(&l); ok; t, ok = v.source.Next(&l) {
-			f(t)
-		}
+		return v.source.Next(&v.List)
 	case Addrs:
-		l := v.List
-		for t, ok := v.source.Next(&l); ok; t, ok = v.source.Next(&l) {
-			if a, ok := netip.AddrFromSlice(t); ok {
-				f(a.AppendTo(b[:0]))
-			}
+		if t, ok := v.source.Next(&v.List); ok {
+			a, _ := netip.AddrFromSlice(t)
+			return a.AppendTo(v.text[:0]), true
 		}
 	case Words:
-		for bit := range 64 {
-			if uint64(v.Int)>>bit&1 == 1 {
-				f(append(b[:0], v.Word(bit)...))
+		for ; v.next < 64; v.next++ {
+			if uint64(v.Int)>>v.next&1 == 1 {
+				v.next++
+				return append(v.text[:0], v.Word(v.next-1)...), true
 			}
 		}
 	case DistinctTo:
-		for _, t := range v.Some[:v.NSome] {
-			f(t)
+		if v.next < v.NSome {
+			v.next++
+			return v.Some[v.next-1], true
 		}
+	}
+	return nil, false
+}
+
+// NextInt returns the numbers of a list of numbers, one a call.
+func (v *Value) NextInt() (int64, bool) {
+	if v.Form != Codes {
+		return 0, false
+	}
+	t, ok := v.source.Next(&v.List)
+	if !ok {
+		return 0, false
+	}
+	return int64(t[0])<<8 | int64(t[1]), true
+}
+
+// Each calls f with what Next returns.
+func (v *Value) Each(f func([]byte)) {
+	for b, ok := v.Next(); ok; b, ok = v.Next() {
+		f(b)
 	}
 }
 
-// EachInt calls f with each number of a list of numbers.
+// EachInt calls f with what NextInt returns.
 func (v *Value) EachInt(f func(int64)) {
-	if v.Form != Codes {
-		return
-	}
-	l := v.List
-	for t, ok := v.source.Next(&l); ok; t, ok = v.source.Next(&l) {
-		f(int64(t[0])<<8 | int64(t[1]))
+	for n, ok := v.NextInt(); ok; n, ok = v.NextInt() {
+		f(n)
 	}
 }

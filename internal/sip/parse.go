@@ -343,13 +343,5 @@ func (m *Message) lateOddities() (odd Oddity) {
 			odd |= OddDate
 		}
 	}
-	contacts := m.Values(HeaderContact)
-	for v, ok := contacts.Next(); ok; v, ok = contacts.Next() {
-		var a Addr
-		if !a.Parse(v) {
-			odd |= OddContactUnparsable
-			break
-		}
-	}
 	return odd
 }

@@ -103,7 +103,6 @@ const (
 	OddNoContentLength                       // over TCP or TLS by the top Via, RFC 3261 §20.14
 	OddDisplayName                           // From or To: an unquoted display name that is not tokens, RFC 3261 §25.1
 	OddSpaceInURI                            // From or To: white space in an addr-spec, RFC 4475 §3.1.2.14
-	OddContactUnparsable                     // a Contact value that is no address, RFC 3261 §20.10
 	OddParam                                 // From, To, top Via: an empty or malformed parameter, RFC 3261 §25.1
 	OddHeaderName                            // a header name that is no token, RFC 3261 §7.3.1
 	OddURIHeaders                            // headers in the Request-URI, RFC 3261 §19.1.1, RFC 4475 §3.1.2.11
@@ -115,11 +114,11 @@ const (
 )
 
 // NumOddities is how many single oddities there are.
-const NumOddities = 18
+const NumOddities = 17
 
 var oddities = [NumOddities]string{
 	"lf-only", "junk-before", "start-line-space", "no-branch", "no-from-tag", "control-char",
-	"content-length-short", "no-content-length", "display-name", "space-in-uri", "contact-unparsable",
+	"content-length-short", "no-content-length", "display-name", "space-in-uri",
 	"param", "header-name", "uri-headers", "date", "no-max-forwards", "cseq-large", "call-id",
 }
 

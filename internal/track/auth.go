@@ -54,6 +54,9 @@ func (c *creds) read(t *Tracker, m *sip.Message) {
 		lines := m.Lines(h)
 		for b, ok := lines.Next(); ok && c.n < maxCreds; b, ok = lines.Next() {
 			a := &t.authHeader
+			if c.n == 0 {
+				a = &t.credentials
+			}
 			if !a.Parse(b) {
 				continue
 			}

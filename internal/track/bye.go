@@ -276,7 +276,7 @@ func (t *Tracker) byeOfAnswer(r *request) *dialog {
 		return nil
 	}
 	d := t.newDialog(r.set, stray, dialogKey(r.ft, r.tt), r.first)
-	d.rec.CopyFrom(&r.rec)
+	d.rec.CopyFrom(r.rec)
 	d.rec.Incomplete = event.NoInvite
 	return d
 }

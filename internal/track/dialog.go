@@ -368,8 +368,8 @@ func (t *Tracker) assumeAnswered(a *attempt) {
 // alive notes a sign of life.
 func (t *Tracker) alive(d *dialog, v *view) {
 	d.seen = max(d.seen, v.time)
-	d.rec.AddAddr(&d.rec.Legs, v.p.Src.Addr())
-	d.rec.AddAddr(&d.rec.Legs, v.p.Dst.Addr())
+	d.rec.AddLeg(v.p.Src.Addr())
+	d.rec.AddLeg(v.p.Dst.Addr())
 }
 
 // sessionTimer takes over what a 2xx to INVITE or UPDATE says (RFC 4028 §7.2):

@@ -27,14 +27,9 @@ func (t *Tracker) fillPacket(e *event.Event, p *packet.Packet, request bool) {
 	for _, l := range p.Encap {
 		e.Add(&e.Encap, []byte(l.String()))
 	}
-	if t.capture != "" {
-		e.SetString(&e.Capture, t.capture)
-	}
-	if t.iface != "" {
-		e.SetString(&e.Iface, t.iface)
-	}
-	e.AddAddr(&e.Legs, p.Src.Addr())
-	e.AddAddr(&e.Legs, p.Dst.Addr())
+	e.Capture, e.Iface = t.capture, t.iface
+	e.AddLeg(p.Src.Addr())
+	e.AddLeg(p.Dst.Addr())
 }
 
 // fillRequest copies what a record tells of a request. e is empty before.
@@ -52,8 +47,6 @@ func (t *Tracker) fillRequest(e *event.Event, v *view) {
 		if n, ok := sip.Seconds(b); ok {
 			e.MaxForwards, e.HasMaxForwards = int16(min(n, 32767)), true
 		}
-	} else {
-		e.Anomalies |= event.NoMaxForwards
 	}
 	if b := m.Value(sip.HeaderUserAgent); b != nil {
 		e.Set(&e.UserAgent, b)
@@ -121,11 +114,7 @@ func (t *Tracker) fillAnswer(e *event.Event, v *view) {
 	if b := m.Value(sip.HeaderRetryAfter); b != nil {
 		e.RetryAfter, _ = sip.Seconds(b)
 	}
-	via := m.Via()
-	if host, err := netip.ParseAddr(string(via.Received())); err == nil {
-		port, _ := via.RPort()
-		e.NAT = netip.AddrPortFrom(host, port)
-	}
+	t.fillNAT(e, v)
 	e.Anomalies |= oddities(m)
 	t.fillReason(e)
 	t.fillSDP(e)
@@ -133,8 +122,28 @@ func (t *Tracker) fillAnswer(e *event.Event, v *view) {
 		local, _ := sessionID(b) // the answering side's own
 		e.Set(&e.SessionRemote, local)
 	}
-	e.AddAddr(&e.Legs, v.p.Src.Addr())
-	e.AddAddr(&e.Legs, v.p.Dst.Addr())
+	e.AddLeg(v.p.Src.Addr())
+	e.AddLeg(v.p.Dst.Addr())
+}
+
+// fillNAT takes the address that the request came from, as the answering side saw
+// it (RFC 3581 §4): most often it is where the answer goes.
+func (t *Tracker) fillNAT(e *event.Event, v *view) {
+	via := v.m.Via()
+	received := via.Received()
+	if len(received) == 0 {
+		return
+	}
+	host := v.p.Dst.Addr()
+	t.scratch = host.AppendTo(t.scratch[:0])
+	if !bytes.Equal(t.scratch, received) {
+		var err error
+		if host, err = netip.ParseAddr(string(received)); err != nil {
+			return
+		}
+	}
+	port, _ := via.RPort()
+	e.NAT = netip.AddrPortFrom(host, port)
 }
 
 func setURI(e *event.Event, to *event.URI, u *sip.URI) {
@@ -202,21 +211,18 @@ func (t *Tracker) fillContact(e *event.Event, to *event.Party) {
 	}
 }
 
-// fillAuth copies user, realm and scheme of the first credentials.
+// fillAuth copies user, realm and scheme of the first credentials, which the view
+// has read.
 func (t *Tracker) fillAuth(e *event.Event) {
-	m := t.view.m
-	b := m.Value(sip.HeaderAuthorization)
-	if b == nil {
-		b = m.Value(sip.HeaderProxyAuthorization)
-	}
-	if b == nil || !t.authHeader.Parse(b) {
+	if t.view.creds.n == 0 {
 		return
 	}
-	e.Set(&e.AuthScheme, t.authHeader.Scheme())
-	e.Set(&e.AuthUser, t.authHeader.Username())
-	e.Set(&e.AuthRealm, t.authHeader.Realm())
+	a := &t.credentials
+	e.Set(&e.AuthScheme, a.Scheme())
+	e.Set(&e.AuthUser, a.Username())
+	e.Set(&e.AuthRealm, a.Realm())
 	t.idBuf = t.idBuf[:0]
-	e.Proof = t.digest([][]byte{t.authHeader.Nonce(), t.authHeader.Response()})
+	e.Proof = t.digest([][]byte{a.Nonce(), a.Response()})
 }
 
 // fillReason reads Reason headers (RFC 3326): protocol, cause and text of each.
@@ -326,7 +332,14 @@ var oddityLabels = [...]struct {
 	{sip.OddContentLengthShort, event.BytesAfterBody},
 	{sip.OddDisplayName, event.DisplayName},
 	{sip.OddSpaceInURI, event.SpaceInURI},
-	{sip.OddContactUnparsable, event.ContactBroken},
+	{sip.OddNoMaxForwards, event.NoMaxForwards},
+	{sip.OddNoContentLength, event.NoContentLength},
+	{sip.OddParam, event.BadParam},
+	{sip.OddHeaderName, event.BadHeaderName},
+	{sip.OddURIHeaders, event.URIHeaders},
+	{sip.OddDate, event.BadDate},
+	{sip.OddCSeqLarge, event.CSeqLarge},
+	{sip.OddCallID, event.CallIDSpace},
 }
 
 // emergency reports whether a request asks for an emergency service: its URN

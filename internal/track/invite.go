@@ -166,8 +166,8 @@ func (t *Tracker) moveRequester(a *attempt, v *view) {
 }
 
 func (a *attempt) addLegs(v *view) {
-	a.rec.AddAddr(&a.rec.Legs, v.p.Src.Addr())
-	a.rec.AddAddr(&a.rec.Legs, v.p.Dst.Addr())
+	a.rec.AddLeg(v.p.Src.Addr())
+	a.rec.AddLeg(v.p.Dst.Addr())
 }
 
 // inviteAnswer follows an answer to an INVITE.

@@ -145,7 +145,7 @@ func (t *Tracker) fillRegister(e *event.Event) {
 
 // keepContacts keeps those of its 2xx.
 func (t *Tracker) keepContacts(r *request, v *view) {
-	t.fillList(&r.rec, &r.granted, sip.HeaderContact)
+	t.fillList(r.rec, &r.granted, sip.HeaderContact)
 	r.grantedExpires = -1
 	if b := v.m.Value(sip.HeaderExpires); b != nil {
 		if n, ok := sip.Seconds(b); ok {
@@ -223,8 +223,8 @@ func (t *Tracker) sameURI(kept []byte, u *sip.URI) bool {
 
 // bound follows the 2xx to a REGISTER that was seen.
 func (t *Tracker) bound(r *request) {
-	asked, star := t.readContacts(t.asked[:0], &r.rec, r.rec.Contacts)
-	granted, _ := t.readContacts(t.granted[:0], &r.rec, r.granted)
+	asked, star := t.readContacts(t.asked[:0], r.rec, r.rec.Contacts)
+	granted, _ := t.readContacts(t.granted[:0], r.rec, r.granted)
 	t.asked, t.granted = asked, granted
 	a, known := t.aorOfRequest(r)
 	if star {
@@ -248,7 +248,7 @@ func (t *Tracker) bound(r *request) {
 
 // boundUnasked follows a 2xx whose REGISTER was not seen.
 func (t *Tracker) boundUnasked(r *request) {
-	granted, _ := t.readContacts(t.granted[:0], &r.rec, r.granted)
+	granted, _ := t.readContacts(t.granted[:0], r.rec, r.granted)
 	t.granted = granted
 	a, _ := t.aorOfRequest(r)
 	for i := range granted {
@@ -436,17 +436,18 @@ func (t *Tracker) grant(r *request, a *aor, b *binding, c *contact, s int64, mis
 		if b = t.newBinding(a, c, r, missing); b == nil {
 			return nil
 		}
+		b.write(c.addr.URI().Bytes(), r)
 	} else {
+		if !bytes.Equal(b.piece(pieceCallID), r.rec.Bytes(r.rec.CallID)) {
+			b.anomalies |= event.CallIDChanged
+		}
+		b.write(nil, r)
 		b.refreshes++
 		if r.decided > b.until {
 			b.anomalies |= event.LateRefresh
 		}
-		if !bytes.Equal(b.piece(pieceCallID), r.rec.Bytes(r.rec.CallID)) {
-			b.anomalies |= event.CallIDChanged
-		}
 	}
 	b.anomalies |= r.rec.Anomalies
-	b.write(c.addr.URI().Bytes(), r)
 	t.extend(b, r.decided, s)
 	return b
 }
@@ -466,14 +467,14 @@ func (b *binding) grace(t *Tracker) time.Duration {
 	return min(t.cfg.RegExpDelta, time.Duration(b.granted/2))
 }
 
-// write keeps what an event of the binding will need.
+// write keeps what an event of the binding will need. Without a URI the one that
+// was registered first stays.
 func (b *binding) write(uri []byte, r *request) {
-	if b.refreshes > 0 {
-		uri = b.piece(pieceURI) // the first stays: it may be what text is about to lose
-		uri = append([]byte(nil), uri...)
+	if uri != nil {
+		b.text = append(b.text[:0], cut(uri)...)
+		b.ends[pieceURI] = uint16(len(b.text))
 	}
-	b.text = append(b.text[:0], cut(uri)...)
-	b.ends[pieceURI] = uint16(len(b.text))
+	b.text = b.text[:b.ends[pieceURI]]
 	for i, piece := range [...]event.Text{r.rec.CallID, r.rec.UserAgent, r.rec.AuthUser} {
 		b.text = append(b.text, cut(r.rec.Bytes(piece))...)
 		b.ends[i+1] = uint16(len(b.text))
@@ -487,7 +488,7 @@ func cut(b []byte) []byte { return b[:min(len(b), event.MaxText)] }
 func (t *Tracker) remove(b *binding, r *request) {
 	if t.cfg.RegDelDelay > 0 {
 		b.removed = r.decided
-		b.write(b.piece(pieceURI), r)
+		b.write(nil, r)
 		t.stepBinding(b, sawParted, r)
 		return
 	}
@@ -535,7 +536,7 @@ func (b *binding) evict(t *Tracker) { t.wheel.clear(&b.timer); b.expire(t) }
 func (t *Tracker) sayBinding(b *binding, typ event.Type, r *request) {
 	var e *event.Event
 	if r != nil {
-		e = t.send(typ, &r.rec)
+		e = t.send(typ, r.rec)
 		e.Time, e.Start, e.End = r.decided, r.first, r.decided
 		if !r.asked {
 			e.Start, e.End = 0, 0
@@ -581,7 +582,7 @@ func (t *Tracker) sayBinding(b *binding, typ event.Type, r *request) {
 // sayUnknownRemoval makes the reg-del of an AOR never seen. c is nil for `*`.
 func (t *Tracker) sayUnknownRemoval(r *request, a *aor, c *contact) {
 	step := t.step(&bindingMachine, unbound, sawRemoved)
-	e := t.send(step.emit, &r.rec)
+	e := t.send(step.emit, r.rec)
 	e.Time, e.Start, e.End, e.Outcome = r.decided, 0, 0, event.Success
 	e.Incomplete |= event.NoRegister
 	uri := []byte("*")
@@ -609,8 +610,8 @@ func (t *Tracker) fillRegistration(e *event.Event, a *aor, uri []byte) {
 // fillBinding makes the record of a binding without a message.
 func (t *Tracker) fillBinding(e *event.Event, b *binding) {
 	e.Src, e.Dst, e.Transport = b.src, b.dst, b.transport
-	e.AddAddr(&e.Legs, b.src.Addr())
-	e.AddAddr(&e.Legs, b.dst.Addr())
+	e.AddLeg(b.src.Addr())
+	e.AddLeg(b.dst.Addr())
 	e.SetString(&e.Method, "REGISTER")
 	e.SetString(&e.CSeqMethod, "REGISTER")
 	e.CSeq, e.HasCSeq = b.cseq, true
@@ -621,12 +622,7 @@ func (t *Tracker) fillBinding(e *event.Event, b *binding) {
 		setURI(e, &e.To.URI, &t.uri)
 		setURI(e, &e.From.URI, &t.uri)
 	}
-	if t.capture != "" {
-		e.SetString(&e.Capture, t.capture)
-	}
-	if t.iface != "" {
-		e.SetString(&e.Iface, t.iface)
-	}
+	e.Capture, e.Iface = t.capture, t.iface
 }
 
 // aorOfRequest finds or makes the AOR of a REGISTER; known is true when a 2xx was

@@ -109,7 +109,8 @@ type request struct {
 	method sip.Method
 	ft, tt uint64
 	cseq   uint32
-	rec    event.Event
+	code   uint16       // of the final that decided
+	rec    *event.Event // until it is completed
 	hops   hops
 	creds  creds
 	early  challenges
@@ -130,8 +131,8 @@ const requestSize = 1900 // bytes, with the text of a usual record
 
 func (t *Tracker) newRequest(s *callSet, v *view, tt uint64) *request {
 	r := take(&t.pools.requests)
-	rec, h := r.rec, r.hops[:0]
-	*r = request{set: s, key: v.key(tt), state: unasked, method: v.method, ft: v.ft, tt: tt, cseq: v.cseq, rec: rec, hops: h, first: v.time}
+	*r = request{set: s, key: v.key(tt), state: unasked, method: v.method, ft: v.ft, tt: tt, cseq: v.cseq, hops: r.hops[:0], first: v.time}
+	r.rec = take(&t.pools.records)
 	r.rec.Reset()
 	r.timer.owner, r.link.owner = r, r
 	s.requests.put(r)
@@ -142,11 +143,32 @@ func (t *Tracker) newRequest(s *callSet, v *view, tt uint64) *request {
 func (t *Tracker) freeRequest(r *request) {
 	t.wheel.clear(&r.timer)
 	r.link.leave()
+	t.forgetRecord(r)
 	s := r.set
 	s.requests.drop(r)
 	t.dismiss(requestSize)
 	give(&t.pools.requests, r)
 	t.settle(s)
+}
+
+// forgetRecord frees the record of a transaction that is completed: what absorbs
+// retransmissions needs none, and there are many of them.
+func (t *Tracker) forgetRecord(r *request) {
+	if r.rec != nil {
+		give(&t.pools.records, r.rec)
+		r.rec = nil
+	}
+}
+
+// forgetRecords frees the records of what this call completed.
+func (t *Tracker) forgetRecords() {
+	for i, r := range t.over {
+		if r.state == completed {
+			t.forgetRecord(r)
+		}
+		t.over[i] = nil
+	}
+	t.over = t.over[:0]
 }
 
 // stepRequest moves the transaction and says what the table says.
@@ -157,7 +179,7 @@ func (t *Tracker) stepRequest(r *request, y symbol) {
 	switch c.emit {
 	case event.None:
 	case event.AuthFailed:
-		t.finishAuthFailed(t.send(event.AuthFailed, &r.rec), r.first, r.decided, &r.creds)
+		t.finishAuthFailed(t.send(event.AuthFailed, r.rec), r.first, r.decided, &r.creds)
 	default:
 		t.sayRequest(r, c.emit, y)
 	}
@@ -175,6 +197,8 @@ func (t *Tracker) armRequest(r *request) {
 		t.arm(&r.timer, r.first, t.cfg.Request)
 	case completed:
 		w = worthOver
+		r.code = r.rec.Code
+		t.over = append(t.over, r)
 		t.arm(&r.timer, t.now, t.cfg.Completed)
 	}
 	t.rank(&r.link, w)
@@ -294,7 +318,7 @@ func earlyAnswer(s *callSet, v *view) *request {
 // otherCreds reports whether a request with the key of r is another one: other
 // credentials after a challenge, under the same CSeq.
 func (r *request) otherCreds(v *view) bool {
-	return v.creds.n > 0 && v.creds.hash != r.creds.hash && r.state == completed && (r.rec.Code == 401 || r.rec.Code == 407)
+	return v.creds.n > 0 && v.creds.hash != r.creds.hash && r.state == completed && (r.code == 401 || r.code == 407)
 }
 
 func (t *Tracker) startRequest(r *request, v *view) {
@@ -302,19 +326,24 @@ func (t *Tracker) startRequest(r *request, v *view) {
 	early := r.state == unasked && !r.hops.empty()
 	if early {
 		tag := r.rec.To.Tag
-		t.fillRequest(&r.rec, v)
+		t.fillRequest(r.rec, v)
 		if r.rec.To.Tag.Len() == 0 {
 			r.rec.To.Tag = tag
 		}
 	} else {
-		r.rec.Reset()
-		t.fillRequest(&r.rec, v)
+		if r.rec == nil {
+			r.rec = take(&t.pools.records)
+		}
+		if r.rec.CallID.Len() > 0 || r.state == completed {
+			r.rec.Reset()
+		}
+		t.fillRequest(r.rec, v)
 		r.hops, r.told = r.hops[:0], false
 	}
 	r.hops.request(v)
 	r.creds, r.first, r.asked = v.creds, v.time, true
 	if v.method == sip.MethodRegister {
-		t.fillRegister(&r.rec)
+		t.fillRegister(r.rec)
 	}
 	r.holds = t.tried(&v.creds, v.cid, r.holds)
 	t.stepRequest(r, sawNew)
@@ -409,20 +438,24 @@ func (t *Tracker) repeatRequest(r *request, v *view) {
 	t.stepRequest(r, sawAgain)
 	before := r.hops.requester()
 	i, again := r.hops.request(v)
-	if again {
-		r.rec.RetransRequest++
+	switch {
+	case again:
 		t.stats.Retransmissions++
-		return
+	default:
+		t.stats.Hops++
 	}
-	t.stats.Hops++
 	if r.state == completed {
 		return
 	}
-	r.rec.AddAddr(&r.rec.Legs, v.p.Src.Addr())
-	r.rec.AddAddr(&r.rec.Legs, v.p.Dst.Addr())
+	if again {
+		r.rec.RetransRequest++
+		return
+	}
+	r.rec.AddLeg(v.p.Src.Addr())
+	r.rec.AddLeg(v.p.Dst.Addr())
 	if i >= 0 && r.hops.requester() == i && i != before {
 		r.rec.Src, r.rec.Dst = v.p.Src, v.p.Dst
-		setURI(&r.rec, &r.rec.RequestURI, v.m.RequestURI())
+		setURI(r.rec, &r.rec.RequestURI, v.m.RequestURI())
 	}
 }
 
@@ -469,11 +502,11 @@ func (t *Tracker) requestByBranch(v *view) *request {
 
 // answerTo takes in an answer to r.
 func (t *Tracker) answerTo(r *request, v *view) {
-	if !r.asked && r.rec.CallID.Len() == 0 {
-		t.fillUnasked(&r.rec, v)
+	if !r.asked && r.state == unasked && r.rec.CallID.Len() == 0 {
+		t.fillUnasked(r.rec, v)
 	}
 	i, stranger, mismatch := r.hops.answer(v)
-	if mismatch {
+	if mismatch && r.state != completed {
 		r.rec.Anomalies |= event.ViaMismatch
 	}
 	if v.code > 100 && !v.challenge() && r.creds.n > 0 && r.state != completed {
@@ -532,7 +565,7 @@ func (t *Tracker) ok(r *request, v *view) {
 // stay its own, whatever the answer has.
 func (t *Tracker) fillOutcome(r *request, v *view) {
 	tag := r.rec.To.Tag
-	t.fillAnswer(&r.rec, v)
+	t.fillAnswer(r.rec, v)
 	if r.tt != 0 {
 		r.rec.To.Tag = tag
 	}
@@ -545,8 +578,8 @@ func (t *Tracker) settleOK(r *request, answer *view) {
 		t.bound(r)
 		t.stepRequest(r, sawAbsorbed)
 	case sip.MethodBye:
-		t.stepRequest(r, sawAbsorbed)
 		t.byeAnswered(r, false)
+		t.stepRequest(r, sawAbsorbed)
 	case sip.MethodInvite, sip.MethodUpdate:
 		if d := r.set.dialogs.get(dialogKey(r.ft, r.tt)); d != nil && answer != nil {
 			t.sessionTimer(d, answer)
@@ -589,6 +622,9 @@ func (t *Tracker) refusal(r *request, v *view, i int) {
 // settleRefusal decides with the final in rec, that the first requester got.
 func (t *Tracker) settleRefusal(r *request, v *view) {
 	code := r.rec.Code
+	if r.method == sip.MethodBye {
+		t.byeAnswered(r, false)
+	}
 	switch {
 	case code == 401 || code == 407:
 		t.challengeRequest(r, v)
@@ -598,9 +634,6 @@ func (t *Tracker) settleRefusal(r *request, v *view) {
 		t.stepRequest(r, sawAbsorbed)
 	default:
 		t.stepRequest(r, sawRefused)
-	}
-	if r.method == sip.MethodBye {
-		t.byeAnswered(r, false)
 	}
 }
 
@@ -617,7 +650,7 @@ func (t *Tracker) challengeRequest(r *request, v *view) {
 		t.stepRequest(r, sawMistaken)
 	case heldForRetry:
 		h := t.hold(&r.creds, &r.early, cid)
-		h.ev.CopyFrom(&r.rec)
+		h.ev.CopyFrom(r.rec)
 		h.ev.Type = event.AuthFailed
 		t.finishAuthFailed(&h.ev, r.first, r.decided, &r.creds)
 		if next := r.nextTry(); next != nil { // it overtook the challenge
@@ -680,7 +713,7 @@ func (t *Tracker) replayRequest(r *request, v *view) {
 
 // sayRequest makes other-ok, other-failed or other-timeout.
 func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
-	e := t.send(typ, &r.rec)
+	e := t.send(typ, r.rec)
 	e.Start, e.Time = r.first, r.decided
 	switch why {
 	case sawTimerF, sawTimerNoted, sawTimerOK:

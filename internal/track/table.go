@@ -1,5 +1,7 @@
 package track
 
+import "github.com/sipcmbeat/sipcmbeat/internal/event"
+
 // callSet is everything that is known of one Call-ID. Two Call-IDs whose seeded
 // 64-bit hashes collide would share one; with a million in memory the odds are
 // one in tens of millions, and nobody outside can aim at it.
@@ -21,6 +23,7 @@ type keyed interface {
 type bag[T keyed] struct {
 	items []T
 	index map[uint64]T
+	few   [2]T // what items begins with
 }
 
 const (
@@ -41,6 +44,9 @@ func (b *bag[T]) get(key uint64) (found T) {
 }
 
 func (b *bag[T]) put(x T) {
+	if b.items == nil {
+		b.items = b.few[:0]
+	}
 	b.items = append(b.items, x)
 	switch {
 	case b.index != nil:
@@ -171,6 +177,7 @@ type pools struct {
 	attempts []*attempt
 	dialogs  []*dialog
 	requests []*request
+	records  []*event.Event
 	clients  []*client
 	holds    []*hold
 }

@@ -2,6 +2,7 @@ package track
 
 import (
 	"cmp"
+	"math"
 	"math/bits"
 	"slices"
 )
@@ -40,6 +41,7 @@ const (
 // there are; due timers come out in the order of their deadlines, not of their slots.
 type wheel struct {
 	tick     int64
+	soonest  int64 // no timer of the present tick is due before
 	seq      uint64
 	count    int
 	slots    [levels + 1][levelSlots]*timer
@@ -65,6 +67,9 @@ func (w *wheel) insert(t *timer) {
 			w.occupied[l][t.slot>>6] |= 1 << (t.slot & 63)
 			break
 		}
+	}
+	if tick == w.tick {
+		w.soonest = min(w.soonest, t.at)
 	}
 	head := &w.slots[t.where-1][t.slot]
 	t.prev, t.next = nil, *head
@@ -105,15 +110,16 @@ func (w *wheel) unlink(t *timer) {
 	t.prev, t.next, t.where = nil, nil, 0
 }
 
-// run fires every timer whose deadline is not after now, earliest first.
-func (w *wheel) run(tr *Tracker, now int64) {
+// run fires every timer whose deadline is not after now, earliest first, and
+// reports whether there was one.
+func (w *wheel) run(tr *Tracker, now int64) (fired bool) {
 	end := now >> tickBits
 	if w.count == 0 {
 		w.tick = max(w.tick, end)
-		return
+		return false
 	}
-	if end < w.tick {
-		return
+	if end < w.tick || end == w.tick && now < w.soonest {
+		return false
 	}
 	for {
 		for w.collect(now) {
@@ -124,28 +130,34 @@ func (w *wheel) run(tr *Tracker, now int64) {
 				t.where = 0
 				w.count--
 				t.owner.expire(tr)
+				fired = true
 			}
 		}
 		if w.tick == end {
-			return
+			return fired
 		}
 		w.tick = w.after(end)
 		w.cascade()
 	}
 }
 
+// never is later than any deadline.
+const never = math.MaxInt64
+
 // due marks a timer that was taken off the wheel and has not fired yet.
 const due = -1
 
 // collect takes the due timers of the present slot into w.due, in order.
 func (w *wheel) collect(now int64) bool {
-	w.due = w.due[:0]
+	w.due, w.soonest = w.due[:0], never
 	for t := w.slots[0][uint8(w.tick)]; t != nil; {
 		next := t.next
 		if t.at <= now {
 			w.unlink(t)
 			t.where = due
 			w.due = append(w.due, t)
+		} else {
+			w.soonest = min(w.soonest, t.at)
 		}
 		t = next
 	}

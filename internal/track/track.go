@@ -159,11 +159,13 @@ type Tracker struct {
 
 	out  []event.Event
 	view view
+	over []*request // completed in this call
 
 	// What follows is scratch space, used within one call.
 	scratch, idBuf []byte
 	addr           sip.Addr
 	uri            sip.URI
+	credentials    sip.Auth // the first of the request in work
 	authHeader     sip.Auth
 	sdp            sip.SDP
 	early          challenges
@@ -204,7 +206,9 @@ func (t *Tracker) clock(now int64) {
 	}
 	if now > t.now {
 		t.now = now
-		t.wheel.run(t, now)
+		if t.wheel.run(t, now) {
+			t.forgetRecords()
+		}
 	}
 }
 
@@ -224,6 +228,7 @@ func (t *Tracker) See(dst []event.Event, p *packet.Packet, m *sip.Message) []eve
 		t.seeResponse(v)
 	}
 	v.p, v.m, v.set = nil, nil, nil
+	t.forgetRecords()
 	dst, t.out = t.out, nil
 	return dst
 }
@@ -270,6 +275,7 @@ func (t *Tracker) Flush(dst []event.Event, how Flush) []event.Event {
 			}
 		}
 		t.ending = false
+		t.forgetRecords()
 	}
 	dst, t.out = t.out, nil
 	return dst

@@ -1,0 +1,205 @@
+package event
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAppendTime(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 20000 {
+		ns := r.Int64N(7e18)
+		want := time.Unix(0, ns).UTC().Format("2006-01-02T15:04:05.000000000Z")
+		if got := string(AppendTime(nil, ns)); got != want {
+			t.Fatalf("AppendTime(%d) = %s, want %s", ns, got, want)
+		}
+	}
+	if got := string(AppendTime(nil, -1)); got != "1969-12-31T23:59:59.999999999Z" {
+		t.Error(got)
+	}
+}
+
+func TestAppendString(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                   `""`,
+		"plain":              `"plain"`,
+		`"quoted" \ back`:    `"\"quoted\" \\ back"`,
+		"a\r\n\tb":           `"a\r\n\tb"`,
+		"\x1b[31mred\x7f":    `"\u001b[31mred\u007f"`,
+		"\x00":               `"\u0000"`,
+		"M\u00fcller \u20ac": "\"M\u00fcller \u20ac\"",
+		"bad \xff\xc3 end":   "\"bad \ufffd\ufffd end\"",
+		"\u009b2J":           `"\u009b2J"`, // a C1 control character that terminals obey
+	} {
+		if got := string(AppendString(nil, []byte(in))); got != want {
+			t.Errorf("AppendString(%q) = %s, want %s", in, got, want)
+		}
+		if !json.Valid(AppendString(nil, []byte(in))) {
+			t.Errorf("AppendString(%q) is no JSON", in)
+		}
+	}
+}
+
+// full has a value in every field that its type can have.
+func full(typ Type) *Event {
+	e := &Event{}
+	e.Reset()
+	e.Type, e.Time, e.Start, e.End, e.Sequence = typ, 3e9, 1e9, 2e9, 7
+	e.ID, e.Call = Hash{1}, Hash{2}
+	e.Src, e.Dst, e.NAT = netip.MustParseAddrPort("192.0.2.1:5060"), netip.MustParseAddrPort("192.0.2.2:5061"), netip.MustParseAddrPort("198.51.100.1:6000")
+	e.Transport, e.VLANs, e.Side, e.Outcome = UDP, [2]uint16{100, 200}, Caller, Success
+	for _, x := range []*Text{&e.CallID, &e.Method, &e.CSeqMethod, &e.ViaTransport, &e.Branch, &e.Status, &e.UserAgent, &e.Server,
+		&e.Q850Text, &e.AuthUser, &e.AuthRealm, &e.AuthScheme, &e.IdentityOrig, &e.IdentityX5U, &e.SessionLocal, &e.SessionRemote,
+		&e.Conn, &e.ContentType, &e.Error, &e.Probe} {
+		e.SetString(x, "x")
+	}
+	for _, p := range []*Party{&e.From, &e.To, &e.Contact} {
+		e.SetString(&p.Display, "Alice")
+		e.SetString(&p.Tag, "t")
+		e.SetURI(&p.URI, []byte("sip:u@example.com:5070"), []byte("sip"), []byte("u"), []byte("example.com"), 5070)
+	}
+	for _, u := range []*URI{&e.RequestURI, &e.AOR, &e.PPI, &e.RPID} {
+		e.SetURI(u, []byte("sip:v@example.org:5080"), []byte("sip"), []byte("v"), []byte("example.org"), 5080)
+	}
+	for _, l := range []*List{&e.Encap, &e.Via, &e.PAI, &e.Diversion, &e.History, &e.Privacy, &e.ReasonProtocol, &e.ReasonCause,
+		&e.ReasonText, &e.IdentityDest, &e.Codecs, &e.Media, &e.Contacts} {
+		e.Add(l, []byte("one"))
+		e.Add(l, []byte("two"))
+	}
+	e.AddAddr(&e.Legs, netip.MustParseAddr("192.0.2.1"))
+	e.AddAddr(&e.Legs, netip.MustParseAddr("2001:db8::1"))
+	e.AddCode(&e.Codes, 486)
+	e.Capture, e.Iface = `a "b".pcap`, "eth0"
+	e.CSeq, e.HasCSeq, e.MaxForwards, e.HasMaxForwards = 3, true, 70, true
+	e.Code, e.Last, e.Q850, e.Attest, e.HasIdentity, e.IdentityIAT = 486, 487, 17, 'A', true, 1
+	e.Ptime, e.MaxPtime, e.SRTP, e.ICE = 20, 60, true, true
+	e.PDD, e.Ring, e.Setup, e.Disconnect, e.Delay, e.PDDSource, e.DurationMin = 1, 2, 3, 4, 5, 180, 6
+	e.SessionExpires, e.RetryAfter, e.RetransRequest, e.RetransResponse, e.Branches = 90, 5, 1, 2, 3
+	for i := range e.Requests {
+		e.Requests[i] = 1
+	}
+	e.Forked, e.Held, e.InDialog, e.Synthetic, e.Emergency, e.Timer = true, true, true, true, true, 'B'
+	e.Expires, e.HasExpires, e.Lifetime, e.NumContacts, e.Refreshes, e.NewLocation = 60, true, 1e9, 2, 3, true
+	e.Incomplete, e.Anomalies = NoInvite|EndOfCapture, LFOnly|ContactBroken
+	return e
+}
+
+// TestFieldsAppear: every row of the table is written by some type.
+func TestFieldsAppear(t *testing.T) {
+	written := map[string]bool{}
+	for typ := CallStart; typ < NumTypes; typ++ {
+		for _, min := range []bool{false, true} {
+			e := full(typ)
+			e.LifetimeMin = min
+			var v Value
+			for i := range Fields {
+				if Fields[i].Get(e, &v); v.Form != Nothing && Fields[i].in>>typ&1 == 1 {
+					written[Fields[i].Key] = true
+				}
+			}
+			var tree map[string]any
+			if err := json.Unmarshal(AppendJSON(nil, e, []byte(`"extra":{"x":1}`)), &tree); err != nil {
+				t.Fatalf("%s: %v\n%s", typ, err, AppendJSON(nil, e, nil))
+			}
+		}
+	}
+	for i := range Fields {
+		if !written[Fields[i].Key] {
+			t.Errorf("%s is never written", Fields[i].Key)
+		}
+	}
+}
+
+// TestNesting reads the objects back by their dotted keys.
+func TestNesting(t *testing.T) {
+	e := full(CallAttempt)
+	var tree map[string]any
+	if err := json.Unmarshal(AppendJSON(nil, e, nil), &tree); err != nil {
+		t.Fatal(err)
+	}
+	var v Value
+	for i := range Fields {
+		f := &Fields[i]
+		if f.Get(e, &v); v.Form == Nothing || f.in>>CallAttempt&1 == 0 {
+			continue
+		}
+		var at any = tree
+		for _, name := range strings.Split(f.Key, ".") {
+			m, ok := at.(map[string]any)
+			if !ok {
+				t.Fatalf("%s: %q is no object", f.Key, name)
+			}
+			at = m[name]
+		}
+		if at == nil {
+			t.Errorf("%s is not in the record", f.Key)
+		}
+	}
+}
+
+func TestAppendDecimal(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 1: "0.000001", 2480000: "2.48", 60e9: "60000", -1500000: "-1.5", 111986000: "111.986"} {
+		if got := string(appendDecimal(nil, n, 6)); got != want {
+			t.Errorf("appendDecimal(%d) = %s, want %s", n, got, want)
+		}
+	}
+}
+
+func TestBounds(t *testing.T) {
+	var e Event
+	e.Reset()
+	e.Set(&e.CallID, []byte(strings.Repeat("x", 5000)))
+	if e.CallID.Len() != MaxText || e.Anomalies&FieldCut == 0 {
+		t.Error("a long value is not cut and labelled")
+	}
+	for range 100 {
+		e.Add(&e.PAI, []byte(strings.Repeat("y", 900)))
+	}
+	if n := e.Count(e.PAI); n != MaxList {
+		t.Errorf("a list of %d values", n)
+	}
+	for range 1000 {
+		e.Set(&e.Status, []byte(strings.Repeat("z", 900)))
+	}
+	if len(e.buf) > maxBuf {
+		t.Errorf("%d bytes are kept", len(e.buf))
+	}
+}
+
+func TestUnfolding(t *testing.T) {
+	var e Event
+	e.Set(&e.Status, []byte("Busy\r\n   Here \n\tnow"))
+	if got := string(e.Bytes(e.Status)); got != "Busy Here now" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestNoAllocation: a record costs none, to copy and to render.
+func TestNoAllocation(t *testing.T) {
+	e := full(CallEnd)
+	var c Event
+	var r Renderer
+	buf := r.Append(nil, e, nil)
+	c.CopyFrom(e)
+	if n := testing.AllocsPerRun(100, func() { buf = r.Append(buf[:0], e, nil) }); n != 0 {
+		t.Errorf("rendering allocates %v times", n)
+	}
+	if n := testing.AllocsPerRun(100, func() { c.CopyFrom(e) }); n != 0 {
+		t.Errorf("copying allocates %v times", n)
+	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	e := full(CallEnd)
+	var r Renderer
+	buf := r.Append(nil, e, nil)
+	b.SetBytes(int64(len(buf)))
+	b.ReportAllocs()
+	for range b.N {
+		buf = r.Append(buf[:0], e, nil)
+	}
+}
