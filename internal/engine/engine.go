@@ -30,6 +30,10 @@ type Config struct {
 	Flush           track.Flush   // at the end of the last file
 	Live            bool          // the source is an interface: its name is one, and the clock goes on without packets
 
+	// Fault is told of a frame that this program failed on, which it borrows. It may
+	// be nil.
+	Fault func(f *packet.Frame, cause any)
+
 	// Tap, when set, sees each message that could be parsed before the tracker
 	// does. It borrows both until it returns.
 	Tap func(p *packet.Packet, m *sip.Message)
@@ -94,7 +98,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		switch {
 		case err == nil:
 			e.named()
-			e.lane.frame(&f)
+			e.lane.guard(&f)
 		case errors.Is(err, capture.ErrIdle):
 			e.lane.send(e.lane.track.Advance(e.lane.events[:0], f.Time))
 			n = ^uint(0) // look at the context now

@@ -29,6 +29,22 @@ func newLane(cfg Config, sink Sink) *lane {
 	return l
 }
 
+// guard follows one frame and lives through a fault of this program: it counts
+// it, hands the frame out as a seed for the fuzz tests, and goes on.
+func (l *lane) guard(f *packet.Frame) {
+	defer func() {
+		cause := recover()
+		if cause == nil {
+			return
+		}
+		l.stats.Faults++
+		if l.cfg.Fault != nil {
+			l.cfg.Fault(f, cause)
+		}
+	}()
+	l.frame(f)
+}
+
 // frame follows one frame. It borrows f for the call.
 func (l *lane) frame(f *packet.Frame) {
 	l.stats.Frames++
