@@ -329,7 +329,7 @@ func (t *Tracker) completeDialog(d *dialog, a *attempt) {
 func (t *Tracker) markForked(a *attempt) {
 	for _, d := range a.set.dialogs.latest() {
 		if d.caller == a.key {
-			d.rec.Forked = true
+			d.rec.Forked, d.rec.Branches = true, a.hops.branches()
 		}
 	}
 	a.rec.Forked = true

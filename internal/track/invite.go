@@ -74,10 +74,12 @@ func (t *Tracker) startRound(a *attempt, v *view) {
 		t.fillRequest(&a.rec, v)
 		a.rec.To.Tag = tag
 	} else {
-		kept := a.rec.Anomalies & event.FromTagChanged
+		t.temp.CopyFrom(&a.rec)
 		a.rec.Reset()
-		a.rec.Anomalies = kept
 		t.fillRequest(&a.rec, v)
+		if !over && a.first != v.time && t.temp.RequestURI.All.Len() > 0 {
+			a.keepFirst(&t.temp)
+		}
 		a.hops, a.told, a.ringing, a.last = a.hops[:0], false, 0, 0
 	}
 	if !v.m.Has(sip.HeaderContact) {
@@ -96,6 +98,15 @@ func (t *Tracker) startRound(a *attempt, v *view) {
 	if early {
 		t.replayEarly(a, v)
 	}
+}
+
+// keepFirst keeps what a record has of the attempt's first INVITE, whoever it was
+// sent to later: from where to where it went, whom it asked for.
+func (a *attempt) keepFirst(first *event.Event) {
+	a.rec.Anomalies |= first.Anomalies & event.FromTagChanged
+	a.rec.Src, a.rec.Dst = first.Src, first.Dst
+	u := first.RequestURI
+	a.rec.SetURI(&a.rec.RequestURI, first.Bytes(u.All), first.Bytes(u.Scheme), first.Bytes(u.User), first.Bytes(u.Host), u.Port)
 }
 
 // answeredAlready looks for a dialog of this INVITE: its 2xx was there first, or
