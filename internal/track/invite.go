@@ -1,6 +1,8 @@
 package track
 
 import (
+	"net/netip"
+
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 )
@@ -105,6 +107,12 @@ func (t *Tracker) startRound(a *attempt, v *view) {
 func (a *attempt) keepFirst(first *event.Event) {
 	a.rec.Anomalies |= first.Anomalies & event.FromTagChanged
 	a.rec.Src, a.rec.Dst = first.Src, first.Dst
+	legs := first.Legs
+	for b, ok := first.Next(&legs); ok; b, ok = first.Next(&legs) {
+		if leg, ok := netip.AddrFromSlice(b); ok {
+			a.rec.AddAddr(&a.rec.Legs, leg)
+		}
+	}
 	u := first.RequestURI
 	a.rec.SetURI(&a.rec.RequestURI, first.Bytes(u.All), first.Bytes(u.Scheme), first.Bytes(u.User), first.Bytes(u.Host), u.Port)
 }
