@@ -161,9 +161,8 @@ type dialog struct {
 	elsewhere bool    // more than this BYE is known of its Call-ID
 	byeLost   bool    // only the answer to the BYE was seen
 	acked     bool
-	byAck     bool      // assumed from an ACK
-	invites   [2]uint32 // highest CSeq of a re-INVITE, by side
-	expires   uint32    // s, of the session timer; 0 is off
+	byAck     bool   // assumed from an ACK
+	expires   uint32 // s, of the session timer; 0 is off
 }
 
 func (d *dialog) keyOf() uint64 { return d.key }

@@ -93,7 +93,6 @@ type binding struct {
 	refreshes  uint32
 	src, dst   netip.AddrPort
 	transport  event.Transport
-	rewritten  bool
 
 	first, until int64 // first 2xx; end of the lifetime
 	granted      int64 // ns
