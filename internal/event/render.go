@@ -1,6 +1,7 @@
 package event
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"strconv"
 	"strings"
@@ -121,7 +122,7 @@ func (v *Value) append(dst []byte) []byte {
 	case Const:
 		return append(append(append(dst, '"'), v.Text...), '"')
 	case Quoted:
-		return AppendString(dst, v.Text)
+		return AppendString(dst, append(v.text[:0], v.Text...))
 	case Int:
 		return strconv.AppendInt(dst, v.Int, 10)
 	case Float:
@@ -228,12 +229,9 @@ var plain = func() (p [256]bool) {
 // AppendString appends b as a JSON string. Control characters and DEL are
 // escaped, so that a hostile value cannot reach a terminal; bytes that are no
 // UTF-8 become U+FFFD.
-func AppendString[T string | []byte](dst []byte, b T) []byte {
+func AppendString(dst, b []byte) []byte {
 	dst = append(dst, '"')
-	i := 0
-	for i < len(b) && plain[b[i]] {
-		i++
-	}
+	i := plainPrefix(b)
 	dst = append(dst, b[:i]...)
 	for i < len(b) {
 		if plain[b[i]] {
@@ -242,10 +240,34 @@ func AppendString[T string | []byte](dst []byte, b T) []byte {
 			continue
 		}
 		n := 1
-		dst, n = appendEscaped(dst, []byte(b[i:min(len(b), i+utf8.UTFMax)]))
+		dst, n = appendEscaped(dst, b[i:])
 		i += n
 	}
 	return append(dst, '"')
+}
+
+// plainPrefix is how many bytes at the beginning of b are plain; eight at a time
+// while that goes. The arithmetic finds a byte below 0x20, a quote, a backslash, or
+// one above 0x7e in a word; a borrow may point at a plain byte behind such a one,
+// never hide one.
+func plainPrefix(b []byte) int {
+	const (
+		ones  = 0x0101010101010101
+		highs = 0x8080808080808080
+	)
+	i := 0
+	for ; len(b)-i >= 8; i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		quote, slash := x^(ones*'"'), x^(ones*'\\')
+		low := (x - ones*0x20) &^ x
+		if (low|(quote-ones)&^quote|(slash-ones)&^slash|x|(x+ones))&highs != 0 {
+			break
+		}
+	}
+	for i < len(b) && plain[b[i]] {
+		i++
+	}
+	return i
 }
 
 // appendEscaped writes the first character of b, which is not plain, and returns

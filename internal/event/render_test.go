@@ -38,6 +38,11 @@ func TestAppendString(t *testing.T) {
 		if got := string(AppendString(nil, []byte(in))); got != want {
 			t.Errorf("AppendString(%q) = %s, want %s", in, got, want)
 		}
+		long := "prefix of some length " + in + " and what follows it"
+		var back string
+		if err := json.Unmarshal(AppendString(nil, []byte(long)), &back); err != nil || back != strings.ToValidUTF8(long, "\ufffd") && !strings.Contains(in, "\xff") {
+			t.Errorf("AppendString(%q) comes back as %q, %v", long, back, err)
+		}
 		if !json.Valid(AppendString(nil, []byte(in))) {
 			t.Errorf("AppendString(%q) is no JSON", in)
 		}

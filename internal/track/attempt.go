@@ -303,16 +303,20 @@ func (t *Tracker) armAttempt(a *attempt) {
 		t.arm(&a.timer, a.cancelled, t.cfg.Invite)
 	case leaving: // the dialog that the BYE made has the timer
 		t.wheel.clear(&a.timer)
-	case answered: // a losing branch may ring as long as Timer C lets it
-		w = worthOver
+	case answered:
+		if !a.hops.ringing() {
+			t.retire(&a.timer, &a.link)
+			return
+		}
+		w = worthSpent // a losing branch may ring as long as Timer C lets it
 		t.arm(&a.timer, t.now, t.cfg.Proceeding)
 	case failed:
-		w = worthOver
-		linger := t.cfg.Completed
-		if a.rec.Code == 401 || a.rec.Code == 407 { // a person may be typing the password
-			linger = t.cfg.Proceeding
+		if !a.wasChallenged() {
+			t.retire(&a.timer, &a.link)
+			return
 		}
-		t.arm(&a.timer, t.now, linger)
+		w = worthSpent // a person may be typing the password
+		t.arm(&a.timer, t.now, t.cfg.Proceeding)
 	case heard:
 		w = worthRequest
 		t.arm(&a.timer, t.now, t.cfg.Early)

@@ -228,7 +228,7 @@ func (t *Tracker) nonceOf(key, hash uint64, at int64) *nonce {
 		*c = client{key: key}
 		c.timer.owner, c.link.owner = c, c
 		t.auth.clients[key] = c
-		t.rank(&c.link, worthOver)
+		t.rank(&c.link, worthSpent)
 		t.admit(clientSize)
 	}
 	t.arm(&c.timer, at, t.cfg.AuthLinger)

@@ -49,8 +49,8 @@ func (t *Tracker) armDialog(d *dialog) {
 		w = worthRequest
 		t.arm(&d.timer, d.bye, t.cfg.Bye)
 	case ended:
-		w = worthOver
-		t.arm(&d.timer, t.now, t.cfg.Completed)
+		t.retire(&d.timer, &d.link)
+		return
 	}
 	t.rank(&d.link, w)
 }
@@ -90,8 +90,6 @@ func (d *dialog) expire(t *Tracker) {
 			return
 		}
 		t.stepDialog(d, sawByeSilent)
-	default:
-		t.freeDialog(d)
 	}
 }
 

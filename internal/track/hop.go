@@ -149,6 +149,20 @@ func (h hops) noted() (code uint16, at int64) {
 
 func (h hops) empty() bool { return len(h) == 0 }
 
+// ringing reports whether a branch of the fork is open: a hop as far from the
+// caller as another one, without final answer.
+func (h hops) ringing() bool {
+	if h.branches() == 0 {
+		return false
+	}
+	for i := range h {
+		if h[i].asked && h[i].code < 200 {
+			return true
+		}
+	}
+	return false
+}
+
 // branches is the number of addresses that the request was forked to: the hops
 // farthest from the caller, where there are several; 0 otherwise.
 func (h hops) branches() uint16 {

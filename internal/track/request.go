@@ -112,6 +112,7 @@ type request struct {
 	code   uint16       // of the final that decided
 	rec    *event.Event // until it is completed
 	hops   hops
+	near   [1]hop // what hops begins with
 	creds  creds
 	early  challenges
 	holds  *hold // failures that this request decides
@@ -131,7 +132,8 @@ const requestSize = 1900 // bytes, with the text of a usual record
 
 func (t *Tracker) newRequest(s *callSet, v *view, tt uint64) *request {
 	r := take(&t.pools.requests)
-	*r = request{set: s, key: v.key(tt), state: unasked, method: v.method, ft: v.ft, tt: tt, cseq: v.cseq, hops: r.hops[:0], first: v.time}
+	*r = request{set: s, key: v.key(tt), state: unasked, method: v.method, ft: v.ft, tt: tt, cseq: v.cseq, first: v.time}
+	r.hops = r.near[:0]
 	r.rec = take(&t.pools.records)
 	r.rec.Reset()
 	r.timer.owner, r.link.owner = r, r
@@ -189,19 +191,18 @@ func (t *Tracker) stepRequest(r *request, y symbol) {
 }
 
 func (t *Tracker) armRequest(r *request) {
-	w := worthRequest
 	switch r.state {
 	case unasked:
 		t.arm(&r.timer, t.now, t.cfg.Early)
 	case trying:
 		t.arm(&r.timer, r.first, t.cfg.Request)
 	case completed:
-		w = worthOver
 		r.code = r.rec.Code
 		t.over = append(t.over, r)
-		t.arm(&r.timer, t.now, t.cfg.Completed)
+		t.retire(&r.timer, &r.link)
+		return
 	}
-	t.rank(&r.link, w)
+	t.rank(&r.link, worthRequest)
 }
 
 func (r *request) expire(t *Tracker) {
@@ -210,8 +211,6 @@ func (r *request) expire(t *Tracker) {
 		t.endUnasked(r)
 	case trying, pending:
 		t.timeoutRequest(r)
-	default:
-		t.freeRequest(r)
 	}
 }
 
@@ -338,7 +337,7 @@ func (t *Tracker) startRequest(r *request, v *view) {
 			r.rec.Reset()
 		}
 		t.fillRequest(r.rec, v)
-		r.hops, r.told = r.hops[:0], false
+		r.hops, r.told = r.near[:0], false
 	}
 	r.hops.request(v)
 	r.creds, r.first, r.asked = v.creds, v.time, true

@@ -101,7 +101,8 @@ func (c *calls) init() { c.sets = make(map[uint64]*callSet) }
 type worth uint8
 
 const (
-	worthOver     worth = iota // decided, kept to absorb retransmissions
+	worthOver     worth = iota // decided, kept a while to absorb retransmissions
+	worthSpent                 // the same, kept longer
 	worthRequest               // a transaction without outcome
 	worthAttempt               // a call that was not answered yet
 	worthCall                  // an answered call
@@ -119,6 +120,7 @@ func (a *age) init() { a.head.prev, a.head.next = &a.head, &a.head }
 type link struct {
 	prev, next *link
 	owner      evictable
+	until      int64 // of what is over: when it may be forgotten
 }
 
 // evictable gives way: it sends what is pending, labelled, and is gone after.
@@ -137,6 +139,23 @@ func (t *Tracker) rank(l *link, w worth) {
 	tail := &t.ages[w].head
 	l.prev, l.next = tail.prev, tail
 	tail.prev.next, tail.prev = l, l
+}
+
+// retire remembers an entry that is decided for as long as retransmissions of it
+// may come. All are kept equally long, so that the oldest is the next to go and no
+// timer is needed.
+func (t *Tracker) retire(tm *timer, l *link) {
+	t.wheel.clear(tm)
+	l.until = t.now + int64(t.cfg.Completed)
+	t.rank(l, worthOver)
+}
+
+// forget frees what was over long enough.
+func (t *Tracker) forget() {
+	over := &t.ages[worthOver].head
+	for over.next != over && over.next.until <= t.now {
+		over.next.owner.evict(t)
+	}
 }
 
 // makeRoom evicts until what one message may add fits into the bounds. It is

@@ -209,6 +209,7 @@ func (t *Tracker) clock(now int64) {
 		if t.wheel.run(t, now) {
 			t.forgetRecords()
 		}
+		t.forget()
 	}
 }
 

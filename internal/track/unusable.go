@@ -61,7 +61,7 @@ func (t *Tracker) remember(keys [2]uint64, at int64) {
 		}
 	}
 	t.arm(&b.timer, at, t.cfg.Request)
-	t.rank(&b.link, worthOver)
+	t.rank(&b.link, worthSpent)
 	t.admit(badSize)
 }
 

@@ -142,7 +142,9 @@ func check(t *testing.T, r record, messages []message) bool {
 		return m.status == "" && m.at == r.time("event.start") && m.method == method(r)
 	})
 	if action == "call-end" || action == "reg-del" { // those start at another message
-		request, ok = find(messages, func(m message) bool { return m.status == "" && (m.at == r.time("@timestamp") || action == "reg-del") && m.method == method(r) })
+		request, ok = find(messages, func(m message) bool {
+			return m.status == "" && (m.at == r.time("@timestamp") || action == "reg-del") && m.method == method(r)
+		})
 	}
 	if !ok {
 		t.Errorf("%s %s: tshark sees no %s at its start", action, r["sip.call_id"], method(r))

@@ -1,0 +1,89 @@
+// Package tests holds what is checked across packages. None of its own files needs
+// libbeat; the folders below it do.
+package tests
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+)
+
+// described is an entry of _meta/fields.yml.
+type described struct{ Name, Type, Description, Example string }
+
+func readMeta(t *testing.T) map[string]described {
+	t.Helper()
+	text, err := os.ReadFile("../_meta/fields.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var groups []struct {
+		Key, Title, Description string
+		Fields                  []described
+	}
+	if err := yaml.Unmarshal(text, &groups); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]described{}
+	for _, g := range groups {
+		for _, f := range g.Fields {
+			if _, ok := all[f.Name]; ok {
+				t.Errorf("_meta/fields.yml describes %s twice", f.Name)
+			}
+			all[f.Name] = f
+		}
+	}
+	return all
+}
+
+// added is what beater and libbeat put into every record; it has no row in
+// event.Fields.
+var added = []string{
+	"observer.type", "observer.product", "observer.vendor", "observer.version", "observer.hostname",
+	"agent.name", "agent.type", "agent.version", "agent.id", "agent.ephemeral_id", "host.name",
+}
+
+// The declared set is the written set: a field that is written is described, with
+// its type, and one that is described is written.
+func TestFieldsAreDescribed(t *testing.T) {
+	meta := readMeta(t)
+	for i := range event.Fields {
+		f := &event.Fields[i]
+		d, ok := meta[f.Key]
+		if !ok {
+			t.Errorf("%s is in event.Fields and not in _meta/fields.yml", f.Key)
+			continue
+		}
+		if d.Type != f.Mapping {
+			t.Errorf("%s: %s in _meta/fields.yml, %s in event.Fields", f.Key, d.Type, f.Mapping)
+		}
+		delete(meta, f.Key)
+	}
+	for _, name := range added {
+		if meta[name].Type != "keyword" {
+			t.Errorf("%s is added to every record and not described as a keyword", name)
+		}
+		delete(meta, name)
+	}
+	for name := range meta {
+		t.Errorf("%s is in _meta/fields.yml and nobody writes it", name)
+	}
+}
+
+// A description is a sentence that an operator understands; a type is one that the
+// smallest Elasticsearch and OpenSearch know.
+func TestDescriptions(t *testing.T) {
+	core := map[string]bool{"keyword": true, "ip": true, "long": true, "double": true, "date": true, "date_nanos": true, "boolean": true, "text": true}
+	for name, d := range readMeta(t) {
+		if !strings.HasSuffix(d.Description, ".") || len(d.Description) < 8 {
+			t.Errorf("%s: the description is no sentence: %q", name, d.Description)
+		}
+		if !core[d.Type] {
+			t.Errorf("%s: type %q is no core mapping type", name, d.Type)
+		}
+	}
+}
