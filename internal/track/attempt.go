@@ -278,8 +278,8 @@ func (t *Tracker) stepAttempt(a *attempt, y symbol) cell {
 		t.finishAuthFailed(t.send(event.AuthFailed, &a.rec), a.round, a.decided, &a.creds)
 	}
 	a.state = c.next
-	if old == leaving && (y == sawChallenge || y == sawWrong || y == sawRetryable || y == sawFinal) {
-		t.refusedLeaving(a)
+	if old != answered && old != failed && (y == sawChallenge || y == sawWrong || y == sawRetryable || y == sawFinal) {
+		t.refusedDialogs(a)
 	}
 	if old != c.next || y == saw1xx {
 		t.armAttempt(a)
@@ -327,6 +327,10 @@ func (t *Tracker) armAttempt(a *attempt) {
 func (a *attempt) expire(t *Tracker) {
 	switch a.state {
 	case calling, proceeding, cancelling:
+		if d := a.doubted(); d != nil {
+			t.stepDialog(d, sawWaited)
+			return
+		}
 		if a.ackTag != 0 {
 			t.assumeAnswered(a)
 			t.stepAttempt(a, sawAcked)

@@ -45,6 +45,9 @@ func (t *Tracker) armDialog(d *dialog) {
 		t.arm(&d.timer, d.bye, t.cfg.Bye)
 	case leavingCall:
 		t.arm(&d.timer, d.bye, t.cfg.RetryLinger)
+	case doubted: // the attempt has the timer
+		w = worthAttempt
+		t.wheel.clear(&d.timer)
 	case stray:
 		w = worthRequest
 		t.arm(&d.timer, d.bye, t.cfg.Bye)
@@ -110,7 +113,7 @@ func (d *dialog) flush(t *Tracker, all bool) {
 
 func (d *dialog) evict(t *Tracker) {
 	switch d.state {
-	case ended:
+	case ended, doubted:
 	case confirmed:
 		t.stepDialog(d, sawExpired)
 	case assumed:
@@ -154,7 +157,7 @@ func (t *Tracker) byeAsked(v *view) {
 	if !foreign {
 		t.alive(d, v)
 	}
-	if !d.timer.isSet() { // it was made for this BYE
+	if !d.timer.isSet() && d.state != doubted { // it was made for this BYE
 		t.armDialog(d)
 	}
 	t.stepDialog(d, sawByeAsked)
@@ -221,7 +224,7 @@ func (t *Tracker) byeAnswered(r *request, lost bool) {
 	if d.state == ended {
 		return
 	}
-	if d.state == awaited { // a BYE of the dialog ends the wait, and so does its answer
+	if d.state == awaited || d.state == doubted && code < 300 { // a BYE of the dialog ends the wait, and so does its answer
 		t.stepDialog(d, sawWaited)
 	}
 	if lost {
@@ -231,7 +234,7 @@ func (t *Tracker) byeAnswered(r *request, lost bool) {
 	if d.bye == 0 {
 		d.bye, d.byeCSeq = r.decided, r.cseq
 	}
-	if !d.timer.isSet() {
+	if !d.timer.isSet() && d.state != doubted {
 		t.armDialog(d)
 	}
 	if code != 401 && code != 407 {
@@ -297,10 +300,11 @@ func (t *Tracker) endLeaving(d *dialog) {
 	}
 }
 
-// refusedLeaving drops the BYE of an attempt that call-attempt speaks for.
-func (t *Tracker) refusedLeaving(a *attempt) {
+// refusedDialogs drops what a refusal of the INVITE speaks for: its BYE, and the
+// 2xx of a stranger.
+func (t *Tracker) refusedDialogs(a *attempt) {
 	for _, d := range a.set.dialogs.latest() {
-		if d.state == leavingCall && d.caller == a.key {
+		if (d.state == leavingCall || d.state == doubted) && d.caller == a.key {
 			t.stepDialog(d, sawRefusal)
 			return
 		}

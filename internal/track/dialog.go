@@ -21,6 +21,7 @@ const (
 	stray                    // a BYE of a dialog that nothing else is known of
 	ended                    // call-end was said
 	forgotten                // over without an event
+	doubted                  // a 2xx from an address that was not asked: counts when the INVITE's timers run out
 )
 
 const (
@@ -44,7 +45,7 @@ const (
 var dialogMachine = machine{
 	id:     dialogID,
 	name:   "dialog",
-	states: []string{"awaited", "confirmed", "assumed", "ending", "ending-old", "leaving", "stray", "ended", "forgotten"},
+	states: []string{"awaited", "confirmed", "assumed", "ending", "ending-old", "leaving", "stray", "ended", "forgotten", "doubted"},
 	symbols: []string{"INVITE", "waited", "2xx", "2xx alone", "BYE", "BYE 2xx", "BYE 481", "BYE refused", "BYE challenged", "BYE unanswered",
 		"BYE foreign", "lingered", "INVITE refused", "expired", "silent"},
 	cells: dialogTable,
@@ -128,6 +129,15 @@ var dialogTable = table{
 		sawByeFailed:  {ended, event.None, ignore},
 		sawByeDenied:  {ended, event.None, ignore},
 	},
+	doubted: {
+		sawWaited:     {confirmed, event.CallStart, guess}, // nothing else came
+		sawIts2xx:     {confirmed, event.CallStart, seen},  // the one that was asked says so too
+		sawBare2xx:    {doubted, event.None, ignore},
+		sawByeAsked:   {ending, event.CallStart, guess},
+		sawByeDenied:  {doubted, event.None, ignore},
+		sawByeUnknown: {forgotten, event.None, seen},
+		sawRefusal:    {forgotten, event.None, seen}, // the one that was asked refused
+	},
 	forgotten: {
 		sawByeAsked:   {forgotten, event.None, ignore},
 		sawByeOK:      {forgotten, event.None, ignore},
@@ -156,10 +166,11 @@ type dialog struct {
 	bye       int64 // the BYE that ends it
 	byeAnswer int64
 	byeCSeq   uint32
-	byes      [2]bool // from the caller, from the callee
-	foreign   bool    // the BYE comes from an address that is no leg
-	elsewhere bool    // more than this BYE is known of its Call-ID
-	byeLost   bool    // only the answer to the BYE was seen
+	byes      [2]bool   // from the caller, from the callee
+	foreign   bool      // the BYE comes from an address that is no leg
+	elsewhere bool      // more than this BYE is known of its Call-ID
+	byeLost   bool      // only the answer to the BYE was seen
+	cseqs     [2]uint32 // highest CSeq of a request, by side
 	acked     bool
 	byAck     bool   // assumed from an ACK
 	expires   uint32 // s, of the session timer; 0 is off
@@ -170,7 +181,7 @@ func (d *dialog) keyOf() uint64 { return d.key }
 // unanswered reports whether a 2xx to the INVITE of the dialog, seen at, is news:
 // only a BYE was seen, or an ACK that overtook it.
 func (t *Tracker) unanswered(d *dialog, at int64) bool {
-	return d.state == leavingCall || d.state == stray ||
+	return d.state == leavingCall || d.state == stray || d.state == doubted ||
 		d.state == assumed && d.byAck && since(d.first, at) <= int64(t.cfg.Early)
 }
 
@@ -322,6 +333,28 @@ func (t *Tracker) completeDialog(d *dialog, a *attempt) {
 		t.markForked(a)
 	}
 	t.stepDialog(d, sawItsInvite)
+}
+
+// doubt keeps the 2xx of a stranger: it starts a call only if nobody who was asked
+// answers before the INVITE's timers run out.
+func (t *Tracker) doubt(a *attempt, v *view) {
+	key := dialogKey(v.ft, v.tt)
+	if a.state == answered || a.set.dialogs.get(key) != nil {
+		return
+	}
+	d := t.newDialog(a.set, doubted, key, v.time)
+	t.fillDialog(d, a, v)
+	t.armDialog(d)
+}
+
+// doubted finds such a dialog.
+func (a *attempt) doubted() *dialog {
+	for _, d := range a.set.dialogs.latest() {
+		if d.state == doubted && d.caller == a.key {
+			return d
+		}
+	}
+	return nil
 }
 
 // markForked labels every dialog of an INVITE that was answered more than once.

@@ -371,6 +371,9 @@ func (t *Tracker) refused(a *attempt, v *view, i int, stranger bool) {
 	if stranger {
 		h.strange, h.finalAt = v.code, v.time
 		a.rec.Anomalies |= event.Unsolicited
+		if v.code < 300 && a.asking {
+			t.doubt(a, v)
+		}
 		t.stepAttempt(a, sawNoted)
 		return
 	}

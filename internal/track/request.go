@@ -381,6 +381,12 @@ func (t *Tracker) inDialog(r *request, v *view) {
 	}
 	r.rec.InDialog = true
 	t.alive(d, v)
+	if side := d.side(v.ft); v.cseq < d.cseqs[side] {
+		r.rec.Anomalies |= event.CSeqBack
+		d.rec.Anomalies |= event.CSeqBack
+	} else {
+		d.cseqs[side] = v.cseq
+	}
 	if n := counted(v.method); d.rec.Requests[n] < 1<<16-1 {
 		d.rec.Requests[n]++
 	}
