@@ -1,0 +1,129 @@
+# The front door. `make help` lists what there is.
+
+SHELL := /bin/bash
+GO ?= go
+BINARY := sipcmbeat
+# Where downloads that are not Go modules are kept: outside the tree, for all clones.
+CACHE ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/sipcmbeat
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' cmd/version.go 2>/dev/null)
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+SHARED := ../shared
+FUZZTIME ?= 20s
+# Packages that need neither libbeat nor a minute.
+QUICK := ./internal/... ./tests/oracle ./tests
+export CGO_ENABLED := 1
+
+.DEFAULT_GOAL := $(BINARY)
+
+##@ Using it
+
+$(BINARY): build
+
+.PHONY: build
+build: go-version libpcap ## build ./sipcmbeat (a first build takes five minutes: libbeat)
+	$(GO) build -trimpath -ldflags "-s -w -X github.com/sipcmbeat/sipcmbeat/cmd.Commit=$(COMMIT)" -o $(BINARY) .
+	@chmod go-w sipcmbeat.yml
+
+.PHONY: run
+run: build ## install what is missing, build, and show the events of a shipped capture
+	./$(BINARY) replay --format table tests/captures/demo.pcap
+
+##@ Testing it
+
+.PHONY: test
+test: check unit-tests poison race system-tests shared-tests live-tests ## everything
+	@echo "make test: all passed"
+
+.PHONY: check
+check: go-version libpcap ## gofmt, vet, staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted (run make fmt): $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+.PHONY: unit-tests
+unit-tests: test-tools ## units, ladders, goldens, the tshark oracle, the rules of the code
+	$(GO) test $(QUICK) ./config ./beater ./cmd
+
+.PHONY: poison
+poison: libpcap ## goldens with every borrowed frame overwritten after its turn
+	$(GO) test -tags poison ./internal/engine ./tests -run 'Carriers|Golden|Ladders'
+
+.PHONY: race
+race: libpcap ## the race detector over what has goroutines
+	$(GO) test -race ./internal/engine ./internal/capture/... ./internal/track ./internal/stream
+
+.PHONY: system-tests
+system-tests: build test-tools ## the real binary: commands, outputs, bad input
+	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 15m ./tests/system ./tests/script
+
+.PHONY: shared-tests
+shared-tests: build test-tools ## captures and load beside the checkout, against their truth
+	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 15m -v -run . ./tests/shared
+
+.PHONY: live-tests
+live-tests: build test-tools ## SIPp calls and registrations over loopback, watched live
+	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 10m -v ./tests/live
+
+.PHONY: integration-tests
+integration-tests: live-tests ## what needs other programs running
+	@echo "make integration-tests: all passed"
+
+.PHONY: testsuite
+testsuite: test ## the same as test
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (20s) each
+	@set -e; for package in $$($(GO) list ./internal/...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+	    echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package | tail -n 2; \
+	  done; \
+	done
+
+.PHONY: bench
+bench: build ## the figures of docs/performance.md
+	$(GO) test -run '^$$' -bench . -benchtime 1s ./internal/sip ./internal/packet ./internal/capture ./internal/track ./internal/event ./internal/stream | grep -E '^(pkg|Benchmark)' | grep -v Hostile
+	tests/bench.sh ./$(BINARY)
+
+.PHONY: golden
+golden: ## write the goldens anew; each change needs its reason in the commit
+	$(GO) test ./tests -run Golden -update
+
+.PHONY: coverage-report
+coverage-report: test-tools ## coverage of the tests, into build/coverage/
+	@mkdir -p build/coverage
+	$(GO) test -coverpkg ./internal/...,./config/...,./beater/... -coverprofile build/coverage/profile.txt $(QUICK) ./config ./beater ./cmd
+	$(GO) tool cover -html build/coverage/profile.txt -o build/coverage/index.html
+	$(GO) tool cover -func build/coverage/profile.txt | tail -n 1
+
+##@ Changing it
+
+.PHONY: update
+update: ## make the generated files anew: documents, fields, configurations
+	$(GO) run ./tools/update
+
+.PHONY: fmt
+fmt: ## format the code
+	gofmt -w $$(git ls-files '*.go')
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(BINARY) build data logs
+
+##@ What is needed
+
+.PHONY: go-version
+go-version:
+	@command -v $(GO) >/dev/null || { echo "Go is missing; install Go 1.25 or later (https://go.dev/dl)"; exit 1; }
+	@v=$$($(GO) env GOVERSION | sed 's/^go//; s/[^0-9.].*//'); major=$${v%%.*}; rest=$${v#*.}; minor=$${rest%%.*}; \
+	  test "$$major" -gt 1 -o "$$minor" -ge 25 || { echo "Go $$v is too old; install Go 1.25 or later (https://go.dev/dl)"; exit 1; }
+
+.PHONY: libpcap
+libpcap: ; @tests/need.sh gcc:gcc make:make pcap.h:libpcap-dev
+
+.PHONY: test-tools
+test-tools: libpcap ; @tests/need.sh tshark:tshark sipp:sip-tester python3:python3 ip:iproute2
+
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
