@@ -15,6 +15,15 @@ func BenchmarkDecode(b *testing.B) {
 		{"ipv4", "192.0.2.1:5060", "192.0.2.2:5060"},
 		{"ipv6", "[2001:db8::1]:5060", "[2001:db8::2]:5060"},
 	} {
+		segment := packet.Frame{Link: packet.LinkEthernet, Data: siptest.TCPFrame(netip.MustParseAddrPort(ends.src), netip.MustParseAddrPort(ends.dst), 1, 2, packet.ACK, payload)}
+		b.Run(ends.name+"/tcp", func(b *testing.B) {
+			d := packet.New(packet.DefaultConfig())
+			b.SetBytes(int64(len(payload)))
+			b.ReportAllocs()
+			for b.Loop() {
+				d.Decode(&segment)
+			}
+		})
 		frame := packet.Frame{Data: siptest.UDPFrame(netip.MustParseAddrPort(ends.src), netip.MustParseAddrPort(ends.dst), payload)}
 		for _, c := range siptest.Carriers {
 			frames := c.Wrap(frame)

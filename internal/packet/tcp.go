@@ -36,9 +36,8 @@ func (f TCPFlags) String() string {
 // in them changes where a byte belongs. The payload is that of one segment, also
 // of one that offloading made longer than any on the wire.
 //
-// It is ours because gopacket's reads options, refuses a segment for a malformed
-// one with an error value, which allocates, and takes four times as long for what
-// is needed here.
+// It is ours because gopacket's reads the options too, and refuses a segment for a
+// malformed one, with an error value, which allocates.
 func tcp(d *Decoder, b []byte) (Layer, []byte, Drop) {
 	const shortest = 20
 	if len(b) < shortest {

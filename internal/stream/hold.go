@@ -3,7 +3,6 @@ package stream
 import (
 	"bytes"
 	"math/bits"
-	"unsafe"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 )
@@ -60,7 +59,8 @@ type hold struct {
 	older, newer *hold // of all holds; newer is also the next unused one
 }
 
-const holdSize = int(unsafe.Sizeof(hold{}))
+// holdSize is what a hold itself takes, in bytes, rounded up.
+const holdSize = 1280
 
 // A pool keeps buffers and holds for use again. What it made counts, whether it is
 // in use or not.
@@ -269,7 +269,7 @@ func (a *Assembler) insert(seq uint32, b []byte) bool {
 				a.stats.Contradictions++
 			}
 		}
-		pos = max(pos, offset(x.to))
+		pos = offset(x.to)
 		merged.since = min(merged.since, x.since)
 	}
 	if pos < at+len(b) {
@@ -284,7 +284,7 @@ func (a *Assembler) insert(seq uint32, b []byte) bool {
 		}
 	}
 	a.repeated(twice, len(b))
-	d.n += copy(d.islands[i+1:], d.islands[j:d.n]) + i + 1 - d.n
+	d.n = i + 1 + copy(d.islands[i+1:], d.islands[j:d.n])
 	d.islands[i] = merged
 	return true
 }

@@ -70,7 +70,7 @@ func (c Config) Validate() error {
 		{"tcp.max_streams", c.MaxStreams, 16, 1 << 22},
 		{"tcp.max_stream_bytes", c.MaxStreamBytes, 16 << 10, 1 << 20},
 		// Two of the greatest buffers always fit: a full one and the one it grows into.
-		{"tcp.max_bytes", c.MaxBytes, 3 * c.longest(), 1 << 40},
+		{"tcp.max_bytes", c.MaxBytes, 3 * c.longest(), 1 << 30},
 	} {
 		if n.v < n.low || n.v > n.high {
 			return fmt.Errorf("%s: %d is not allowed; allowed: %d to %d", n.key, n.v, n.low, n.high)
@@ -118,14 +118,14 @@ func (k Kind) String() string {
 type Reason uint8
 
 const (
-	Whole    Reason = iota // it is whole
-	Closed                 // FIN, or the port pair was used anew
-	Reset                  // RST
-	Idle                   // nothing came for IdleTimeout
-	Hole                   // bytes are missing in the capture
-	Snapped                // a snap length cut the segment
-	TooLong                // longer than MaxMessage
-	Ended                  // the capture ended
+	Whole   Reason = iota // it is whole
+	Closed                // FIN, or the port pair was used anew
+	Reset                 // RST
+	Idle                  // nothing came for IdleTimeout
+	Hole                  // bytes are missing in the capture
+	Snapped               // a snap length cut the segment
+	TooLong               // longer than MaxMessage
+	Ended                 // the capture ended
 	NumReasons
 )
 
@@ -138,9 +138,9 @@ func (r Reason) String() string {
 }
 
 // A Unit is what comes out. The embedded Packet is that of the segment that
-// completed it, with its time; where a timer brought it out, that of the last
-// segment that is in it, and at Idle the time is the deadline. Payload and Cut are
-// the unit's own.
+// completed it, with its time. Where a timer brought it out, or the other direction,
+// it is that of a segment that is in it, and the time that of the last one, or at
+// Idle the deadline. Payload and Cut are the unit's own.
 type Unit struct {
 	packet.Packet
 	Kind   Kind
@@ -166,11 +166,13 @@ type Assembler struct {
 	p       *packet.Packet // nil when no segment is in work
 	conn    *conn
 	half    *half
+	from    int // the direction of p
 	seq     uint32
 	data    []byte
 	in      []byte
 	pos     int
-	time    int64 // of the units that come out
+	time    int64 // of the units that come out: packet time
+	end     int64 // of those that come out because it ends here
 	steps   [8]step
 	pending int // steps, the next one last
 	sweep   sweep
@@ -230,6 +232,7 @@ func (a *Assembler) Flush() {
 
 // Next gives the next unit of the last Push, Advance or Flush, in order, and false
 // when there is none. The unit is borrowed until the next call of any method.
+// Units that are not asked for before the next of those calls are counted and gone.
 func (a *Assembler) Next(u *Unit) bool {
 	for {
 		if a.half != nil && a.frame(u) {

@@ -3,6 +3,7 @@ package stream
 import (
 	"hash/maphash"
 	"math/bits"
+	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 )
@@ -43,14 +44,15 @@ type conn struct {
 	dark   bool // TLS or WebSocket: nothing in it is read
 	last   int64
 	time   int64 // of the last segment: packet time, where last is the clock's
+	moved  int64 // clock when it was put into its list
 	half   [2]half
 
 	chain        *conn // next with the same hash, or next unused one
 	older, newer *conn
 }
 
-// A list holds connections in the order of their last segment. At the maximum the
-// oldest of the first list that has one has to go.
+// A list holds connections in the order of their last segment, as touch has it. At
+// the maximum the oldest of the first list that has one has to go.
 type list uint8
 
 const (
@@ -153,14 +155,18 @@ func (t *table) unlink(c *conn) {
 	c.older.newer, c.newer.older = c.newer, c.older
 }
 
+// order is how exact the order of a list is, ns: moving a connection costs more
+// than all else that is done for a segment.
+const order = int64(time.Second)
+
 // touch notes that a segment of c came.
 func (a *Assembler) touch(c *conn, l list) {
 	c.last = a.now
-	if a.table.ends[l].older == c {
+	if c.list == l && a.now-c.moved < order {
 		return
 	}
 	a.table.unlink(c)
-	c.list = l
+	c.list, c.moved = l, a.now
 	a.table.link(c)
 }
 
@@ -176,7 +182,7 @@ func (a *Assembler) newConn(k *key, hash uint32) *conn {
 		}
 	}
 	c := a.table.add(k, hash)
-	c.list, c.last = young, a.now
+	c.list, c.last, c.moved = young, a.now, a.now
 	a.table.link(c)
 	a.stats.Opened++
 	return c

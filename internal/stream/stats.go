@@ -1,0 +1,65 @@
+package stream
+
+import "fmt"
+
+// Stats are counters of an Assembler. Streams, Held and Memory are what is there
+// now, the others totals since New.
+type Stats struct {
+	Segments  uint64 // taken
+	OtherPort uint64 // refused: not on a listed port, and not of a direction that is followed
+
+	// Bytes came in segments. Each is in one of the sums below, or held.
+	Bytes     uint64
+	UnitBytes [NumKinds]uint64
+	Skipped   uint64 // rubbish between messages, bodies that are too long, the rest behind a Probe, text in a RST
+	Unread    uint64 // of TLS and WebSocket
+	Repeated  uint64 // seen before: retransmissions, probes, the copies of a second mirror
+	Mirrored  uint64 // of another sequence space between the same ends
+	Lost      uint64 // of header sections with a hole, of connections that were pushed out, strays
+	Held      int
+
+	Units  [NumKinds]uint64
+	Broken uint64 // header sections that had a hole
+
+	Streams int    // connections
+	Opened  uint64 // connections
+	Evicted uint64 // connections pushed out because of MaxStreams
+	GivenUp uint64 // directions that lost what they held because of MaxBytes
+	Memory  int    // bytes of all buffers, in use or not
+
+	OutOfOrder     uint64 // segments ahead of a hole
+	Overlaps       uint64 // segments of which a part was seen before
+	Contradictions uint64 // pieces that came again with other bytes while they were held
+	Holes          uint64 // passed over
+	HoleBytes      uint64
+	SnapBytes      uint64 // that a snap length cut off
+	Resyncs        uint64 // start lines that had to be searched for, holes aside
+	Jumps          uint64 // directions that went on far from where they were
+	Strays         uint64 // segments far from all others
+}
+
+// Check reports bytes that went missing uncounted.
+func (s *Stats) Check() error {
+	sum := s.Skipped + s.Unread + s.Repeated + s.Mirrored + s.Lost + uint64(s.Held)
+	for _, n := range s.UnitBytes {
+		sum += n
+	}
+	if sum != s.Bytes {
+		return fmt.Errorf("counters disagree: bytes of segments = bytes of units + passed over + held: %d, not %d", sum, s.Bytes)
+	}
+	return nil
+}
+
+// Stats gives the counters. It is for the goroutine that calls Push, between two
+// calls.
+func (a *Assembler) Stats() Stats {
+	a.settle()
+	s := a.stats
+	s.Streams, s.Memory = a.table.count, a.pool.made
+	if end := &a.pool.ends; end.newer != nil {
+		for d := end.newer; d != end; d = d.newer {
+			s.Held += d.held()
+		}
+	}
+	return s
+}
