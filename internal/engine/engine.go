@@ -1,4 +1,4 @@
-// Package engine calls the stages in order: capture, packet, sip, track, sink.
+// Package engine calls the stages in order: capture, packet, stream, sip, track, sink.
 // It owns the goroutine of a lane, the clock of a live source, and the shutdown.
 //
 // It decides nothing about SIP and renders nothing. A frame is borrowed from the
@@ -16,12 +16,14 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+	"github.com/sipcmbeat/sipcmbeat/internal/stream"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
 )
 
 // Config is what an engine needs to know besides its source and its sink.
 type Config struct {
 	Packet          packet.Config
+	Stream          stream.Config
 	Track           track.Config
 	Ports           []uint16      // SIP ports
 	AnyPort         bool          // take SIP on any other port too
@@ -43,6 +45,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Packet:      packet.DefaultConfig(),
+		Stream:      stream.DefaultConfig(),
 		Track:       track.DefaultConfig(),
 		Ports:       []uint16{5060, 5080},
 		AnyPort:     true,
@@ -100,10 +103,12 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.named()
 			e.lane.guard(&f)
 		case errors.Is(err, capture.ErrIdle):
-			e.lane.send(e.lane.track.Advance(e.lane.events[:0], f.Time))
+			e.lane.dec.Advance(f.Time)
+			e.lane.advance(f.Time)
 			n = ^uint(0) // look at the context now
 		case errors.Is(err, io.EOF):
 			if !e.lane.cfg.Live {
+				e.lane.endStreams()
 				e.lane.send(e.lane.track.Flush(e.lane.events[:0], e.lane.cfg.Flush))
 			}
 			return errors.Join(wrong...)
@@ -130,6 +135,9 @@ func (e *Engine) named() {
 	if name == e.name && turn == e.turn {
 		return
 	}
+	if turn != e.turn { // the same bytes come again
+		e.lane.endStreams()
+	}
 	e.name, e.turn = name, turn
 	if e.lane.cfg.Live {
 		e.lane.track.SetSource("", name, 0)
@@ -140,7 +148,7 @@ func (e *Engine) named() {
 
 func (e *Engine) stats() Stats {
 	s := e.lane.stats
-	s.Capture, s.Packet, s.Track = e.src.Stats(), e.lane.dec.Stats(), e.lane.track.Stats()
+	s.Capture, s.Packet, s.Stream, s.Track = e.src.Stats(), e.lane.dec.Stats(), e.lane.stream.Stats(), e.lane.track.Stats()
 	return s
 }
 

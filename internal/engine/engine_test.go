@@ -204,7 +204,7 @@ func TestMirrorDuplicates(t *testing.T) {
 		dups   uint64
 	}{
 		{"another VLAN", []packet.Frame{probe, vlan}, 1, 1},
-		{"another VLAN, later than the window", []packet.Frame{probe, later(vlan, 100 * time.Millisecond)}, 2, 0},
+		{"another VLAN, later than the window", []packet.Frame{probe, later(vlan, 100*time.Millisecond)}, 2, 0},
 		{"the same place", []packet.Frame{probe, later(probe, 50*time.Millisecond)}, 2, 0},
 		{"the same packet", []packet.Frame{identified(probe, 9), later(identified(probe, 9), time.Millisecond)}, 1, 1},
 		{"another packet", []packet.Frame{identified(probe, 9), later(identified(probe, 10), time.Millisecond)}, 2, 0},

@@ -4,6 +4,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+	"github.com/sipcmbeat/sipcmbeat/internal/stream"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
 )
 
@@ -13,6 +14,8 @@ type lane struct {
 	cfg    Config
 	ports  portSet
 	dec    *packet.Decoder
+	stream *stream.Assembler
+	unit   stream.Unit
 	msg    sip.Message
 	dedup  dedup
 	track  *track.Tracker
@@ -23,7 +26,7 @@ type lane struct {
 }
 
 func newLane(cfg Config, sink Sink) *lane {
-	l := &lane{cfg: cfg, dec: packet.New(cfg.Packet), track: track.New(cfg.Track), sink: sink}
+	l := &lane{cfg: cfg, dec: packet.New(cfg.Packet), stream: stream.New(cfg.Stream), track: track.New(cfg.Track), sink: sink}
 	l.ports.add(cfg.Ports)
 	l.dedup.window = int64(cfg.DedupWindow)
 	return l
@@ -49,13 +52,68 @@ func (l *lane) guard(f *packet.Frame) {
 func (l *lane) frame(f *packet.Frame) {
 	l.stats.Frames++
 	l.stats.Bytes += uint64(f.Wire)
-	l.send(l.track.Advance(l.events[:0], f.Time))
+	l.advance(f.Time)
 	why := l.dec.Decode(f)
 	l.stats.Drops[why]++
 	if why == packet.OK {
-		l.datagram(&l.dec.Packet)
+		if p := &l.dec.Packet; p.Transport == packet.TCP {
+			l.segment(p)
+		} else {
+			l.datagram(p)
+		}
 	}
 	poison(f)
+}
+
+// advance lets time pass: what streams give up comes first, it is older.
+func (l *lane) advance(now int64) {
+	l.stream.Advance(now)
+	l.units()
+	l.send(l.track.Advance(l.events[:0], now))
+}
+
+// endStreams takes in what is left of the streams when no more bytes will come.
+func (l *lane) endStreams() {
+	l.stream.Flush()
+	l.units()
+}
+
+// segment follows one TCP segment. Which connections are followed: as with
+// datagrams, those on a listed port, and others that begin as SIP.
+func (l *lane) segment(p *packet.Packet) {
+	listed := l.ports.has(p.Src.Port()) || l.ports.has(p.Dst.Port())
+	if !listed && !l.cfg.AnyPort || !l.stream.Push(p, listed) {
+		l.stats.Datagrams[OtherPort]++
+		return
+	}
+	l.stats.Datagrams[Segment]++
+	l.units()
+}
+
+// units follows what the streams have put together.
+func (l *lane) units() {
+	for u := &l.unit; l.stream.Next(u); {
+		p := &u.Packet
+		switch u.Kind {
+		case stream.Message, stream.Unfinished:
+			events, fate := l.message(p)
+			l.stats.Units[fate]++
+			if u.Reason == stream.Ended {
+				for i := range events {
+					events[i].Incomplete |= event.EndOfCapture
+				}
+			}
+			l.send(events)
+		case stream.Probe:
+			l.stats.Units[Probe]++
+			l.send(l.track.Probe(l.events[:0], p, u.Probe, why(p, u.Probe)))
+		case stream.KeepAlive:
+			l.stats.Units[KeepAlive]++
+			if l.cfg.KeepaliveProbes {
+				l.send(l.track.Probe(l.events[:0], p, sip.ProbeNone, "keep-alive"))
+			}
+		}
+	}
 }
 
 // datagram follows one datagram. Which ones are read: on a listed port, and on
@@ -83,24 +141,23 @@ func (l *lane) datagram(p *packet.Packet) {
 		l.stats.Datagrams[Probe]++
 		l.send(l.track.Probe(l.events[:0], p, probe, why(p, probe)))
 	default:
-		l.message(p)
+		events, fate := l.message(p)
+		l.stats.Datagrams[fate]++
+		l.send(events)
 	}
 }
 
-// message follows one SIP message.
-func (l *lane) message(p *packet.Packet) {
+// message follows one SIP message and returns its events and its fate.
+func (l *lane) message(p *packet.Packet) ([]event.Event, Fate) {
 	problem := l.msg.Parse(p.Payload, p.Cut)
 	l.stats.Problems[problem]++
 	if problem != sip.OK {
-		l.stats.Datagrams[Unusable]++
-		l.send(l.track.Unusable(l.events[:0], p, &l.msg))
-		return
+		return l.track.Unusable(l.events[:0], p, &l.msg), Unusable
 	}
-	l.stats.Datagrams[Message]++
 	if l.cfg.Tap != nil {
 		l.cfg.Tap(p, &l.msg)
 	}
-	l.send(l.track.See(l.events[:0], p, &l.msg))
+	return l.track.See(l.events[:0], p, &l.msg), Message
 }
 
 // send keeps the grown slice and hands each event on.

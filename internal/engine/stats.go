@@ -7,6 +7,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+	"github.com/sipcmbeat/sipcmbeat/internal/stream"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
 )
 
@@ -21,27 +22,30 @@ const (
 	KeepAlive                   // CRLF, NUL, STUN
 	MirrorDuplicate             // the same datagram from another mirror point
 	OtherPort                   // not on a listed port, and no SIP by its first line
+	Segment                     // of a TCP connection that is followed
 	NumFates
 )
 
 // String names the fate in counters.
 func (f Fate) String() string {
-	return [...]string{"messages", "unusable", "probes", "keep-alives", "mirror duplicates", "other ports"}[f]
+	return [...]string{"messages", "unusable", "probes", "keep-alives", "mirror duplicates", "other ports", "segments"}[f]
 }
 
 // Stats are an engine's counters, totals since the start. Frames is the sum of
-// Drops, Drops[packet.OK] the sum of Datagrams, and Datagrams[Message] the sum of
-// the messages that the tracker took.
+// Drops, Drops[packet.OK] the sum of Datagrams, and the messages among Datagrams
+// and Units are those that the tracker took.
 type Stats struct {
 	Frames, Bytes uint64
 	Faults        uint64 // frames that this program failed on
 	Drops         [packet.NumDrops]uint64
-	Datagrams     [NumFates]uint64
+	Datagrams     [NumFates]uint64 // and segments
+	Units         [NumFates]uint64 // put together from segments
 	Problems      [sip.NumProblems]uint64
 	Events        [event.NumTypes]uint64
 
 	Capture capture.Stats
 	Packet  packet.Stats
+	Stream  stream.Stats
 	Track   track.Stats
 }
 
@@ -61,6 +65,16 @@ func (s *Stats) Check() error {
 	for _, n := range s.Problems[sip.OK+1:] {
 		problems += n
 	}
+	var units, given uint64
+	for _, n := range s.Units {
+		units += n
+	}
+	for _, n := range s.Stream.Units {
+		given += n
+	}
+	if err := s.Stream.Check(); err != nil {
+		return err
+	}
 	t := &s.Track
 	var made uint64
 	for _, n := range t.Events {
@@ -72,8 +86,10 @@ func (s *Stats) Check() error {
 	}{
 		{"frames = decoded + dropped", drops, s.Frames},
 		{"datagrams = messages + probes + errors + keep-alives + duplicates + other ports", fates, s.Drops[packet.OK]},
-		{"messages = requests + answers", t.Requests + t.Responses, s.Datagrams[Message]},
-		{"unusable = problems", problems, s.Datagrams[Unusable]},
+		{"messages = requests + answers", t.Requests + t.Responses, s.Datagrams[Message] + s.Units[Message]},
+		{"unusable = problems", problems, s.Datagrams[Unusable] + s.Units[Unusable]},
+		{"segments taken = segments followed", s.Stream.Segments, s.Datagrams[Segment]},
+		{"units = messages + unusable + probes + keep-alives", units, given},
 		{"events made = events handed on", made, events},
 	} {
 		if sum.have != sum.want && (sum.have > sum.want || sum.have+s.Faults < sum.want) {
