@@ -4,4 +4,5 @@ package shared
 var loads = [][]string{
 	{"--msgs", "100000"},
 	{"--msgs", "20000", "--frag", "20"},
+	{"--msgs", "20000", "--tcp"},
 }
