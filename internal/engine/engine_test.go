@@ -108,15 +108,21 @@ func TestCarriers(t *testing.T) {
 		plain := ladder(l)
 		want, _ := run(t, DefaultConfig(), &frames{all: plain})
 		siptest.Check(t, l.Want, want)
+		same := func(carrier string, all []packet.Frame) {
+			got, _ := run(t, DefaultConfig(), &frames{all: all})
+			if a, b := summary(want), summary(got); a != b {
+				t.Errorf("%s through %s:\n%s\nplain:\n%s", filepath.Base(file), carrier, b, a)
+			}
+		}
 		for _, c := range siptest.Carriers {
 			var all []packet.Frame
 			for _, f := range plain {
 				all = append(all, c.Wrap(f)...)
 			}
-			got, _ := run(t, DefaultConfig(), &frames{all: all})
-			if a, b := summary(want), summary(got); a != b {
-				t.Errorf("%s through %s:\n%s\nplain:\n%s", filepath.Base(file), c.Name, b, a)
-			}
+			same(c.Name, all)
+		}
+		for _, c := range siptest.StreamCarriers {
+			same(c.Name, c.Wrap(plain))
 		}
 	}
 }
