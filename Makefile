@@ -43,7 +43,7 @@ check: go-version libpcap ## gofmt, vet, staticcheck
 
 .PHONY: unit-tests
 unit-tests: test-tools ## units, ladders, goldens, the tshark oracle, the rules of the code
-	$(GO) test $(QUICK) ./config ./beater ./cmd
+	$(GO) test $(QUICK) ./config ./beater ./cmd ./tools/...
 
 .PHONY: poison
 poison: libpcap ## goldens with every borrowed frame overwritten after its turn

@@ -25,7 +25,7 @@ measure() {
 }
 beat() {
 	rm -rf "$dir/out" "$dir/data"
-	measure "$1" "$binary" -c sipcmbeat.yml --strict.perms=false --path.home "$dir" --path.data "$dir/data" --path.logs "$dir/logs" \
+	measure "$1" "$binary" -c "$PWD/sipcmbeat.yml" --strict.perms=false --path.home "$dir" --path.data "$dir/data" --path.logs "$dir/logs" \
 		-E sipcmbeat.pcap="$dir/load.pcap" -E sipcmbeat.event_types_blst="$2" -E output.elasticsearch.enabled=false \
 		-E output.file.enabled=true -E output.file.path="$dir/out" -E output.file.filename=events
 }

@@ -108,8 +108,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			n = ^uint(0) // look at the context now
 		case errors.Is(err, io.EOF):
 			if !e.lane.cfg.Live {
-				e.lane.endStreams()
-				e.lane.send(e.lane.track.Flush(e.lane.events[:0], e.lane.cfg.Flush))
+				e.lane.end()
 			}
 			return errors.Join(wrong...)
 		case ctx.Err() != nil:
@@ -135,8 +134,8 @@ func (e *Engine) named() {
 	if name == e.name && turn == e.turn {
 		return
 	}
-	if turn != e.turn { // the same bytes come again
-		e.lane.endStreams()
+	if turn != e.turn {
+		e.lane.restart()
 	}
 	e.name, e.turn = name, turn
 	if e.lane.cfg.Live {

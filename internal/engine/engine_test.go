@@ -247,6 +247,31 @@ func TestErrorsGoOn(t *testing.T) {
 	}
 }
 
+// TestLoop: files that are read again give the same events again, with other ids.
+func TestLoop(t *testing.T) {
+	files := capture.DefaultFilesConfig()
+	files.Paths, files.Loop = []string{"../../tests/captures/demo.pcap"}, 3
+	src, err := capture.NewFiles(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, _ := run(t, DefaultConfig(), src)
+	n := len(events) / 3
+	ids := map[event.Hash]bool{}
+	for i := range events {
+		if a, b := &events[i], &events[i%n]; a.Type != b.Type || a.Time != b.Time {
+			t.Fatalf("event %d is %s at %d, in the first turn it was %s at %d", i, a.Type, a.Time, b.Type, b.Time)
+		}
+		if ids[events[i].ID] {
+			t.Errorf("event %d has an id that was there", i)
+		}
+		ids[events[i].ID] = true
+	}
+	if n == 0 || len(events) != 3*n {
+		t.Errorf("%d events in three turns", len(events))
+	}
+}
+
 // TestCancelled: a cancelled run ends and decides nothing.
 func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())

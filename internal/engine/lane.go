@@ -72,10 +72,20 @@ func (l *lane) advance(now int64) {
 	l.send(l.track.Advance(l.events[:0], now))
 }
 
-// endStreams takes in what is left of the streams when no more bytes will come.
-func (l *lane) endStreams() {
+// end decides what only waits for a timer or for more bytes, which do not come.
+func (l *lane) end() {
 	l.stream.Flush()
 	l.units()
+	l.send(l.track.Flush(l.events[:0], l.cfg.Flush))
+}
+
+// restart ends a turn of files that are read more than once: the same packets come
+// again, with the same times, and give the same events again, each turn with ids of
+// its own.
+func (l *lane) restart() {
+	l.end()
+	l.track.Restart()
+	l.dedup = dedup{window: l.dedup.window}
 }
 
 // segment follows one TCP segment. Which connections are followed: as with

@@ -33,10 +33,16 @@ const (
 	requests types = 1<<OtherOK | 1<<OtherFailed | 1<<OtherTimeout | 1<<AuthFailed
 )
 
-// Get reads the field from e into v, which borrows from e.
+// In reports whether a record of this type can have the field.
+func (f *Field) In(t Type) bool { return f.in>>t&1 == 1 }
+
+// Get reads the field from e into v, which borrows from e. A field that e's type
+// cannot have is Nothing, whatever is left in e from what led to it.
 func (f *Field) Get(e *Event, v *Value) {
 	v.Form, v.NSome, v.next = Nothing, 0, 0
-	f.get(e, v)
+	if f.In(e.Type) {
+		f.get(e, v)
+	}
 }
 
 // ECSVersion is the version of the Elastic Common Schema that the names follow.
@@ -279,9 +285,6 @@ var message = []row{
 		}
 	}},
 	{"sip.emergency", boolean, public, func(e *Event, v *Value) { v.flag(e.Emergency) }},
-	{"sip.encapsulation", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.Encap) }},
-	{"sip.pcap.path", keyword, public, func(e *Event, v *Value) { v.quoted(e.Capture) }},
-	{"sip.probe.kind", keyword, public, func(e *Event, v *Value) { v.str(e, e.Probe) }},
 }
 
 var call = []row{
@@ -362,6 +365,9 @@ var registration = []row{
 }
 
 var labels = []row{
+	{"sip.encapsulation", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.Encap) }},
+	{"sip.pcap.path", keyword, public, func(e *Event, v *Value) { v.quoted(e.Capture) }},
+	{"sip.probe.kind", keyword, public, func(e *Event, v *Value) { v.str(e, e.Probe) }},
 	{"sip.incomplete", keyword, public, func(e *Event, v *Value) {
 		v.words(uint64(e.Incomplete), func(i int) string { return IncompleteWords[i].Word })
 	}},

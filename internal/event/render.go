@@ -39,7 +39,7 @@ type step struct {
 var plans = func() (plans [NumTypes][]step) {
 	for t := range NumTypes {
 		for i := range Fields {
-			if Fields[i].in>>t&1 == 1 {
+			if Fields[i].In(t) {
 				plans[t] = append(plans[t], step{field: &Fields[i], names: quoted("", Fields[i].Key), commas: quoted(",", Fields[i].Key)})
 			}
 		}

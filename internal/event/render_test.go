@@ -102,7 +102,7 @@ func TestFieldsAppear(t *testing.T) {
 			e.LifetimeMin = min
 			var v Value
 			for i := range Fields {
-				if Fields[i].Get(e, &v); v.Form != Nothing && Fields[i].in>>typ&1 == 1 {
+				if Fields[i].Get(e, &v); v.Form != Nothing {
 					written[Fields[i].Key] = true
 				}
 			}
@@ -119,6 +119,19 @@ func TestFieldsAppear(t *testing.T) {
 	}
 }
 
+// TestProbe: what a msg-probe says of itself is there.
+func TestProbe(t *testing.T) {
+	got := string(AppendJSON(nil, full(MsgProbe), nil))
+	for _, want := range []string{`"probe":{"kind":"x"}`, `"encapsulation":["one","two"]`, `"pcap":{"path":"a \"b\".pcap"}`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in %s", want, got)
+		}
+	}
+	if strings.Contains(got, `"from":`) {
+		t.Errorf("a probe has no From: %s", got)
+	}
+}
+
 // TestNesting reads the objects back by their dotted keys.
 func TestNesting(t *testing.T) {
 	e := full(CallAttempt)
@@ -129,7 +142,7 @@ func TestNesting(t *testing.T) {
 	var v Value
 	for i := range Fields {
 		f := &Fields[i]
-		if f.Get(e, &v); v.Form == Nothing || f.in>>CallAttempt&1 == 0 {
+		if f.Get(e, &v); v.Form == Nothing {
 			continue
 		}
 		var at any = tree

@@ -191,6 +191,17 @@ func (t *Tracker) SetSource(capture, iface string, turn int) {
 	t.capture, t.iface, t.turn = capture, iface, turn
 }
 
+// Restart forgets everything but the counters, the clock too: the same packets come
+// again. Nothing is decided by it; Flush comes before.
+func (t *Tracker) Restart() {
+	fresh := New(t.cfg)
+	fresh.stats, fresh.seed, fresh.capture, fresh.iface, fresh.turn = t.stats, t.seed, t.capture, t.iface, t.turn
+	*t = *fresh
+	for i := range t.ages {
+		t.ages[i].init()
+	}
+}
+
 // Advance moves the clock to now, in Unix nanoseconds, and appends to dst what
 // the timers decide. A time before the greatest one seen changes nothing.
 func (t *Tracker) Advance(dst []event.Event, now int64) []event.Event {

@@ -133,7 +133,11 @@ func equal(a, b map[string]int) bool {
 // watch starts the program on loopback and waits until it captures.
 func watch(t *testing.T, ns, dir string) *process {
 	t.Helper()
-	beat := start(t, ns, os.Getenv("SIPCMBEAT_BINARY"), "-c", "../../sipcmbeat.yml", "--strict.perms=false",
+	config, err := filepath.Abs("../../sipcmbeat.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	beat := start(t, ns, os.Getenv("SIPCMBEAT_BINARY"), "-c", config, "--strict.perms=false",
 		"--path.home", dir, "--path.data", filepath.Join(dir, "data"), "--path.logs", filepath.Join(dir, "logs"), "-e",
 		"-E", "sipcmbeat.iface=lo", "-E", "sipcmbeat.ports=[5060,5080,5082]", "-E", "sipcmbeat.event_types_blst=none",
 		"-E", "output.elasticsearch.enabled=false",

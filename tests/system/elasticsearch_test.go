@@ -2,6 +2,7 @@ package system
 
 import (
 	"bufio"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -35,12 +36,23 @@ func (c *cluster) serve(w http.ResponseWriter, r *http.Request) {
 	defer c.mu.Unlock()
 	w.Header().Set("X-Elastic-Product", "Elasticsearch")
 	w.Header().Set("Content-Type", "application/json")
+	var body io.Reader = r.Body
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		unzipped, err := gzip.NewReader(body)
+		if err != nil {
+			panic(err)
+		}
+		body = unzipped
+	}
 	switch {
 	case r.URL.Path == "/_bulk":
-		c.bulk(w, r.Body)
+		c.bulk(w, body)
 	case r.Method == http.MethodPut && strings.HasPrefix(r.URL.Path, "/_index_template/"):
-		body, _ := io.ReadAll(r.Body)
-		c.template = string(body)
+		text, err := io.ReadAll(body)
+		if err != nil {
+			panic(err)
+		}
+		c.template = string(text)
 		fmt.Fprint(w, `{"acknowledged":true}`)
 	case r.Method == http.MethodPut:
 		fmt.Fprint(w, `{"acknowledged":true}`)
@@ -59,6 +71,9 @@ func (c *cluster) bulk(w http.ResponseWriter, body io.Reader) {
 	lines.Buffer(nil, 1<<20)
 	var items []string
 	for lines.Scan() {
+		if lines.Text() == "" {
+			continue
+		}
 		var action map[string]struct {
 			ID    string `json:"_id"`
 			Index string `json:"_index"`
@@ -68,7 +83,7 @@ func (c *cluster) bulk(w http.ResponseWriter, body io.Reader) {
 		}
 		create, ok := action["create"]
 		if !ok {
-			panic(lines.Text())
+			panic("no create: " + lines.Text())
 		}
 		lines.Scan()
 		status, reason := 201, ""

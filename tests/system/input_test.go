@@ -22,18 +22,13 @@ func TestSettings(t *testing.T) {
 		"a pattern":           {"-E", "pcap=" + captures + "04-*.pcap"},
 		"an older key":        {"-E", "pcap=" + file, "-E", "end_wait=5s", "-E", "sipcmbeat.evr_gc_interval=10s"},
 		"the log on stderr":   {"-E", "pcap=" + file, "-e"},
-		"a loop of two":       {"-E", "pcap=" + file, "-E", "pcap_loop=2"},
 		"the command by name": {"run", "-E", "pcap=" + file},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			out := t.TempDir()
 			p := run(t, join(args, toFile(out))...)
-			want := 80
-			if strings.Contains(name, "loop") {
-				want = 160
-			}
-			if n := len(written(t, out)); p.code() != 0 || n != want {
+			if n := len(written(t, out)); p.code() != 0 || n != 80 {
 				t.Errorf("exit %d, %d events: %s", p.code(), n, p.stderr.String())
 			}
 			if name == "an older key" && (!strings.Contains(p.log(), "sipcmbeat.end_wait is ignored") || !strings.Contains(p.log(), "sipcmbeat.evr_gc_interval is ignored")) {

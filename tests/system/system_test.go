@@ -125,7 +125,8 @@ func (p *program) said(text string) {
 	}
 }
 
-// log is what the program logged.
+// log is what the program logged: the messages, without libbeat's account of the
+// machine.
 func (p *program) log() string {
 	var b strings.Builder
 	for _, path := range glob(p.t, filepath.Join(p.dir, "logs", "*")) {
@@ -133,7 +134,16 @@ func (p *program) log() string {
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		b.Write(text)
+		for line := range strings.Lines(string(text)) {
+			var entry struct {
+				Level   string `json:"log.level"`
+				Logger  string `json:"log.logger"`
+				Message string
+			}
+			if json.Unmarshal([]byte(line), &entry) == nil && !strings.HasSuffix(entry.Message, " info") {
+				fmt.Fprintf(&b, "%s %s: %s\n", entry.Level, entry.Logger, entry.Message)
+			}
+		}
 	}
 	return b.String()
 }

@@ -1,0 +1,321 @@
+// Package beater runs the engine inside libbeat: it opens the capture, turns
+// events into libbeat's, and sees to it that a run ends when, and only when, the
+// output has taken everything.
+//
+// It is, with cmd, the only package that knows libbeat, and the only one that
+// captures from interfaces. Events are borrowed from the lane for one Put and
+// copied into the ring; what libbeat gets is its own.
+package beater
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/elastic/beats/v7/libbeat/beat"
+	conf "github.com/elastic/elastic-agent-libs/config"
+	"github.com/elastic/elastic-agent-libs/logp"
+
+	"github.com/sipcmbeat/sipcmbeat/config"
+	"github.com/sipcmbeat/sipcmbeat/internal/capture"
+	"github.com/sipcmbeat/sipcmbeat/internal/capture/live"
+	"github.com/sipcmbeat/sipcmbeat/internal/engine"
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+)
+
+// Beater is the program as libbeat sees it.
+type Beater struct {
+	cfg   *config.Config
+	log   *logp.Logger
+	maps  bool           // events are made as maps
+	files capture.Source // nil for a live capture
+	once  sync.Once
+	quit  chan struct{}
+}
+
+// newBeater checks the whole section and that the files are there. It starts
+// nothing.
+func newBeater(b *beat.Beat, section *conf.C, maps bool) (beat.Beater, error) {
+	cfg, err := config.New(section)
+	if err != nil {
+		return nil, err
+	}
+	bt := &Beater{cfg: cfg, log: b.Info.Logger.Named(config.Section), maps: maps, quit: make(chan struct{})}
+	for _, w := range cfg.Warnings {
+		bt.log.Warn(w)
+	}
+	if cfg.Live() {
+		if err := liveConfig(cfg).Validate(); err != nil {
+			return nil, fmt.Errorf("%s.%w", config.Section, err)
+		}
+		return bt, nil
+	}
+	if b.InSetupCmd {
+		return bt, nil
+	}
+	bt.files, err = openFiles(cfg)
+	return bt, err
+}
+
+// Stop ends Run. libbeat calls it when its manager asks for it; signals come to
+// Run itself.
+func (bt *Beater) Stop() { bt.once.Do(func() { close(bt.quit) }) }
+
+// Run captures until the files are read or a signal comes, then waits for the
+// output. Its error becomes the last line and the exit status.
+//
+// libbeat would take the signals, close its publisher first and call Stop after,
+// when nothing can be published any more; so they are taken from it.
+func (bt *Beater) Run(b *beat.Beat) error {
+	signals := make(chan os.Signal, 4)
+	signal.Reset(syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(signals)
+
+	src, err := bt.open()
+	if err != nil {
+		return err
+	}
+	r := &run{
+		cfg:     bt.cfg,
+		log:     bt.log,
+		src:     &source{Source: src, live: bt.cfg.Live()},
+		signals: signals,
+		quit:    bt.quit,
+		metrics: newMetrics(b),
+	}
+	if err := r.start(b.Publisher, bt.maps); err != nil {
+		return err
+	}
+	err = r.wait()
+	if r.drained && !b.Manager.Enabled() {
+		if c, ok := b.Publisher.(io.Closer); ok {
+			c.Close() // a disk queue tidies its folder; libbeat itself does not close it here
+		}
+	}
+	return err
+}
+
+func (bt *Beater) open() (capture.Source, error) {
+	if bt.files != nil {
+		return bt.files, nil
+	}
+	src, err := live.Open(liveConfig(bt.cfg))
+	if err != nil {
+		return nil, err
+	}
+	bt.log.Infof("capturing on interface %s", bt.cfg.Iface)
+	return src, nil
+}
+
+// run is one run: the lane in a goroutine, the publisher in another, and wait,
+// which looks at both.
+type run struct {
+	cfg     *config.Config
+	log     *logp.Logger
+	src     *source
+	signals <-chan os.Signal
+	quit    <-chan struct{}
+	metrics metrics
+
+	engine *engine.Engine
+	ring   *ring
+	ledger ledger
+	client beat.Client
+	cancel context.CancelFunc
+	held   [event.NumTypes]atomic.Uint64
+	faults atomic.Uint64
+	disk   *diskQueue // nil: libbeat's queue is in memory
+
+	began     time.Time
+	captured  chan error    // the engine's error, once
+	published chan struct{} // closed when the ring is empty and closed
+	reading   bool          // the engine runs
+	sending   bool          // the publisher runs
+	readError error
+
+	deadline <-chan time.Time // after the first signal
+	stopping bool
+	drained  bool
+}
+
+// Put implements engine.Sink: it holds back what the user does not want and
+// copies the rest to the ring. A call to an emergency number always leaves.
+func (r *run) Put(e *event.Event) {
+	if r.cfg.Held[e.Type] && !e.Emergency {
+		r.held[e.Type].Add(1)
+		return
+	}
+	r.ring.put(e)
+}
+
+// maxFaults is how many faults of one run are logged; all are counted.
+const maxFaults = 10
+
+// fault logs a fault of this program, without the frame, which is private. The
+// lane calls it and goes on.
+func (r *run) fault(_ *packet.Frame, cause any) {
+	if n := r.faults.Add(1); n <= maxFaults {
+		r.log.Errorf("a frame was passed over, a fault of this program; please report it: %v", cause)
+	}
+}
+
+func (r *run) start(pipeline beat.Pipeline, maps bool) error {
+	var err error
+	r.client, err = pipeline.ConnectWith(beat.ClientConfig{
+		PublishMode:    beat.GuaranteedSend,
+		EventListener:  &r.ledger,
+		ClientListener: &r.ledger,
+	})
+	if err != nil {
+		return fmt.Errorf("connect to the publisher: %w", err)
+	}
+	if r.metrics.onDisk() {
+		r.disk = &diskQueue{metrics: r.metrics}
+	}
+	r.ring = newRing(r.cfg.EventBufferSize, !r.src.live)
+	r.cfg.Engine.Fault = r.fault
+	r.engine = engine.New(r.cfg.Engine, r.src, r)
+	r.began, r.captured, r.published = time.Now(), make(chan error, 1), make(chan struct{})
+
+	var ctx context.Context
+	ctx, r.cancel = context.WithCancel(context.Background())
+	p := &publisher{ring: r.ring, client: r.client, maps: maps, done: r.published}
+	r.reading, r.sending = true, true
+	go func() { r.captured <- r.engine.Run(ctx) }()
+	go p.run()
+	return nil
+}
+
+// poll is how often the end of the delivery is looked for.
+const poll = 20 * time.Millisecond
+
+// wait goes on until everything is delivered, or a stop leaves no more time.
+func (r *run) wait() error {
+	status := time.NewTicker(time.Minute)
+	defer status.Stop()
+	var look <-chan time.Time // for the end of the delivery, once all is handed over
+	for !r.finished() {
+		if !r.reading && !r.sending && look == nil {
+			ticker := time.NewTicker(poll)
+			defer ticker.Stop()
+			look = ticker.C
+		}
+		select {
+		case err := <-r.captured:
+			r.readEnded(err)
+		case <-r.published:
+			r.sending, r.published = false, nil
+		case s := <-r.signals:
+			if s == syscall.SIGHUP {
+				r.log.Info("SIGHUP: nothing is reloaded; restart to change the configuration")
+				continue
+			}
+			if r.stopping {
+				return r.end(fmt.Sprintf("second signal (%v)", s))
+			}
+			r.stop(s.String())
+		case <-r.quit:
+			r.quit = nil
+			if !r.stopping {
+				r.stop("the manager")
+			}
+		case <-r.deadline:
+			return r.end(fmt.Sprintf("no delivery within shutdown_timeout (%v)", r.cfg.ShutdownTimeout))
+		case <-status.C:
+			r.status()
+		case <-look:
+		}
+	}
+	r.drained = true
+	return r.end("")
+}
+
+// stop asks the lane to end and sets the time until which the output may take
+// what is left.
+func (r *run) stop(who string) {
+	r.stopping = true
+	r.log.Infof("stopping (%s): what is left is delivered, for at most %v; a second signal ends at once", who, r.cfg.ShutdownTimeout)
+	r.deadline = time.After(r.cfg.ShutdownTimeout)
+	r.src.stop()
+	if r.reading && !r.src.live {
+		r.cancel()
+	}
+	if !r.reading {
+		r.ring.close()
+	}
+}
+
+// readEnded is told when the lane has ended, at the end of the files or because
+// the capture failed.
+func (r *run) readEnded(err error) {
+	r.reading = false
+	if err != nil && !errors.Is(err, errStopped) {
+		r.readError = err
+		for _, line := range unjoin(err) {
+			r.log.Error(line)
+		}
+	}
+	r.summary()
+	if !r.src.live && r.cfg.RunForever && !r.stopping {
+		r.log.Info("the last file is read; run_forever: waiting for a signal")
+		return
+	}
+	r.ring.close()
+}
+
+// finished tells whether everything is read and delivered.
+func (r *run) finished() bool {
+	if r.reading || r.sending || r.ledger.done()+r.ledger.refused.Load() < r.ring.accepted.Load() {
+		return false
+	}
+	return r.disk == nil || r.stopping || r.disk.empty(time.Now())
+}
+
+// end closes what is open and makes the last line. why is "" when nothing is left.
+func (r *run) end(why string) error {
+	r.ring.abort()
+	r.cancel()
+	r.src.stop()
+	left := r.ring.accepted.Load() - min(r.ledger.done(), r.ring.accepted.Load())
+	delivered, dropped := r.ledger.acked.Load(), r.metrics.dropped()
+	if r.disk != nil {
+		delivered = r.metrics.sent()
+		if r.disk.holds() {
+			r.log.Warn("events that the output has not taken wait in the queue on disk and leave after the next start")
+		}
+	}
+	if why == "" {
+		r.client.Close()
+		why = "the queue was closed" // of what it refused, if anything
+	}
+	r.log.Infof("delivered: %s", plural(delivered-min(dropped, delivered), "event"))
+	return r.verdict(why, left, dropped)
+}
+
+// verdict is what went wrong, on one line.
+func (r *run) verdict(why string, left, dropped uint64) error {
+	var wrong []error
+	if r.readError != nil {
+		wrong = append(wrong, oneLine(r.readError))
+	}
+	if left > 0 {
+		wrong = append(wrong, fmt.Errorf("%s not delivered: %s", plural(left, "event"), why))
+	}
+	if r.reading {
+		wrong = append(wrong, fmt.Errorf("the capture was not read to its end: %s", why))
+	}
+	if dropped > 0 && !r.src.live { // a live run has said so in its status lines
+		wrong = append(wrong, fmt.Errorf("%s lost: the output could not take them (a full disk, a record that the index refuses); "+
+			"the log says why", plural(dropped, "event")))
+	}
+	return joinLine(wrong)
+}

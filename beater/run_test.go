@@ -1,0 +1,327 @@
+package beater
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/elastic/beats/v7/libbeat/beat"
+	conf "github.com/elastic/elastic-agent-libs/config"
+	"github.com/elastic/elastic-agent-libs/logp/logptest"
+
+	"github.com/sipcmbeat/sipcmbeat/config"
+	"github.com/sipcmbeat/sipcmbeat/internal/capture/live"
+	"github.com/sipcmbeat/sipcmbeat/internal/engine"
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+)
+
+// pipe is a libbeat of which the test decides when an event is delivered.
+type pipe struct {
+	mu     sync.Mutex
+	cfg    beat.ClientConfig
+	events []beat.Event
+	auto   bool // acknowledges at once
+	closed bool
+	got    chan struct{} // a token for each batch
+}
+
+func newPipe(auto bool) *pipe { return &pipe{auto: auto, got: make(chan struct{}, 1024)} }
+
+func (p *pipe) Connect() (beat.Client, error) { return p.ConnectWith(beat.ClientConfig{}) }
+
+func (p *pipe) ConnectWith(c beat.ClientConfig) (beat.Client, error) {
+	p.cfg = c
+	return p, nil
+}
+
+func (p *pipe) Publish(e beat.Event) { p.PublishAll([]beat.Event{e}) }
+
+func (p *pipe) PublishAll(events []beat.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range events {
+		p.events = append(p.events, e)
+		p.cfg.EventListener.AddEvent(e, true)
+	}
+	if p.auto {
+		p.cfg.EventListener.ACKEvents(len(events))
+	}
+	p.got <- struct{}{}
+}
+
+func (p *pipe) Close() error {
+	p.closed = true
+	return nil
+}
+
+func (p *pipe) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.events)
+}
+
+// start makes a run over a configuration and starts it.
+func start(t *testing.T, p *pipe, text string) (*run, chan os.Signal, chan error) {
+	t.Helper()
+	section, err := conf.NewConfigFrom(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.New(section)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := openFiles(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signals := make(chan os.Signal, 4)
+	r := &run{cfg: cfg, log: logptest.NewTestingLogger(t, ""), src: &source{Source: files}, signals: signals}
+	if err := r.start(p, false); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- r.wait() }()
+	return r, signals, done
+}
+
+const calls = "pcap: ../tests/captures/04-calls.pcap\n"
+
+// patience is how long a test waits for what must happen.
+const patience = 20 * time.Second
+
+func result(t *testing.T, done chan error) error {
+	t.Helper()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(patience):
+		t.Fatal("the run does not end")
+		return nil
+	}
+}
+
+func TestRunEndsWhenAllIsDelivered(t *testing.T) {
+	p := newPipe(true)
+	r, _, done := start(t, p, calls)
+	if err := result(t, done); err != nil {
+		t.Fatal(err)
+	}
+	if p.count() != 80 || !p.closed || !r.drained {
+		t.Errorf("%d events, closed %v, drained %v", p.count(), p.closed, r.drained)
+	}
+	if p.cfg.PublishMode != beat.GuaranteedSend {
+		t.Error("an event may be given up after some tries")
+	}
+}
+
+func TestRunWaitsForTheOutput(t *testing.T) {
+	p := newPipe(false)
+	_, _, done := start(t, p, calls)
+	for n := 0; n < 80; n = p.count() {
+		<-p.got
+	}
+	for range 79 {
+		p.cfg.EventListener.ACKEvents(1)
+	}
+	select {
+	case err := <-done:
+		t.Fatalf("the run ended with an event on its way: %v", err)
+	case <-time.After(5 * poll):
+	}
+	p.cfg.EventListener.ACKEvents(1)
+	if err := result(t, done); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTypesAreHeldBack(t *testing.T) {
+	p := newPipe(true)
+	r, _, done := start(t, p, calls+"event_types_blst: call-start")
+	if err := result(t, done); err != nil {
+		t.Fatal(err)
+	}
+	if p.count() != 40 || r.held[event.CallStart].Load() != 40 {
+		t.Errorf("%d sent, %d held back", p.count(), r.held[event.CallStart].Load())
+	}
+}
+
+func TestEmergencyIsNeverHeldBack(t *testing.T) {
+	r := &run{cfg: &config.Config{}, ring: newRing(4, false)}
+	r.cfg.Held[event.CallStart] = true
+	e := new(event.Event)
+	e.Reset()
+	e.Type = event.CallStart
+	r.Put(e)
+	e.Emergency = true
+	r.Put(e)
+	if r.ring.waiting() != 1 {
+		t.Errorf("%d events in the queue", r.ring.waiting())
+	}
+}
+
+func TestRunForeverEndsBySignal(t *testing.T) {
+	p := newPipe(true)
+	_, signals, done := start(t, p, calls+"run_forever: true")
+	for n := 0; n < 80; n = p.count() {
+		<-p.got
+	}
+	signals <- syscall.SIGHUP
+	select {
+	case err := <-done:
+		t.Fatalf("the run ended by itself or by SIGHUP: %v", err)
+	case <-time.After(5 * poll):
+	}
+	signals <- syscall.SIGTERM
+	if err := result(t, done); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDeadOutputIsGivenUpAfterASignal(t *testing.T) {
+	for name, text := range map[string]string{
+		"read":     calls,
+		"forever":  calls + "run_forever: true",
+		"blocked":  calls + "event_buffer_size: 16",
+		"replayed": calls + "replay: true",
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPipe(false)
+			r, signals, done := start(t, p, text+"\nshutdown_timeout: 50ms")
+			<-p.got
+			signals <- syscall.SIGTERM
+			err := result(t, done)
+			left := r.ring.accepted.Load()
+			if want := plural(left, "event") + " not delivered"; err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, want %s", err, want)
+			}
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("more than a line: %q", err)
+			}
+		})
+	}
+}
+
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	p := newPipe(false)
+	_, signals, done := start(t, p, calls+"shutdown_timeout: 1h")
+	<-p.got
+	signals <- syscall.SIGTERM
+	signals <- syscall.SIGINT
+	if err := result(t, done); err == nil || !strings.Contains(err.Error(), "not delivered: second signal (interrupt)") {
+		t.Error(err)
+	}
+}
+
+func TestDamagedFileIsAnErrorAfterItsEvents(t *testing.T) {
+	text, err := os.ReadFile("../tests/captures/04-calls.pcap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := filepath.Join(t.TempDir(), "cut.pcap")
+	if err := os.WriteFile(cut, text[:len(text)-7], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := newPipe(true)
+	_, _, done := start(t, p, "pcap: "+cut)
+	err = result(t, done)
+	if err == nil || !strings.Contains(err.Error(), cut) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v", err)
+	}
+	if p.count() < 70 {
+		t.Errorf("%d events from before the damage", p.count())
+	}
+}
+
+func TestStatusLine(t *testing.T) {
+	r := &run{cfg: &config.Config{}, ring: newRing(4, false), src: &source{live: true}}
+	var s engine.Stats
+	s.Frames, s.Datagrams[engine.Message], s.Datagrams[engine.KeepAlive] = 5, 1, 2
+	s.Units[engine.Message], s.Units[engine.KeepAlive], s.Datagrams[engine.Segment] = 2, 1, 9
+	s.Drops[packet.OK], s.Drops[packet.NotIP] = 3, 2
+	s.Events[event.CallEnd] = 1
+	s.Capture.KernelDrops = 7
+	s.Track.Entries, s.Track.Bindings, s.Track.Bytes = 3, 1, 5<<20
+	r.held[event.OtherOK].Store(4)
+	r.ring.dropped[event.CallEnd].Store(6)
+	want := "5 frames, 3 messages; events: 1 call-end; held back by event_types_blst: 4 other-ok; not followed: 3 keep-alives; " +
+		"frames without a datagram: 2 not IP; lost: 7 packets by the kernel (pcap_buf_kb), 6 events by the full queue (event_buffer_size); " +
+		"in memory: 3 calls and transactions, 1 binding, 5 MiB"
+	if got := r.line(&s); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
+func TestErrorsOnOneLine(t *testing.T) {
+	many := errors.Join(errors.New("a"), errors.New("b"), errors.New("c"), errors.New("d"), errors.New("e"))
+	if got := oneLine(many).Error(); got != "a; b; c; and 2 more, see the log" {
+		t.Error(got)
+	}
+	if got := oneLine(errors.New("a")).Error(); got != "a" {
+		t.Error(got)
+	}
+}
+
+// config can't take the defaults of live from there: it is built without cgo.
+func TestLiveDefaultsAreTheSame(t *testing.T) {
+	cfg, err := config.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, want := liveConfig(cfg), live.DefaultConfig()
+	got.Auto, want.Auto = cfg.Filter, cfg.Filter
+	if len(cfg.Filter.Ports) == 0 || got.Iface != want.Iface || got.Snaplen != want.Snaplen || got.Promisc != want.Promisc ||
+		got.BufferKB != want.BufferKB || got.Filter != want.Filter || got.Timeout != want.Timeout {
+		t.Errorf("config says %+v, live %+v", got, want)
+	}
+	if err := got.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Who looks into events gets maps.
+func TestLooksInside(t *testing.T) {
+	for text, want := range map[string]bool{
+		"":                                false,
+		"output.elasticsearch.hosts: [a]": false,
+		"output.file: {path: /tmp, filename: x}\ntags: [a]":      false,
+		"processors: [{drop_fields.fields: [sip.via.original]}]": true,
+		"fields: {a: b}": true,
+		"output.kafka: {hosts: [a], topic: 'x-%{[event.dataset]}'}":                    true,
+		"output.elasticsearch.indices: [{index: a, when.equals: {event.kind: alert}}]": true,
+	} {
+		root, err := conf.NewConfigFrom(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := looksInside(root); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+func TestStoppedFileIsNotAtItsEnd(t *testing.T) {
+	cfg, err := config.New(conf.MustNewConfigFrom(calls))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := openFiles(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &source{Source: files}
+	s.stopped.Store(true)
+	if err := files.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var f packet.Frame
+	if err := s.Next(&f); err != errStopped {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,138 @@
+package beater
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/engine"
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+)
+
+// status writes the line that a live capture leaves every minute.
+func (r *run) status() {
+	if !r.src.live || !r.reading {
+		return
+	}
+	s := r.engine.Stats()
+	r.log.Infof("since the start: %s", r.line(&s))
+}
+
+// summary writes the last line of a capture, and says when the counters do not
+// agree.
+func (r *run) summary() {
+	s := r.engine.Stats()
+	r.log.Infof("capture ended after %v; %s", time.Since(r.began).Round(time.Millisecond), r.line(&s))
+	if err := s.Check(); err != nil {
+		r.log.Error(err)
+	}
+}
+
+// line is the state of a run in one line: what came in, what went out, what was
+// lost and why. What is zero is left out.
+func (r *run) line(s *engine.Stats) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %s", plural(s.Frames, "frame"), plural(s.Datagrams[engine.Message]+s.Units[engine.Message], "message"))
+	counts(&b, "; events: ", event.NumTypes, func(i int) (string, uint64) {
+		return event.Type(i).String(), s.Events[i]
+	})
+	counts(&b, "; held back by event_types_blst: ", event.NumTypes, func(i int) (string, uint64) {
+		return event.Type(i).String(), r.held[i].Load()
+	})
+	counts(&b, "; not followed: ", engine.NumFates, func(i int) (string, uint64) {
+		if f := engine.Fate(i); f != engine.Message && f != engine.Segment {
+			return f.String(), s.Datagrams[i] + s.Units[i]
+		}
+		return "", 0
+	})
+	counts(&b, "; frames without a datagram: ", packet.NumDrops, func(i int) (string, uint64) {
+		if d := packet.Drop(i); d != packet.OK {
+			return d.String(), s.Drops[i]
+		}
+		return "", 0
+	})
+	losses := []loss{
+		{"packets by the kernel (pcap_buf_kb)", s.Capture.KernelDrops},
+		{"packets by the interface", s.Capture.InterfaceDrops},
+		{"bytes of TCP that were not captured", s.Stream.HoleBytes},
+		{"frames by a fault of this program", s.Faults},
+		{"events by the full queue (event_buffer_size)", total(&r.ring.dropped)},
+		{"events by the output", r.metrics.dropped()},
+	}
+	counts(&b, "; lost: ", len(losses), func(i int) (string, uint64) { return losses[i].what, losses[i].n })
+	if r.src.live {
+		fmt.Fprintf(&b, "; in memory: %d calls and transactions, %s, %d MiB",
+			s.Track.Entries, plural(uint64(s.Track.Bindings), "binding"), s.Track.Bytes>>20)
+		if n := r.ring.waiting(); n > 0 {
+			fmt.Fprintf(&b, "; %s waiting for the output", plural(uint64(n), "event"))
+		}
+	}
+	return b.String()
+}
+
+// loss is a counter of what is gone.
+type loss struct {
+	what string
+	n    uint64
+}
+
+// counts writes those of n counters that are not zero behind a title.
+func counts[N int | engine.Fate | event.Type](b *strings.Builder, title string, n N, at func(i int) (string, uint64)) {
+	first := true
+	for i := range int(n) {
+		name, count := at(i)
+		if count == 0 {
+			continue
+		}
+		if first {
+			b.WriteString(title)
+		} else {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(b, "%d %s", count, name)
+		first = false
+	}
+}
+
+func total(counters *[event.NumTypes]atomic.Uint64) (sum uint64) {
+	for i := range counters {
+		sum += counters[i].Load()
+	}
+	return sum
+}
+
+// unjoin takes errors.Join apart.
+func unjoin(err error) []error {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// shown is how many errors the last line tells one by one.
+const shown = 3
+
+// oneLine is err on one line: the log has had all of them.
+func oneLine(err error) error {
+	all := unjoin(err)
+	if len(all) <= shown {
+		return joinLine(all)
+	}
+	return fmt.Errorf("%w; and %d more, see the log", joinLine(all[:shown]), len(all)-shown)
+}
+
+// joinLine joins errors on one line.
+func joinLine(all []error) error {
+	if len(all) == 0 {
+		return nil
+	}
+	err := all[0]
+	for _, next := range all[1:] {
+		err = fmt.Errorf("%w; %w", err, next)
+	}
+	return err
+}

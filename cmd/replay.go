@@ -1,0 +1,310 @@
+package cmd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
+
+	"github.com/elastic/beats/v7/libbeat/cfgfile"
+	conf "github.com/elastic/elastic-agent-libs/config"
+
+	"github.com/sipcmbeat/sipcmbeat/config"
+	"github.com/sipcmbeat/sipcmbeat/internal/capture"
+	"github.com/sipcmbeat/sipcmbeat/internal/engine"
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+)
+
+// maxFaults is how many faults of this program are told; all are counted.
+const maxFaults = 10
+
+// printer writes events in one of the formats. Put borrows the event.
+type printer interface {
+	engine.Sink
+
+	// finish writes what stands behind the last event.
+	finish()
+}
+
+// format is a value of --format. make gives its printer; w sticks to its first
+// error, so printers need not look.
+type format struct {
+	name, meaning string
+	make          func(w *bufio.Writer, colour bool) printer
+}
+
+var formats = []format{
+	{"ndjson", "one JSON object a line, the fields of docs/fields.md", func(w *bufio.Writer, _ bool) printer { return &ndjson{w: w} }},
+	{"table", "one line an event, for reading", func(w *bufio.Writer, colour bool) printer { return newTable(w, colour) }},
+	{"ladder", "the messages of each call as arrows, with its events", func(w *bufio.Writer, _ bool) printer { return newLadder(w) }},
+	{"csv", "comma-separated, the columns of docs/replay.md", func(w *bufio.Writer, _ bool) printer { return newCSV(w) }},
+}
+
+func formatNames() string {
+	var names []string
+	for _, f := range formats {
+		names = append(names, f.name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// replay is one run of the command.
+type replay struct {
+	format string
+	filter filter
+	cfg    *config.Config
+	files  []string // that are there
+	wrong  int      // lines written about what is not
+	stdout *os.File
+	stderr *os.File
+}
+
+func newReplay() *cobra.Command {
+	var r replay
+	var about strings.Builder
+	for _, f := range formats {
+		fmt.Fprintf(&about, "  %-7s %s\n", f.name, f.meaning)
+	}
+	c := &cobra.Command{
+		Use:   "replay FILE...",
+		Short: "Read capture files and print what happened, without any output server",
+		Long: `Reads capture files (pcap, pcapng, gzip or not; - is standard input) and prints
+every event on standard output. No configuration is needed; -c and -E are taken as
+by run, and types are held back only if they set event_types_blst.
+
+Formats:
+` + about.String() + `
+Filters go together: an event is printed when all of them let it through. Times are
+UTC: 2026-11-22T04:18:53Z, "2026-11-22 04:18:53", or 04:18:53 on the day on which
+the capture begins.
+
+Exit status: 0, 1 when a file could not be read to its end (one line each says
+why; events up to there are printed), 2 when the command line is wrong.`,
+		Example: `  sipcmbeat replay trace.pcap
+  sipcmbeat replay trace.pcap --format table --type call-end,call-attempt
+  sipcmbeat replay *.pcap.gz --number +49-30-1234567 --format ladder
+  tcpdump -w - port 5060 | sipcmbeat replay - --format table`,
+	}
+	f := c.Flags()
+	f.StringVar(&r.format, "format", formats[0].name, formatNames())
+	f.StringVar(&r.filter.call, "call", "", "only this Call-ID")
+	f.StringVar(&r.filter.user, "user", "", "only this user, or user@host: in From, To, Request-URI, address of record or credentials")
+	f.StringVar(&r.filter.number, "number", "", "only this telephone number there; + and separators do not count")
+	f.StringSliceVar(&r.filter.types, "type", nil, "only these event types (repeatable, or separated by commas)")
+	f.StringVar(&r.filter.since, "since", "", "only events at this time and after")
+	f.StringVar(&r.filter.until, "until", "", "only events before this time")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		r.stdout, r.stderr = os.Stdout, os.Stderr
+		if err := r.prepare(c, args); err != nil {
+			return err
+		}
+		return r.run()
+	}
+	return c
+}
+
+// prepare checks the command line and reads the configuration, if there is one.
+func (r *replay) prepare(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usageError{errors.New("replay: no file is named; sipcmbeat replay FILE..., or - for standard input")}
+	}
+	if !slices.ContainsFunc(formats, func(f format) bool { return f.name == r.format }) {
+		return usageError{fmt.Errorf("replay: --format %q is not allowed; allowed: %s", r.format, formatNames())}
+	}
+	if err := r.filter.compile(); err != nil {
+		return usageError{fmt.Errorf("replay: %w", err)}
+	}
+	if slices.Contains(args, "-") && isatty.IsTerminal(os.Stdin.Fd()) {
+		return usageError{errors.New("replay: - reads a capture from standard input, which is a terminal here")}
+	}
+	section, err := userSection(c)
+	if err != nil {
+		return err
+	}
+	if r.cfg, err = config.New(section); err != nil {
+		return err
+	}
+	for _, w := range r.cfg.Warnings {
+		fmt.Fprintf(r.stderr, "sipcmbeat: %s\n", w)
+	}
+	for _, path := range args {
+		err := r.cfg.ReadFiles([]string{path})
+		if err == nil {
+			_, err = capture.NewFiles(r.cfg.Files)
+		}
+		if err != nil {
+			r.complain(err)
+			continue
+		}
+		r.files = append(r.files, path)
+	}
+	if len(r.files) == 0 {
+		return errSaid
+	}
+	return r.cfg.ReadFiles(r.files)
+}
+
+// userSection is our section of what -c and -E say, nil when neither is given:
+// a configuration that happens to lie around changes nothing.
+func userSection(c *cobra.Command) (*conf.C, error) {
+	all := settings()
+	if f := c.Flags().Lookup("c"); f != nil && f.Changed {
+		if err := cfgfile.HandleFlags(); err != nil {
+			return nil, err
+		}
+		loaded, err := cfgfile.Load("", nil)
+		if err != nil {
+			return nil, fmt.Errorf("read configuration: %w", err)
+		}
+		all = loaded
+	}
+	if !all.HasField(config.Section) {
+		return nil, nil
+	}
+	return all.Child(config.Section, -1)
+}
+
+// complain writes a line about one file.
+func (r *replay) complain(err error) {
+	r.wrong++
+	fmt.Fprintf(r.stderr, "sipcmbeat: %v\n", err)
+}
+
+func (r *replay) run() error {
+	files, err := capture.NewFiles(r.cfg.Files)
+	if err != nil {
+		return err
+	}
+	out := &stickyWriter{to: r.stdout}
+	w := bufio.NewWriterSize(out, 1<<16)
+	var p printer
+	for _, f := range formats {
+		if f.name == r.format {
+			p = f.make(w, colour(r.stdout))
+		}
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	out.failed = cancel
+
+	src := &dayOf{Source: files, filter: &r.filter}
+	sink := &sieve{filter: &r.filter, to: p}
+	if r.cfg.HeldSet {
+		sink.held = r.cfg.Held
+	}
+	if t, ok := p.(tapper); ok {
+		r.cfg.Engine.Tap = t.tap(&r.filter)
+	}
+	r.cfg.Engine.Fault = func(_ *packet.Frame, cause any) {
+		if r.wrong++; r.wrong <= maxFaults {
+			fmt.Fprintf(r.stderr, "sipcmbeat: a frame was passed over, a fault of this program; please report it: %v\n", cause)
+		}
+	}
+	e := engine.New(r.cfg.Engine, src, sink)
+	done := r.progress(files)
+	err = e.Run(ctx)
+	done()
+	p.finish()
+	return r.ended(ctx, err, w, out, e)
+}
+
+// ended writes the lines about what went wrong.
+func (r *replay) ended(ctx context.Context, err error, w *bufio.Writer, out *stickyWriter, e *engine.Engine) error {
+	stopped := ctx.Err() != nil && out.err == nil
+	if flushed := w.Flush(); flushed != nil {
+		if errors.Is(flushed, syscall.EPIPE) {
+			return nil // who reads has seen enough
+		}
+		return fmt.Errorf("write standard output: %w", flushed)
+	}
+	for _, one := range apart(err) {
+		r.complain(one)
+	}
+	stats := e.Stats()
+	if err := stats.Check(); err != nil {
+		r.complain(err)
+	}
+	if stopped {
+		r.complain(errors.New("stopped by a signal; the capture was not read to its end"))
+	}
+	if r.wrong > 0 {
+		return errSaid
+	}
+	return nil
+}
+
+// apart takes errors.Join apart.
+func apart(err error) []error {
+	var joined interface{ Unwrap() []error }
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &joined):
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// sieve lets through what the filter and the configuration do not hold back.
+type sieve struct {
+	filter *filter
+	held   [event.NumTypes]bool
+	to     printer
+}
+
+// Put implements engine.Sink.
+func (s *sieve) Put(e *event.Event) {
+	if s.held[e.Type] && !e.Emergency || !s.filter.match(e) {
+		return
+	}
+	s.to.Put(e)
+}
+
+// stickyWriter remembers the first error and stops the run.
+type stickyWriter struct {
+	to     io.Writer
+	err    error
+	failed func()
+}
+
+func (w *stickyWriter) Write(b []byte) (int, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	n, err := w.to.Write(b)
+	if err != nil {
+		w.err = err
+		w.failed()
+	}
+	return n, err
+}
+
+// colour tells whether f is a terminal that may get colours (no-color.org).
+func colour(f *os.File) bool {
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isatty.IsTerminal(f.Fd())
+}
+
+// ndjson writes events as JSON, one a line.
+type ndjson struct {
+	w *bufio.Writer
+	r event.Renderer
+	b []byte
+}
+
+// Put implements engine.Sink.
+func (p *ndjson) Put(e *event.Event) {
+	p.b = append(p.r.Append(p.b[:0], e, nil), '\n')
+	p.w.Write(p.b)
+}
+
+func (p *ndjson) finish() {}

@@ -1,0 +1,101 @@
+package cmd
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/elastic/beats/v7/libbeat/cfgfile"
+	conf "github.com/elastic/elastic-agent-libs/config"
+)
+
+func TestOwnSettings(t *testing.T) {
+	for given, want := range map[string]string{
+		"-E replay=true -E pcap=a.pcap -e": "-E sipcmbeat.replay=true -E sipcmbeat.pcap=a.pcap -e",
+		"-c x.yml -E pcap=a -c y.yml":      "-c x.yml -E sipcmbeat.pcap=a -c y.yml",
+		"-E=pcap=a":                        "-E=sipcmbeat.pcap=a",
+		"--E=pcap=a":                       "--E=sipcmbeat.pcap=a",
+		"--E pcap=a":                       "--E sipcmbeat.pcap=a",
+		"run -E calls_timeouts.invite=5s":  "run -E sipcmbeat.calls_timeouts.invite=5s",
+		"-E calls_timeouts={invite: 5s}":   "-E sipcmbeat.calls_timeouts={invite: 5s}",
+		"-E replay":                        "-E sipcmbeat.replay",
+		"-E log_level=5":                   "-E sipcmbeat.log_level=5",
+		"-E sipcmbeat.pcap=a":              "-E sipcmbeat.pcap=a",
+		"-E output.file.enabled=true -E name=x -E tags=[a]": "-E output.file.enabled=true -E name=x -E tags=[a]",
+		"-E output.file.pretty=true":                        "-E output.file.codec.json.pretty=true",
+		"-E pcap=a=b.pcap":                                  "-E sipcmbeat.pcap=a=b.pcap",
+		"replay -- -E pcap=a":                               "replay -- -E pcap=a",
+		"-E":                                                "-E",
+		"-E unknown=1":                                      "-E unknown=1",
+	} {
+		args := append([]string{"sipcmbeat"}, split(given)...)
+		if got := strings.Join(ownSettings(args)[1:], " "); got != want {
+			t.Errorf("%s\ngives %s\nwant  %s", given, got, want)
+		}
+	}
+}
+
+// split takes a command line apart; braces keep their blanks.
+func split(line string) []string {
+	deep := 0
+	return strings.FieldsFunc(line, func(r rune) bool {
+		switch r {
+		case '{':
+			deep++
+		case '}':
+			deep--
+		}
+		return r == ' ' && deep == 0
+	})
+}
+
+// merged is what libbeat makes of a file and our defaults.
+func merged(t *testing.T, file string) *conf.C {
+	t.Helper()
+	c, err := conf.NewConfigFrom(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := conf.NewConfig()
+	for _, o := range defaults() {
+		if o.Check(c) {
+			if all, err = conf.MergeConfigs(all, o.Config); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if all, err = conf.MergeConfigs(all, c); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestDefaults(t *testing.T) {
+	cfgfile.Initialize()
+	const always = "logging.metrics.enabled timestamp.precision"
+	for file, want := range map[string]string{
+		"":                                always + " queue.mem.flush.timeout",
+		"output.elasticsearch.hosts: [a]": always + " queue.mem.flush.timeout output.elasticsearch.hosts.0",
+		"output.file.path: /x": always + " queue.mem.flush.timeout output.file.path " +
+			"output.file.rotate_every_kb output.file.number_of_files",
+		"queue.disk.max_size: 1GB":                      always + " queue.disk.max_size",
+		"queue.mem.events: 100":                         always + " queue.mem.flush.timeout queue.mem.events",
+		"output.elasticsearch.queue.disk.max_size: 1GB": always + " output.elasticsearch.queue.disk.max_size",
+		"output.file: {path: /x, pretty: true}": always + " queue.mem.flush.timeout output.file.path output.file.pretty " +
+			"output.file.rotate_every_kb output.file.number_of_files output.file.codec.json.pretty",
+	} {
+		keys := strings.Fields(want)
+		slices.Sort(keys)
+		if got := merged(t, file).FlattenedKeys(); !slices.Equal(got, keys) {
+			t.Errorf("%q\ngives %v\nwant  %v", file, got, keys)
+		}
+	}
+	c := merged(t, "timestamp.precision: millisecond\noutput.file: {path: /x, rotate_every_kb: 5}\nqueue.mem.flush.timeout: 3s")
+	for key, want := range map[string]string{
+		"timestamp.precision": "millisecond", "output.file.rotate_every_kb": "5", "queue.mem.flush.timeout": "3s",
+	} {
+		if got, err := c.String(key, -1); err != nil || got != want {
+			t.Errorf("%s is %q, not the user's %s: %v", key, got, want, err)
+		}
+	}
+}

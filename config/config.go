@@ -1,0 +1,245 @@
+// Package config is everything under sipcmbeat: in the configuration. It reads
+// what the user wrote, says in one line what is wrong with it, and composes the
+// packages' own Configs.
+//
+// It knows keys and machines, not libbeat: the outputs, the queue and the log are
+// configured beside it. It opens nothing and starts nothing.
+package config
+
+import (
+	"time"
+
+	conf "github.com/elastic/elastic-agent-libs/config"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/capture"
+	"github.com/sipcmbeat/sipcmbeat/internal/engine"
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/stream"
+)
+
+// Section is the name under which all keys stand.
+const Section = "sipcmbeat"
+
+// Keys is the section as the user writes it. Table describes each key; a test
+// holds the two equal. A list has the tag replace, or a shorter one would keep the
+// tail of the default.
+type Keys struct {
+	Iface       string `config:"iface"`
+	BPF         string `config:"bpf"`
+	Snaplen     int    `config:"snaplen"`
+	Promiscuous bool   `config:"promiscuous"`
+	PcapBufKB   int    `config:"pcap_buf_kb"`
+
+	Ports   []string `config:"ports,replace"`
+	AnyPort *bool    `config:"any_port"`
+
+	Pcap           []string      `config:"pcap,replace"`
+	PcapLoop       int           `config:"pcap_loop"`
+	Replay         bool          `config:"replay"`
+	ReplayScale    float64       `config:"replay_scale"`
+	ReplayMinDelay time.Duration `config:"replay_min_delay"`
+	ReplayMaxDelay time.Duration `config:"replay_max_delay"`
+	ReplayFlush    string        `config:"replay_flush"`
+	RunForever     bool          `config:"run_forever"`
+
+	DedupWindow time.Duration `config:"dedup_window"`
+	Fragments   Fragments     `config:"fragments"`
+	TCP         TCP           `config:"tcp"`
+
+	CallsTimeouts   CallsTimeouts `config:"calls_timeouts"`
+	CallsMaxEntries int           `config:"calls_max_entries"`
+	CallsMaxMem     Size          `config:"calls_max_mem"`
+	RegsMaxEntries  int           `config:"regs_max_entries"`
+	RegsMaxMem      Size          `config:"regs_max_mem"`
+
+	RegExpDelta       time.Duration `config:"reg_exp_delta"`
+	RegDelDelay       time.Duration `config:"reg_del_delay"`
+	ContactIgnorePort bool          `config:"contact_ignore_port"`
+
+	AuthFailedCodes []string `config:"auth_failed_codes,replace"`
+	KeepaliveProbes bool     `config:"keepalive_probes"`
+	Numbers         Numbers  `config:"numbers"`
+
+	EventTypesBlst  []string      `config:"event_types_blst,replace"`
+	EventBufferSize int           `config:"event_buffer_size"`
+	ShutdownTimeout time.Duration `config:"shutdown_timeout"`
+}
+
+// Fragments bounds what waits for the rest of an IP datagram.
+type Fragments struct {
+	Max   int           `config:"max"`
+	Bytes Size          `config:"bytes"`
+	Age   time.Duration `config:"age"`
+}
+
+// TCP bounds what is put together from TCP segments.
+type TCP struct {
+	IdleTimeout    time.Duration `config:"idle_timeout"`
+	HoleTimeout    time.Duration `config:"hole_timeout"`
+	MaxMessage     Size          `config:"max_message"`
+	MaxStreams     int           `config:"max_streams"`
+	MaxBytes       Size          `config:"max_bytes"`
+	MaxStreamBytes Size          `config:"max_stream_bytes"`
+}
+
+// CallsTimeouts are the timers of the tracker, in packet time.
+type CallsTimeouts struct {
+	Invite      time.Duration `config:"invite"`
+	Proceeding  time.Duration `config:"proceeding"`
+	Request     time.Duration `config:"request"`
+	Bye         time.Duration `config:"bye"`
+	Established time.Duration `config:"established"`
+	AuthLinger  time.Duration `config:"auth_linger"`
+	RetryLinger time.Duration `config:"retry_linger"`
+	Early       time.Duration `config:"early"`
+	Completed   time.Duration `config:"completed"`
+	Warmup      time.Duration `config:"warmup"`
+}
+
+// Numbers are telephone numbers with a meaning of their own.
+type Numbers struct {
+	Emergency []string `config:"emergency,replace"`
+}
+
+// Config is the section, checked and composed.
+type Config struct {
+	Keys
+
+	Files  capture.FilesConfig // no paths: a live capture
+	Filter capture.FilterConfig
+	Engine engine.Config
+
+	Held     [event.NumTypes]bool // types that are held back
+	HeldSet  bool                 // whether the user chose them
+	Warnings []string             // for the log: what was ignored, and what to write instead
+}
+
+// Live tells a capture from an interface from one from files.
+func (c *Config) Live() bool { return len(c.Files.Paths) == 0 }
+
+// New reads section, which may be nil or empty. The error is one line that names
+// the key, what was given and what is allowed.
+func New(section *conf.C) (*Config, error) {
+	c := &Config{Keys: DefaultKeys()}
+	if section != nil {
+		known, err := c.judge(section)
+		if err != nil {
+			return nil, err
+		}
+		if err := section.Unpack(&c.Keys); err != nil {
+			return nil, explain(section, err)
+		}
+		c.HeldSet = known["event_types_blst"]
+	}
+	if err := c.compose(); err != nil {
+		return nil, err
+	}
+	return c, c.Validate()
+}
+
+// ReadFiles makes it a run over these files, whatever it was.
+func (c *Config) ReadFiles(paths []string) error {
+	c.Keys.Pcap, c.Keys.Iface = paths, AnyIface
+	if err := c.compose(); err != nil {
+		return err
+	}
+	return c.Validate()
+}
+
+// compose fills the packages' own Configs.
+func (c *Config) compose() error {
+	k := &c.Keys
+	if k.Iface == "" {
+		k.Iface = AnyIface // as older configurations wrote it
+	}
+	var err error
+	if k.Ports, err = list("ports", k.Ports, false); err != nil {
+		return err
+	}
+	if c.Filter.Ports, err = ports(k.Ports); err != nil {
+		return err
+	}
+	if k.Pcap, err = list("pcap", k.Pcap, true); err != nil {
+		return err
+	}
+	c.Files = capture.FilesConfig{
+		Paths:    k.Pcap,
+		Loop:     k.PcapLoop,
+		RealTime: k.Replay,
+		Scale:    k.ReplayScale,
+		MinDelay: k.ReplayMinDelay,
+		MaxDelay: k.ReplayMaxDelay,
+	}
+	if k.EventTypesBlst, err = list("event_types_blst", k.EventTypesBlst, true); err != nil {
+		return err
+	}
+	if c.Held, err = heldTypes(k.EventTypesBlst); err != nil {
+		return err
+	}
+	return c.composeEngine()
+}
+
+func (c *Config) composeEngine() error {
+	k := &c.Keys
+	e := engine.DefaultConfig()
+	e.Live = c.Live()
+	e.Ports = c.Filter.Ports
+	e.AnyPort = !e.Live
+	if k.AnyPort != nil {
+		e.AnyPort = *k.AnyPort
+	}
+	e.DedupWindow = k.DedupWindow
+	e.KeepaliveProbes = k.KeepaliveProbes
+
+	e.Packet.FragmentMax = k.Fragments.Max
+	e.Packet.FragmentBytes = int(k.Fragments.Bytes)
+	e.Packet.FragmentAge = k.Fragments.Age
+
+	e.Stream = stream.Config{
+		IdleTimeout:    k.TCP.IdleTimeout,
+		HoleTimeout:    k.TCP.HoleTimeout,
+		MaxMessage:     int(k.TCP.MaxMessage),
+		MaxStreams:     k.TCP.MaxStreams,
+		MaxBytes:       int(k.TCP.MaxBytes),
+		MaxStreamBytes: int(k.TCP.MaxStreamBytes),
+	}
+
+	t, to := &e.Track, &k.CallsTimeouts
+	t.Invite, t.Proceeding, t.Request, t.Bye = to.Invite, to.Proceeding, to.Request, to.Bye
+	t.Established, t.AuthLinger, t.RetryLinger = to.Established, to.AuthLinger, to.RetryLinger
+	t.Early, t.Completed, t.Warmup = to.Early, to.Completed, to.Warmup
+	t.RegExpDelta, t.RegDelDelay = k.RegExpDelta, k.RegDelDelay
+	t.ContactIgnorePort = k.ContactIgnorePort
+	t.MaxCalls = orDefault(k.CallsMaxEntries, t.MaxCalls)
+	t.MaxRegs = orDefault(k.RegsMaxEntries, t.MaxRegs)
+	t.MaxCallsMem = orDefault(int64(k.CallsMaxMem), quarter())
+	t.MaxRegsMem = orDefault(int64(k.RegsMaxMem), quarter())
+
+	var err error
+	if k.Numbers.Emergency, err = list("numbers.emergency", k.Numbers.Emergency, true); err != nil {
+		return err
+	}
+	if t.Emergency, err = numbers(k.Numbers.Emergency); err != nil {
+		return err
+	}
+	if k.AuthFailedCodes, err = list("auth_failed_codes", k.AuthFailedCodes, true); err != nil {
+		return err
+	}
+	if t.AuthFailedCodes, err = authFailedCodes(k.AuthFailedCodes); err != nil {
+		return err
+	}
+	if e.Flush, err = flush(k.ReplayFlush); err != nil {
+		return err
+	}
+	c.Engine = e
+	return nil
+}
+
+// orDefault is v, or the default for 0, which older configurations wrote for
+// "unlimited".
+func orDefault[T int | int64](v, otherwise T) T {
+	if v == 0 {
+		return otherwise
+	}
+	return v
+}

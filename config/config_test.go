@@ -1,0 +1,358 @@
+package config
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	conf "github.com/elastic/elastic-agent-libs/config"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+	"github.com/sipcmbeat/sipcmbeat/internal/track"
+)
+
+// load merges a file's text and -E settings as libbeat does and reads the section.
+func load(t *testing.T, file string, settings ...string) (*Config, error) {
+	t.Helper()
+	root, err := conf.NewConfigFrom(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := flag.NewFlagSet("", flag.ContinueOnError)
+	e := conf.SettingFlag(flags, "E", "")
+	for _, s := range settings {
+		if err := flags.Parse([]string{"-E", s}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if root, err = conf.MergeConfigs(root, e); err != nil {
+		t.Fatal(err)
+	}
+	if !root.HasField(Section) {
+		return New(nil)
+	}
+	section, err := root.Child(Section, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(section)
+}
+
+// TestCases reads testdata: NAME.yml is a configuration, its lines "# -E ..." are
+// settings of the command line, its lines "# want ..." are what has to come out:
+// "error LINE", "warning LINE", or "KEY VALUE" for each key that is not at its
+// default.
+func TestCases(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".yml"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var settings, want []string
+			for line := range strings.Lines(string(text)) {
+				line = strings.TrimSpace(line)
+				if s, ok := strings.CutPrefix(line, "# -E "); ok {
+					settings = append(settings, s)
+				}
+				if s, ok := strings.CutPrefix(line, "# want "); ok {
+					want = append(want, s)
+				}
+			}
+			c, err := load(t, string(text), settings...)
+			var got []string
+			if err != nil {
+				got = []string{"error " + err.Error()}
+			} else {
+				got = changed(c)
+			}
+			if g, w := strings.Join(got, "\n"), strings.Join(want, "\n"); g != w {
+				t.Errorf("%s\ngot:\n%s\nwant:\n%s", file, g, w)
+			}
+		})
+	}
+}
+
+func changed(c *Config) (lines []string) {
+	for _, w := range c.Warnings {
+		lines = append(lines, "warning "+w)
+	}
+	def := Config{Keys: DefaultKeys()}
+	for _, row := range Table {
+		if row.Name == "any_port" {
+			if c.AnyPort != nil {
+				lines = append(lines, "any_port "+valueText(reflect.ValueOf(*c.AnyPort)))
+			}
+			continue
+		}
+		if now := c.text(row.Name); now != def.text(row.Name) {
+			lines = append(lines, row.Name+" "+now)
+		}
+	}
+	return lines
+}
+
+func TestTableIsKeys(t *testing.T) {
+	var tags []string
+	var walk func(prefix string, typ reflect.Type)
+	walk = func(prefix string, typ reflect.Type) {
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			name, option, _ := strings.Cut(f.Tag.Get("config"), ",")
+			switch {
+			case name == "":
+				t.Errorf("%s.%s has no key", typ, f.Name)
+			case f.Type.Kind() == reflect.Struct:
+				walk(prefix+name+".", f.Type)
+				continue
+			case f.Type.Kind() == reflect.Slice && option != "replace":
+				t.Errorf("%s%s is a list without the tag replace: a shorter one keeps the tail of the default", prefix, name)
+			}
+			tags = append(tags, prefix+name)
+			if row, ok := find(prefix + name); !ok {
+				t.Errorf("%s%s is in Keys, not in Groups", prefix, name)
+			} else if want := kindOf(f.Type); row.Kind != want {
+				t.Errorf("%s%s: kind %v, but the struct says %v", prefix, name, row.Kind, want)
+			}
+		}
+	}
+	walk("", reflect.TypeFor[Keys]())
+	if len(tags) != len(Table) {
+		t.Errorf("%d keys in Keys, %d in Groups", len(tags), len(Table))
+	}
+	for _, row := range Table {
+		if row.Meaning == "" || !strings.HasSuffix(row.Meaning, ".") {
+			t.Errorf("%s: the meaning is no sentence: %q", row.Name, row.Meaning)
+		}
+		if _, ok := IsOlder(row.Name); ok {
+			t.Errorf("%s is a key and an older key", row.Name)
+		}
+	}
+}
+
+func kindOf(t reflect.Type) Kind {
+	switch {
+	case t == reflect.TypeFor[time.Duration]():
+		return Duration
+	case t == reflect.TypeFor[Size]():
+		return Bytes
+	case t.Kind() == reflect.Slice:
+		return List
+	case t.Kind() == reflect.Bool, t.Kind() == reflect.Pointer:
+		return Flag
+	case t.Kind() == reflect.Int:
+		return Whole
+	case t.Kind() == reflect.Float64:
+		return Number
+	}
+	return Text
+}
+
+func TestOlderKeysAreNoKeys(t *testing.T) {
+	for _, o := range Older {
+		key := strings.Replace(o.Key, "*", "interval", 1)
+		c, err := load(t, Section+": {"+key+": 5}")
+		if err != nil {
+			t.Errorf("%s is refused: %v", key, err)
+			continue
+		}
+		if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], Section+"."+key) {
+			t.Errorf("%s: warnings %q", key, c.Warnings)
+		}
+		if _, ok := find(o.Instead); o.Instead != "" && o.Instead != "logging.level" && !ok {
+			t.Errorf("%s: its successor %s is no key", o.Key, o.Instead)
+		}
+	}
+}
+
+// Each list replaces its default, also by one value, by none and by an empty list.
+func TestListsReplace(t *testing.T) {
+	long := map[string]string{
+		"ports": "1, 2, 3, 4", "pcap": "a, b, c, d", "auth_failed_codes": "403, 404, 500, 503",
+		"numbers.emergency": "110, 111, 113, 114", "event_types_blst": "call-end, reg-new, reg-del, call-start",
+	}
+	for _, row := range Table {
+		if row.Kind != List {
+			continue
+		}
+		items, ok := long[row.Name]
+		if !ok {
+			t.Fatalf("%s is not in this test", row.Name)
+		}
+		one, _, _ := strings.Cut(items, ",")
+		for text, want := range map[string]string{
+			"[" + one + "]":   "[" + one + "]",
+			one:               "[" + one + "]",
+			"[" + items + "]": "[" + items + "]",
+			"none":            "none",
+			"[]":              "none",
+			`""`:              "none",
+		} {
+			c, err := load(t, Section+"."+row.Name+": "+text)
+			if row.Name == "ports" && want == "none" {
+				if err == nil {
+					t.Errorf("%s: %s is taken", row.Name, text)
+				}
+				continue
+			}
+			if err != nil {
+				t.Errorf("%s: %s: %v", row.Name, text, err)
+			} else if got := c.text(row.Name); got != want {
+				t.Errorf("%s: %s gives %s, not %s", row.Name, text, got, want)
+			}
+		}
+		c, err := load(t, Section+"."+row.Name+": ["+items+"]", Section+"."+row.Name+"="+one)
+		if err != nil || c.text(row.Name) != "["+one+"]" {
+			t.Errorf("-E %s=%s over a longer list: %v, %v", row.Name, one, err, c)
+		}
+	}
+}
+
+func TestComposed(t *testing.T) {
+	c, err := load(t, `
+sipcmbeat:
+  pcap: a.pcap
+  ports: [5060, 5070]
+  auth_failed_codes: [403, REGISTER/404]
+  numbers.emergency: ["112", "0800 110"]
+  event_types_blst: [reg-new]
+  calls_timeouts: {invite: 20s, warmup: 5m}
+  calls_max_mem: 64MiB
+  fragments: {max: 7, bytes: 1MiB, age: 5s}
+  tcp: {idle_timeout: 1m, max_message: 16KiB, max_streams: 99}
+  replay_flush: all
+  dedup_window: 0
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := c.Engine
+	if e.Live || !e.AnyPort || !reflect.DeepEqual(e.Ports, []uint16{5060, 5070}) || e.DedupWindow != 0 || e.Flush != track.FlushAll {
+		t.Errorf("engine: %+v", e)
+	}
+	if e.Packet.FragmentMax != 7 || e.Packet.FragmentBytes != 1<<20 || e.Packet.FragmentAge != 5*time.Second {
+		t.Errorf("packet: %+v", e.Packet)
+	}
+	if e.Stream.IdleTimeout != time.Minute || e.Stream.MaxMessage != 16<<10 || e.Stream.MaxStreams != 99 || e.Stream.HoleTimeout != time.Second {
+		t.Errorf("stream: %+v", e.Stream)
+	}
+	if e.Track.Invite != 20*time.Second || e.Track.Warmup != 5*time.Minute || e.Track.MaxCallsMem != 64<<20 || e.Track.MaxRegsMem != quarter() {
+		t.Errorf("track: %+v", e.Track)
+	}
+	if want := []string{"112", "0800110"}; !reflect.DeepEqual(e.Track.Emergency, want) {
+		t.Errorf("emergency numbers: %q", e.Track.Emergency)
+	}
+	want := []track.AuthFailedCode{{Code: 403, All: true}, {Code: 404, Method: sip.MethodRegister}}
+	if !reflect.DeepEqual(e.Track.AuthFailedCodes, want) {
+		t.Errorf("codes: %+v", e.Track.AuthFailedCodes)
+	}
+	if !c.Held[event.RegNew] || c.Held[event.MsgProbe] || !c.HeldSet {
+		t.Errorf("held: %v", c.Held)
+	}
+	if c, err = load(t, ""); err != nil || !c.Live() || !c.Engine.Live || c.Engine.AnyPort || !c.Held[event.MsgProbe] || c.HeldSet {
+		t.Errorf("defaults: %v %+v", err, c)
+	}
+	if c, err = load(t, "sipcmbeat.any_port: true"); err != nil || !c.Engine.AnyPort {
+		t.Errorf("any_port: %v", err)
+	}
+}
+
+func TestSize(t *testing.T) {
+	for text, want := range map[string]Size{
+		"0": 0, "1": 1, "512MiB": 512 << 20, "512 MiB": 512 << 20, "2GB": 2e9, "64k": 64 << 10, "1.5g": 3 << 29, "10b": 10, "1e6": 1e6,
+	} {
+		var s Size
+		if err := s.Unpack(text); err != nil || s != want {
+			t.Errorf("%q: %d, %v; want %d", text, s, err, want)
+		}
+	}
+	for _, text := range []string{"", "x", "-1", "5x", "MiB", "NaN", "inf", "9e99", "1 2"} {
+		var s Size
+		if err := s.Unpack(text); err == nil {
+			t.Errorf("%q is taken as %d", text, s)
+		}
+	}
+}
+
+func TestMemory(t *testing.T) {
+	write := func(root, name, text string) {
+		t.Helper()
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const meminfo = "MemTotal:       8388608 kB\nMemFree: 1 kB\n"
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  int64
+	}{
+		"nothing to read": {nil, 4 << 30},
+		"no limit":        {map[string]string{"proc/meminfo": meminfo, "sys/fs/cgroup/memory.max": "max\n"}, 8 << 30},
+		"version 2": {map[string]string{"proc/meminfo": meminfo, "proc/self/cgroup": "0::/a/b\n",
+			"sys/fs/cgroup/a/memory.max": "1073741824\n", "sys/fs/cgroup/a/b/memory.max": "max\n"}, 1 << 30},
+		"version 1": {map[string]string{"proc/meminfo": meminfo, "proc/self/cgroup": "5:cpu,memory:/x\n1:name=y:/z\n",
+			"sys/fs/cgroup/memory/x/memory.limit_in_bytes": "536870912\n"}, 512 << 20},
+		"version 1 without a limit": {map[string]string{"proc/meminfo": meminfo,
+			"sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n"}, 8 << 30},
+	} {
+		root := t.TempDir()
+		for path, text := range c.files {
+			write(root, path, text)
+		}
+		if got := memory(root); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+func TestNear(t *testing.T) {
+	for key, want := range map[string]string{
+		"port": "ports", "invite": "calls_timeouts.invite", "event-types-blst": "event_types_blst",
+		"event_type_blst": "event_types_blst", "Iface": "iface", "reg_exp_detla": "reg_exp_delta", "http_port": "", "x": "",
+	} {
+		if got := Near(key); got != want {
+			t.Errorf("%q is near %q, want %q", key, got, want)
+		}
+	}
+}
+
+// Every key of the reference configuration is allowed as it stands there, and its
+// value is the default.
+func TestReferenceHoldsTheDefaults(t *testing.T) {
+	text, err := os.ReadFile("../sipcmbeat.reference.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var section strings.Builder
+	section.WriteString(Section + ":\n")
+	keys := 0
+	for line := range strings.Lines(string(text)) {
+		key, ok := strings.CutPrefix(line, "  #")
+		if name, value, cut := strings.Cut(key, ": "); ok && cut && value != "" {
+			if _, known := find(name); known {
+				section.WriteString("  " + key)
+				keys++
+			}
+		}
+	}
+	c, err := load(t, section.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := changed(c); len(got) > 0 || keys < len(Table)-5 {
+		t.Errorf("%d keys; not the default: %q", keys, got)
+	}
+}

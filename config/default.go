@@ -1,0 +1,71 @@
+package config
+
+import (
+	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/capture"
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/stream"
+	"github.com/sipcmbeat/sipcmbeat/internal/track"
+)
+
+// DefaultKeys is the section when nothing is written. What a package has a default
+// for comes from there.
+func DefaultKeys() Keys {
+	files, p, t := capture.DefaultFilesConfig(), packet.DefaultConfig(), track.DefaultConfig()
+	tcp := stream.DefaultConfig()
+	return Keys{
+		Iface:       AnyIface,
+		Snaplen:     262144,
+		Promiscuous: true,
+		PcapBufKB:   8192,
+
+		Ports: []string{"5060", "5080"},
+
+		PcapLoop:    files.Loop,
+		ReplayScale: files.Scale,
+		ReplayFlush: "pending",
+
+		DedupWindow: 100 * time.Millisecond,
+		Fragments:   Fragments{Max: p.FragmentMax, Bytes: Size(p.FragmentBytes), Age: p.FragmentAge},
+		TCP: TCP{
+			IdleTimeout:    tcp.IdleTimeout,
+			HoleTimeout:    tcp.HoleTimeout,
+			MaxMessage:     Size(tcp.MaxMessage),
+			MaxStreams:     tcp.MaxStreams,
+			MaxBytes:       Size(tcp.MaxBytes),
+			MaxStreamBytes: Size(tcp.MaxStreamBytes),
+		},
+
+		CallsTimeouts: CallsTimeouts{
+			Invite:      t.Invite,
+			Proceeding:  t.Proceeding,
+			Request:     t.Request,
+			Bye:         t.Bye,
+			Established: t.Established,
+			AuthLinger:  t.AuthLinger,
+			RetryLinger: t.RetryLinger,
+			Early:       t.Early,
+			Completed:   t.Completed,
+			Warmup:      t.Warmup,
+		},
+		CallsMaxEntries: t.MaxCalls,
+		RegsMaxEntries:  t.MaxRegs,
+
+		RegExpDelta: t.RegExpDelta,
+		RegDelDelay: t.RegDelDelay,
+
+		Numbers: Numbers{Emergency: t.Emergency},
+
+		EventTypesBlst: []string{
+			event.MsgProbe.String(), event.ParseError.String(),
+			event.OtherOK.String(), event.OtherFailed.String(), event.OtherTimeout.String(),
+		},
+		EventBufferSize: 65536,
+		ShutdownTimeout: 8 * time.Second,
+	}
+}
+
+// AnyIface stands for all interfaces.
+const AnyIface = "any"

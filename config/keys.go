@@ -1,0 +1,196 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Kind is what a value of a key looks like.
+type Kind uint8
+
+// The kinds.
+const (
+	Text     Kind = iota // a word or a sentence
+	Flag                 // true or false
+	Whole                // a whole number
+	Number               // a number, also with a fraction
+	Duration             // 30s, 1m30s, 100ms; a number alone is seconds
+	Bytes                // a Size
+	List                 // of texts; one may stand alone
+)
+
+// String says it for the document.
+func (k Kind) String() string {
+	return [...]string{"text", "true or false", "whole number", "number", "duration", "size", "list"}[k]
+}
+
+// Key is a row of the document.
+type Key struct {
+	Name    string // without the name of the section
+	Kind    Kind
+	Allowed string // beyond what the kind says; "" is nothing
+	Default string // where it is not the value in DefaultKeys
+	Meaning string
+}
+
+// allowed is the end of an error.
+func (k Key) allowed() string {
+	kind := [...]string{"a text", "true, false", "whole numbers", "numbers",
+		"durations such as 30s, 1m30s or 100ms", "sizes such as 512MiB", "a list, or one value"}[k.Kind]
+	switch {
+	case k.Allowed == "":
+		return kind
+	case k.Kind == Flag || k.Kind == Text:
+		return k.Allowed
+	}
+	return kind + ", " + k.Allowed
+}
+
+// Group is a part of the section with a title.
+type Group struct {
+	Title string
+	Text  string
+	Keys  []Key
+}
+
+// Groups describes every key: docs/config.md and sipcmbeat.reference.yml are made
+// of it, and a test holds it equal to Keys.
+var Groups = []Group{
+	{"Live capture", "From an interface, when pcap is not set.", []Key{
+		{Name: "iface", Meaning: "The interface to capture from; any is all of them. `sipcmbeat devices` lists them."},
+		{Name: "bpf", Default: "made from ports", Meaning: "A capture filter in the language of pcap-filter(7), in place of the one made from ports. It should let fragments and VLAN tags through."},
+		{Name: "snaplen", Kind: Whole, Allowed: "64 to 262144", Meaning: "How many bytes of a frame are taken. With receive offload a frame may be 64 KiB long."},
+		{Name: "promiscuous", Kind: Flag, Meaning: "Take frames for others too, as at a mirror port."},
+		{Name: "pcap_buf_kb", Kind: Whole, Allowed: "256 to 1048576", Meaning: "The buffer between kernel and program, in KiB: what a burst may need."},
+	}},
+	{"What is SIP", "", []Key{
+		{Name: "ports", Kind: List, Allowed: "each 1 to 65535", Meaning: "The SIP ports. What is neither SIP nor a keep-alive on them is a msg-probe."},
+		{Name: "any_port", Kind: Flag, Default: "true for files, false live", Meaning: "Take what starts like SIP on every other port too. Live, the kernel's filter is made from ports all the same, unless bpf is set."},
+		{Name: "dedup_window", Kind: Duration, Allowed: "0 (off) to 1m", Meaning: "The same datagram from another VLAN, tunnel or interface within this time is a mirror duplicate and not looked at."},
+		{Name: "fragments.max", Kind: Whole, Allowed: "1 to 1048576", Meaning: "How many IP datagrams may wait for the rest of their fragments."},
+		{Name: "fragments.bytes", Kind: Bytes, Allowed: "64KiB to 1GiB", Meaning: "How much memory their fragments may take."},
+		{Name: "fragments.age", Kind: Duration, Allowed: "1s to 10m", Meaning: "How long they may wait, in packet time."},
+		{Name: "tcp.idle_timeout", Kind: Duration, Allowed: "1s to 24h", Meaning: "A TCP connection that is silent for so long is forgotten."},
+		{Name: "tcp.hole_timeout", Kind: Duration, Allowed: "10ms to 1m", Meaning: "How long later bytes wait for missing ones; then the messages in the hole are given up."},
+		{Name: "tcp.max_message", Kind: Bytes, Allowed: "4KiB to 1MiB", Meaning: "The longest message; of a longer one the header section is read."},
+		{Name: "tcp.max_streams", Kind: Whole, Allowed: "16 to 4194304", Meaning: "Connections that are followed at a time; the oldest give way."},
+		{Name: "tcp.max_bytes", Kind: Bytes, Allowed: "1536KiB to 1GiB", Meaning: "Memory for incomplete messages and for what is out of order, over all connections."},
+		{Name: "tcp.max_stream_bytes", Kind: Bytes, Allowed: "16KiB to 1MiB", Meaning: "How far ahead of a hole bytes are held, in one direction."},
+	}},
+	{"Capture files", "Files are read at full speed and in packet time, so that a capture gives the same events whenever and however fast it is read.", []Key{
+		{Name: "pcap", Kind: List, Allowed: "file names, patterns such as \"*.pcap\", - for standard input, none", Meaning: "Capture files to read in place of an interface: pcap or pcapng, gzip or not. With it, iface has to be any."},
+		{Name: "pcap_loop", Kind: Whole, Allowed: "how often, -1 for ever", Meaning: "How often to read all of them."},
+		{Name: "replay", Kind: Flag, Meaning: "Read them at recorded speed."},
+		{Name: "replay_scale", Kind: Number, Allowed: "above 0 to 1e6", Meaning: "Times the recorded delays: 0.5 is twice as fast."},
+		{Name: "replay_min_delay", Kind: Duration, Allowed: "0 and above", Meaning: "The least delay between two frames when replay is true."},
+		{Name: "replay_max_delay", Kind: Duration, Allowed: "0 (no limit) and above", Meaning: "The greatest delay between two frames when replay is true."},
+		{Name: "replay_flush", Allowed: "pending, all, none", Meaning: "What the end of the last file decides. pending: what waits only for a timer, marked end-of-capture. all: calls still up and bindings still alive too. none: nothing."},
+		{Name: "run_forever", Kind: Flag, Meaning: "Go on after the last file until a signal comes."},
+	}},
+	{"Calls", "Timers are in packet time. The letters are those of RFC 3261.", []Key{
+		{Name: "calls_timeouts.invite", Kind: Duration, Allowed: "1s to 1h", Meaning: "No answer at all to an INVITE (Timer B): the attempt has failed."},
+		{Name: "calls_timeouts.proceeding", Kind: Duration, Allowed: "1s to 24h", Meaning: "No final answer after the last provisional one (Timer C)."},
+		{Name: "calls_timeouts.request", Kind: Duration, Allowed: "1s to 1h", Meaning: "No final answer to another request (Timer F)."},
+		{Name: "calls_timeouts.bye", Kind: Duration, Allowed: "1s to 1h", Meaning: "No answer to a BYE: the call is over."},
+		{Name: "calls_timeouts.established", Kind: Duration, Allowed: "1m to 720h", Meaning: "A call without a sign of life for so long is over."},
+		{Name: "calls_timeouts.auth_linger", Kind: Duration, Allowed: "1s to 1h", Meaning: "How long a challenge (401, 407) waits for credentials."},
+		{Name: "calls_timeouts.retry_linger", Kind: Duration, Allowed: "100ms to 1h", Meaning: "How long a refusal that clients usually retry waits for the next try."},
+		{Name: "calls_timeouts.early", Kind: Duration, Allowed: "0 to 10s", Meaning: "How long an answer that is seen before its request waits for it."},
+		{Name: "calls_timeouts.completed", Kind: Duration, Allowed: "1s to 1h", Meaning: "How long what is over is remembered, so that repeats make no second event."},
+		{Name: "calls_timeouts.warmup", Kind: Duration, Allowed: "0 (the binding's own lifetime, at most 1h) to 24h", Meaning: "A reg-new so soon after the start may be a refresh and says so."},
+		{Name: "calls_max_entries", Kind: Whole, Allowed: "64 and above, 0 (the default)", Meaning: "Calls, attempts and other transactions in memory; the oldest give way with an event marked evicted."},
+		{Name: "calls_max_mem", Kind: Bytes, Allowed: "1MiB and above, 0 (the default)", Default: "a quarter of the memory", Meaning: "Their memory. The default is a quarter of the machine's, or of the control group's."},
+	}},
+	{"Registrations", "", []Key{
+		{Name: "regs_max_entries", Kind: Whole, Allowed: "64 and above, 0 (the default)", Meaning: "Bindings in memory; the oldest give way."},
+		{Name: "regs_max_mem", Kind: Bytes, Allowed: "1MiB and above, 0 (the default)", Default: "a quarter of the memory", Meaning: "Their memory. The default is as with calls_max_mem."},
+		{Name: "reg_exp_delta", Kind: Duration, Allowed: "0 to 24h", Meaning: "Grace after a binding's lifetime before it has expired, never more than half of the lifetime."},
+		{Name: "reg_del_delay", Kind: Duration, Allowed: "0 to 1h", Meaning: "Wait before a reg-del is said; a registration in between takes it back."},
+		{Name: "contact_ignore_port", Kind: Flag, Meaning: "Contacts that differ in their port only are one."},
+	}},
+	{"Events", "", []Key{
+		{Name: "auth_failed_codes", Kind: List, Allowed: "403 for every method or REGISTER/403 for one, none", Default: "none", Meaning: "Further answers that mean a failed authentication when the request had credentials."},
+		{Name: "keepalive_probes", Kind: Flag, Meaning: "Keep-alives (CRLF, NUL, STUN) are msg-probe events too. They are counted in any case."},
+		{Name: "numbers.emergency", Kind: List, Allowed: "telephone numbers (a zero in front needs quotes), none", Meaning: "Calls to these are tagged emergency and never held back."},
+		{Name: "event_types_blst", Kind: List, Allowed: "event types, none", Meaning: "Types that are held back: counted, and not sent."},
+		{Name: "event_buffer_size", Kind: Whole, Allowed: "16 to 16777216", Meaning: "Events that may wait between tracking and libbeat. When it is full, a live capture drops the newest and counts it, and the reader of a file waits. 4 KiB of memory an event are the limit too."},
+		{Name: "shutdown_timeout", Kind: Duration, Allowed: "0 and above", Meaning: "How long a stop by a signal waits for the output to take what is left. A second signal ends at once."},
+	}},
+}
+
+// Table is the keys of all groups.
+var Table = func() (all []Key) {
+	for _, g := range Groups {
+		all = append(all, g.Keys...)
+	}
+	return all
+}()
+
+// maxDedup bounds dedup_window: the table it looks into is small.
+const maxDedup = time.Minute
+
+// DefaultText is the default of a key as the documents write it.
+func (k Key) DefaultText() string {
+	if k.Default != "" {
+		return k.Default
+	}
+	c := Config{Keys: DefaultKeys()}
+	return c.text(k.Name)
+}
+
+// text is the value of a key as a user would write it.
+func (c *Config) text(key string) string {
+	v := reflect.ValueOf(c.Keys)
+	for name := range strings.SplitSeq(key, ".") {
+		v = byTag(v, name)
+	}
+	return valueText(v)
+}
+
+func byTag(v reflect.Value, name string) reflect.Value {
+	for i := range v.NumField() {
+		tag, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("config"), ",")
+		if tag == name {
+			return v.Field(i)
+		}
+	}
+	panic("config: no key " + name)
+}
+
+func valueText(v reflect.Value) string {
+	switch x := v.Interface().(type) {
+	case string:
+		if x == "" {
+			return `""`
+		}
+		return x
+	case []string:
+		if len(x) == 0 {
+			return none
+		}
+		return "[" + strings.Join(x, ", ") + "]"
+	case time.Duration:
+		return durationText(x)
+	case bool:
+		return strconv.FormatBool(x)
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+// durationText leaves out the zeros of 12h0m0s.
+func durationText(d time.Duration) string {
+	if d == 0 {
+		return "0"
+	}
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

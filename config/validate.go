@@ -1,0 +1,349 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	conf "github.com/elastic/elastic-agent-libs/config"
+	"github.com/elastic/go-ucfg"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+	"github.com/sipcmbeat/sipcmbeat/internal/track"
+)
+
+// none empties a list, where an empty one can not be written: -E k=[] changes
+// nothing.
+const none = "none"
+
+// refuse is the one form of an error here.
+func refuse(key string, value any, allowed string) error {
+	return fmt.Errorf("%s.%s: %v is not allowed; allowed: %s", Section, key, value, allowed)
+}
+
+// judge refuses keys that are not in Table, and collects a warning for each of
+// the older program. It gives the names of the keys that are set.
+func (c *Config) judge(section *conf.C) (map[string]bool, error) {
+	set := make(map[string]bool)
+	for _, key := range section.FlattenedKeys() {
+		key = strings.TrimPrefix(key, Section+".")
+		row, ok := find(key)
+		if !ok {
+			older, ok := IsOlder(key)
+			if !ok {
+				return nil, unknown(key)
+			}
+			first, _, _ := strings.Cut(key, ".")
+			if !set[first] {
+				c.Warnings = append(c.Warnings, fmt.Sprintf("%s.%s is ignored; %s", Section, first, older.Advice()))
+			}
+			set[first] = true
+			continue
+		}
+		set[row.Name] = true
+		if row.Kind != Whole {
+			continue
+		}
+		// go-ucfg would cut 1.5 to 1.
+		if text, err := section.String(key, -1); err == nil {
+			if _, err := strconv.ParseInt(text, 0, 64); err != nil {
+				return nil, refuse(key, quote(text), row.allowed())
+			}
+		}
+	}
+	if section.HasField("event_types_blst") {
+		set["event_types_blst"] = true // also when it is empty
+	}
+	return set, nil
+}
+
+// find looks a flattened key up: that of a list ends in an index.
+func find(key string) (Key, bool) {
+	for _, row := range Table {
+		if row.Name == key {
+			return row, true
+		}
+		if row.Kind != List {
+			continue
+		}
+		if i, ok := strings.CutPrefix(key, row.Name+"."); ok {
+			if _, err := strconv.Atoi(i); err == nil {
+				return row, true
+			}
+		}
+	}
+	return Key{}, false
+}
+
+// unknown says what may have been meant.
+func unknown(key string) error {
+	if name := withoutIndex(key); name != key {
+		if _, ok := find(name); !ok {
+			key = name
+		}
+	}
+	if below := under(key); below != "" {
+		return fmt.Errorf("%s.%s takes keys of its own: %s", Section, key, below)
+	}
+	if near := Near(key); near != "" {
+		return fmt.Errorf("%s.%s is no key of this version; did you mean %s.%s?", Section, key, Section, near)
+	}
+	for _, row := range Table {
+		if strings.HasPrefix(key, row.Name+".") {
+			return fmt.Errorf("%s.%s is no key: %s.%s takes %s", Section, key, Section, row.Name, row.allowed())
+		}
+	}
+	return fmt.Errorf("%s.%s is no key of this version; docs/config.md lists all", Section, key)
+}
+
+// withoutIndex cuts the places in lists off the end of a flattened key.
+func withoutIndex(key string) string {
+	for {
+		i := strings.LastIndexByte(key, '.')
+		if _, err := strconv.Atoi(key[i+1:]); i < 0 || err != nil {
+			return key
+		}
+		key = key[:i]
+	}
+}
+
+// under lists the keys below key.
+func under(key string) string {
+	var names []string
+	for _, row := range Table {
+		if name, ok := strings.CutPrefix(row.Name, key+"."); ok {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// IsKey tells whether key, without the name of the section, is one of ours, or
+// was one in the older program.
+func IsKey(key string) bool {
+	if _, ok := find(key); ok || under(key) != "" {
+		return true
+	}
+	_, ok := IsOlder(key)
+	return ok
+}
+
+// Near is the key that looks most like the given one, "" if none does.
+func Near(key string) string {
+	plain := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "-", "_")) }
+	names := make([]string, len(Table))
+	for i, row := range Table {
+		names[i] = row.Name
+		if strings.HasSuffix(row.Name, "."+plain(key)) {
+			return row.Name
+		}
+	}
+	return nearest(plain(key), names)
+}
+
+// nearest gives the name that differs least from word, "" if all differ in more
+// than a third.
+func nearest(word string, names []string) string {
+	best, least := "", max(len(word)/3, 1)+1
+	for _, name := range names {
+		if d := distance(word, name); d < least {
+			best, least = name, d
+		}
+	}
+	return best
+}
+
+// distance counts the letters to insert, remove, replace or swap.
+func distance(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}
+
+// explain turns an error of go-ucfg into ours.
+func explain(section *conf.C, err error) error {
+	var u ucfg.Error
+	if !errors.As(err, &u) {
+		return fmt.Errorf("%s: %w", Section, err)
+	}
+	key := strings.TrimPrefix(u.Path(), Section+".")
+	row, ok := find(key)
+	if !ok {
+		return fmt.Errorf("%s: %w", Section, err)
+	}
+	text, wrong := section.String(key, -1)
+	if wrong != nil {
+		return refuse(key, "more than one value", row.allowed())
+	}
+	return refuse(key, quote(text), row.allowed())
+}
+
+// quote shows what the user wrote, on one line.
+func quote(text string) string { return strconv.Quote(text) }
+
+// list reads a list: none, alone, is the empty one; and so is one empty text,
+// which older configurations wrote.
+func list(key string, items []string, empty bool) ([]string, error) {
+	if len(items) == 1 && (items[0] == none || items[0] == "") {
+		items = nil
+	}
+	for _, item := range items {
+		if item == "" || item == none {
+			return nil, refuse(key, quote(item), "none only alone, and no empty item")
+		}
+	}
+	if len(items) == 0 && !empty {
+		return nil, fmt.Errorf("%s.%s: an empty list is not allowed", Section, key)
+	}
+	return items, nil
+}
+
+func ports(items []string) ([]uint16, error) {
+	all := make([]uint16, 0, len(items))
+	for _, item := range items {
+		n, err := strconv.ParseUint(item, 10, 16)
+		if err != nil || n == 0 {
+			return nil, refuse("ports", quote(item), "1 to 65535")
+		}
+		all = append(all, uint16(n))
+	}
+	return all, nil
+}
+
+func heldTypes(items []string) (held [event.NumTypes]bool, err error) {
+	for _, item := range items {
+		t, ok := event.ParseType(item)
+		if !ok {
+			allowed := event.TypeNames() + ", or none alone"
+			if near := nearest(strings.ToLower(strings.ReplaceAll(item, "_", "-")), strings.Split(event.TypeNames(), ", ")); near != "" {
+				allowed += "; did you mean " + near + "?"
+			}
+			return held, refuse("event_types_blst", quote(item), allowed)
+		}
+		held[t] = true
+	}
+	return held, nil
+}
+
+// numbers takes digits and the separators that people write; 0 alone is what YAML
+// makes of 000.
+func numbers(items []string) ([]string, error) {
+	const key = "numbers.emergency"
+	all := make([]string, 0, len(items))
+	for _, item := range items {
+		if item == "0" {
+			return nil, refuse(key, item, `a number of two digits or more; with a zero in front in quotes, as "000"`)
+		}
+		number := strings.Map(func(r rune) rune {
+			if strings.ContainsRune(" -.()/", r) {
+				return -1
+			}
+			return r
+		}, item)
+		if len(number) < 2 || strings.Trim(number, "+0123456789*#") != "" {
+			return nil, refuse(key, quote(item), "telephone numbers, such as 112")
+		}
+		all = append(all, number)
+	}
+	return all, nil
+}
+
+// authFailedCodes reads 403, for every method, and REGISTER/403. The slash needs
+// no quotes in YAML, in a shell or behind -E.
+func authFailedCodes(items []string) ([]track.AuthFailedCode, error) {
+	const key = "auth_failed_codes"
+	var all []track.AuthFailedCode
+	for _, item := range items {
+		method, code, ok := strings.Cut(item, "/")
+		a := track.AuthFailedCode{All: !ok}
+		if !ok {
+			code = item
+		} else if a.Method = sip.ParseMethod([]byte(method)); a.Method == sip.MethodOther {
+			var known []string
+			for m := sip.MethodOther + 1; m < sip.NumMethods; m++ {
+				known = append(known, m.String())
+			}
+			return nil, refuse(key, quote(item), "one of these before the slash: "+strings.Join(known, ", "))
+		}
+		n, err := strconv.Atoi(code)
+		if err != nil {
+			return nil, refuse(key, quote(item), "a code, such as 403, or a method and a code, such as REGISTER/403")
+		}
+		a.Code = n
+		all = append(all, a)
+	}
+	return all, nil
+}
+
+// flushes are the values of replay_flush.
+var flushes = map[string]track.Flush{"pending": track.FlushPending, "all": track.FlushAll, "none": track.FlushNone}
+
+func flush(word string) (track.Flush, error) {
+	f, ok := flushes[word]
+	if !ok {
+		return 0, refuse("replay_flush", quote(word), "pending, all, none")
+	}
+	return f, nil
+}
+
+// Validate names the first key that is out of range, and the range.
+func (c *Config) Validate() error {
+	for _, n := range []struct {
+		key         string
+		value       int64
+		low, high   int64
+		zeroIsUnset bool
+	}{
+		{"event_buffer_size", int64(c.EventBufferSize), 16, 1 << 24, false},
+		{"shutdown_timeout", int64(c.ShutdownTimeout), 0, 1 << 62, false},
+		{"dedup_window", int64(c.DedupWindow), 0, int64(maxDedup), false},
+		{"calls_max_entries", int64(c.CallsMaxEntries), 64, 1 << 40, true},
+		{"regs_max_entries", int64(c.RegsMaxEntries), 64, 1 << 40, true},
+		{"calls_max_mem", int64(c.CallsMaxMem), 1 << 20, 1 << 50, true},
+		{"regs_max_mem", int64(c.RegsMaxMem), 1 << 20, 1 << 50, true},
+	} {
+		if (n.value < n.low || n.value > n.high) && !(n.zeroIsUnset && n.value == 0) {
+			row, _ := find(n.key)
+			return refuse(n.key, c.text(n.key), row.allowed())
+		}
+	}
+	if err := c.Engine.Packet.Validate(); err != nil {
+		return fmt.Errorf("%s.%s", Section, strings.Replace(err.Error(), "fragment_", "fragments.", 1))
+	}
+	if err := c.Engine.Stream.Validate(); err != nil {
+		return fmt.Errorf("%s.%w", Section, err)
+	}
+	if err := c.Engine.Track.Validate(); err != nil {
+		return fmt.Errorf("%s.%w", Section, err)
+	}
+	if c.Live() {
+		return nil
+	}
+	if c.Iface != AnyIface {
+		return fmt.Errorf("%[1]s.pcap (%[2]s) and %[1]s.iface (%[3]s) are both set; take one: "+
+			"to read the file all the same, set iface to any (-E %[1]s.iface=any), to capture, set pcap to none",
+			Section, strings.Join(c.Files.Paths, ", "), c.Iface)
+	}
+	if err := c.Files.Validate(); err != nil {
+		return fmt.Errorf("%s.%w", Section, err)
+	}
+	return nil
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"text/template"
+
+	"github.com/sipcmbeat/sipcmbeat/config"
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+)
+
+// made stands at the top of each document.
+const made = "<!-- Made by tools/update; change its source and run it. -->\n"
+
+func fieldsDoc(groups []group) string {
+	var b strings.Builder
+	b.WriteString("# Fields\n\n" + made + `
+Every field that a record can have. One that is not known is left out; nothing is
+ever empty, null or a placeholder. Names follow the Elastic Common Schema ` + event.ECSVersion + `
+and, below ` + "`sip`" + `, Packetbeat where it has a name. Times have nine digits.
+Keywords longer than 1,024 bytes are cut when the record is made, and say so by
+` + "`field-cut` in `sip.anomalies`" + `.
+`)
+	for _, g := range groups {
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| field | type | meaning | example |\n|---|---|---|---|\n", g.Title, g.Description)
+		for _, f := range g.Fields {
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.Name, f.Type, cell(f.Description), code(f.Example))
+		}
+	}
+	return b.String()
+}
+
+// cell makes text fit into a table.
+func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
+
+func code(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "`" + cell(text) + "`"
+}
+
+func eventsDoc() string {
+	var b strings.Builder
+	b.WriteString("# Events\n\n" + made + `
+The type of an event is ` + "`event.action`" + `. Retransmissions, hops, challenges and
+keep-alives are absorbed: a call that goes through three proxies is one call.
+
+| type | happens | dataset | category | type (ECS) |
+|---|---|---|---|---|
+`)
+	for t := event.None + 1; t < event.NumTypes; t++ {
+		k := event.Kinds[t]
+		fmt.Fprintf(&b, "| `%s` | %s | `%s` | %s | %s |\n", k.Name, cell(k.Sentence), k.Dataset,
+			strings.Join(k.Category, ", "), strings.Join(k.Type, ", "))
+	}
+	b.WriteString(`
+## What was not seen
+
+The program has often not seen the beginning, and packets get lost. It then rebuilds
+what it can, and ` + "`sip.incomplete`" + ` says what is missing. This list is closed.
+
+| word | means |
+|---|---|
+`)
+	for _, w := range event.IncompleteWords {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", w.Word, cell(w.Meaning))
+	}
+	b.WriteString(`
+## What does not comply
+
+` + "`sip.anomalies`" + ` labels what on the wire does not comply. A label never turns a success
+into a failure. This list is closed.
+
+| word | rule | means |
+|---|---|---|
+`)
+	for _, w := range event.AnomalyWords {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", w.Word, w.RFC, cell(w.Meaning))
+	}
+	return b.String()
+}
+
+func configDoc() string {
+	var b strings.Builder
+	b.WriteString("# Configuration\n\n" + made + `
+All keys stand under ` + "`sipcmbeat:`" + `; what else the file may hold (output, queue,
+logging, processors, setup) is libbeat's. On the command line a key is set by
+` + "`-E sipcmbeat.KEY=VALUE`, or `-E KEY=VALUE`" + `. A key that does not exist or a value that is
+not allowed stops the start with a line that says so; ` + "`sipcmbeat test config`" + ` says the same.
+
+- A duration is written ` + "`30s`, `1m30s` or `100ms`" + `; a number alone is seconds.
+- A size is written ` + "`512MiB`, `2GB` or `64k`" + `; a number alone is bytes.
+- A list may be one value alone, and ` + "`none`" + ` alone is the empty list. A list in the file
+  replaces the default. A list behind -E is laid over the one in the file, place by
+  place; one value alone replaces it.
+`)
+	for _, g := range config.Groups {
+		fmt.Fprintf(&b, "\n## %s\n\n", g.Title)
+		if g.Text != "" {
+			fmt.Fprintf(&b, "%s\n\n", g.Text)
+		}
+		b.WriteString("| key | kind | default | allowed | meaning |\n|---|---|---|---|---|\n")
+		for _, k := range g.Keys {
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", k.Name, k.Kind, defaultCell(k), cell(k.Allowed), cell(k.Meaning))
+		}
+	}
+	return b.String()
+}
+
+// defaultCell shows a value as code, and a sentence as one.
+func defaultCell(k config.Key) string {
+	if k.Default != "" && strings.Contains(k.Default, " ") {
+		return cell(k.Default)
+	}
+	return code(k.DefaultText())
+}
+
+// configFile fills a template of a configuration.
+func configFile(path string) (string, error) {
+	t, err := template.New("").Funcs(template.FuncMap{"wrap": wrap, "yaml": yamlKey}).ParseFiles(path)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	if err := t.ExecuteTemplate(&b, t.Templates()[0].Name(), config.Groups); err != nil {
+		return "", err
+	}
+	return b.String(), nil
+}
+
+// wrap breaks a text into comment lines.
+func wrap(indent, text string) string {
+	const wide = 86
+	var b strings.Builder
+	line := indent + "#"
+	for word := range strings.FieldsSeq(text) {
+		if len(line)+1+len(word) > wide {
+			b.WriteString(line + "\n")
+			line = indent + "#"
+		}
+		line += " " + word
+	}
+	return b.String() + line
+}
+
+// yamlKey is a key with its default, commented out.
+func yamlKey(k config.Key) string {
+	value := k.DefaultText()
+	if k.Default != "" && k.Default != "none" {
+		value = ""
+	}
+	return strings.TrimRight("  #"+k.Name+": "+value, " ")
+}
+
+func olderKeys() string {
+	var b strings.Builder
+	b.WriteString("| older key | now |\n|---|---|\n")
+	for _, o := range config.Older {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", o.Key, cell(o.Advice()))
+	}
+	return b.String()
+}
+
+// fill replaces what stands between the marks of a region in a document that is
+// otherwise written by hand.
+func fill(path, region, text string) (string, error) {
+	doc, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	begin, end := fmt.Sprintf("<!-- %s: made by tools/update -->\n", region), fmt.Sprintf("<!-- end of %s -->\n", region)
+	before, rest, ok := strings.Cut(string(doc), begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		return "", fmt.Errorf("%s: the marks of %q are missing", path, region)
+	}
+	return before + begin + "\n" + text + "\n" + end + after, nil
+}

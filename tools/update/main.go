@@ -1,0 +1,67 @@
+// Command update writes every file that is made of another one: fields.yml,
+// include/fields.go, sipcmbeat.yml, sipcmbeat.reference.yml and the tables in docs/.
+// Its sources are _meta/, internal/event and config. Run it in the project's root.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+func main() {
+	root := flag.String("root", ".", "the project's root")
+	flag.Parse()
+	if err := update(*root); err != nil {
+		fmt.Fprintln(os.Stderr, "update:", err)
+		os.Exit(1)
+	}
+}
+
+func update(root string) error {
+	made, err := generate(root)
+	if err != nil {
+		return err
+	}
+	for path, text := range made {
+		path = filepath.Join(root, path)
+		if old, err := os.ReadFile(path); err == nil && string(old) == text {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return err
+		}
+		fmt.Println("wrote", path)
+	}
+	return nil
+}
+
+// generate gives the text of each file by its path below root.
+func generate(root string) (map[string]string, error) {
+	groups, err := readFields(filepath.Join(root, "_meta/fields.yml"))
+	if err != nil {
+		return nil, err
+	}
+	made := map[string]string{
+		"fields.yml":     fieldsYAML(groups),
+		"docs/fields.md": fieldsDoc(groups),
+		"docs/events.md": eventsDoc(),
+		"docs/config.md": configDoc(),
+	}
+	if made["include/fields.go"], err = fieldsGo(made["fields.yml"]); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"sipcmbeat.yml", "sipcmbeat.reference.yml"} {
+		if made[name], err = configFile(filepath.Join(root, "_meta/config", name+".tmpl")); err != nil {
+			return nil, err
+		}
+	}
+	if made["docs/upgrade.md"], err = fill(filepath.Join(root, "docs/upgrade.md"), "older keys", olderKeys()); err != nil {
+		return nil, err
+	}
+	return made, nil
+}
