@@ -104,9 +104,8 @@ func TestSIPp(t *testing.T) {
 	want := map[string]int{
 		"call-start": calls, "call-end": calls, "call-attempt": refused, "reg-new": registers, "reg-del": registers,
 	}
-	have := map[string]int{}
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(100 * time.Millisecond) {
-		if have = events(t, dir); equal(have, want) {
+		if equal(events(t, dir), want) {
 			break
 		}
 	}
@@ -116,7 +115,7 @@ func TestSIPp(t *testing.T) {
 	if err := beat.wait(t, 20*time.Second); err != nil {
 		t.Errorf("sipcmbeat ended with %v:\n%s", err, beat.out.String())
 	}
-	have = events(t, dir)
+	have := events(t, dir)
 	t.Logf("SIPp: %d calls, %d refused, %d registrations; sipcmbeat: %v", calls, refused, registers, have)
 	if calls != 200 || refused != 100 || registers != 100 {
 		t.Error("SIPp did not do all it was asked to")
