@@ -202,6 +202,15 @@ func (e *Event) Shrink() {
 	}
 }
 
+// Trim gives a buffer back that has grown beyond n bytes; e is empty then. It is for
+// records that go to a pool: a sender chooses how long values are.
+func (e *Event) Trim(n int) {
+	if cap(e.buf) > n {
+		e.buf = nil
+		e.Reset()
+	}
+}
+
 // Bytes borrows the value of t until e changes.
 func (e *Event) Bytes(t Text) []byte { return e.buf[t.off : t.off+t.n] }
 

@@ -215,6 +215,7 @@ type attempt struct {
 	set   *callSet
 	key   uint64 // hash of the From tag
 	state state
+	extra int64 // see weigh
 
 	rec   event.Event // what a record of it says
 	hops  hops
@@ -229,9 +230,11 @@ type attempt struct {
 	decided      int64  // time of the final in rec
 	cancelled    int64  // the first requester's CANCEL
 	ringing      int64  // first 180 to 183
+	ringCode     uint16 // which it was
 	asked        bool   // an INVITE was seen
 	asking       bool   // the INVITE of this CSeq was seen
 	said         bool   // call-attempt was said
+	toldVias     uint16 // of the hop that it came on
 	told         bool   // rec holds a final that the first requester got
 	ackTag       uint64 // To tag of an ACK for a 2xx that was not seen
 	dialogs      uint16
@@ -253,6 +256,7 @@ func (t *Tracker) newAttempt(s *callSet, key uint64) *attempt {
 }
 
 func (t *Tracker) freeAttempt(a *attempt) {
+	t.dropDoubts(a)
 	t.wheel.clear(&a.timer)
 	a.link.leave()
 	if a.hold != nil {
@@ -261,7 +265,9 @@ func (t *Tracker) freeAttempt(a *attempt) {
 	}
 	s := a.set
 	s.attempts.drop(a)
+	t.weigh(&a.extra, nil)
 	t.dismiss(attemptSize)
+	a.rec.Trim(usualRecord)
 	give(&t.pools.attempts, a)
 	t.settle(s)
 }
@@ -289,6 +295,7 @@ func (t *Tracker) stepAttempt(a *attempt, y symbol) cell {
 
 // armAttempt sets the linger of the present state and its worth.
 func (t *Tracker) armAttempt(a *attempt) {
+	t.weigh(&a.extra, &a.rec)
 	w := worthAttempt
 	switch a.state {
 	case calling:
@@ -311,7 +318,7 @@ func (t *Tracker) armAttempt(a *attempt) {
 		w = worthSpent // a losing branch may ring as long as Timer C lets it
 		t.arm(&a.timer, t.now, t.cfg.Proceeding)
 	case failed:
-		if !a.wasChallenged() {
+		if !a.wasChallenged() && !a.hops.ringing() {
 			t.retire(&a.timer, &a.link)
 			return
 		}
@@ -328,7 +335,9 @@ func (a *attempt) expire(t *Tracker) {
 	switch a.state {
 	case calling, proceeding, cancelling:
 		if d := a.doubted(); d != nil {
-			t.stepDialog(d, sawWaited)
+			for ; d != nil; d = a.doubted() {
+				t.stepDialog(d, sawWaited)
+			}
 			return
 		}
 		if a.ackTag != 0 {

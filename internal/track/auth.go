@@ -1,6 +1,8 @@
 package track
 
 import (
+	"slices"
+
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 )
@@ -128,6 +130,8 @@ type nonce struct {
 // hold is a failure that waits for the client's next try.
 type hold struct {
 	timer   timer
+	link    link // while no try was seen; then it goes with that
+	extra   int64
 	ev      event.Event // the auth-failed that will be said or not
 	keys    [2 * maxCreds]uint64
 	nkeys   int
@@ -139,12 +143,12 @@ type hold struct {
 // auth holds the clients and the failures that wait.
 type auth struct {
 	clients map[uint64]*client
-	holds   map[uint64]*hold
+	holds   map[uint64][]*hold // by nonce, maxHolds of each
 }
 
 func (a *auth) init() {
 	a.clients = make(map[uint64]*client)
-	a.holds = make(map[uint64]*hold)
+	a.holds = make(map[uint64][]*hold)
 }
 
 // judge says what a challenge means for a request with these credentials, sent
@@ -265,31 +269,43 @@ func (c *client) expire(t *Tracker) {
 func (c *client) evict(t *Tracker)     { c.expire(t) }
 func (c *client) flush(*Tracker, bool) {}
 
-// hold keeps a failure back until the client has tried again. It returns an
-// empty auth-failed for the caller to fill.
-func (t *Tracker) hold(c *creds, ch *challenges, cid uint64) *hold {
+// hold keeps the failure of rec back until the client has tried again, which is
+// the caller's to finish.
+func (t *Tracker) hold(c *creds, ch *challenges, cid uint64, rec *event.Event) *hold {
 	h := take(&t.pools.holds)
 	buf := h.ev
 	*h = hold{ev: buf}
-	h.ev.Reset()
-	h.timer.owner = h
+	h.ev.CopyFrom(rec)
+	h.timer.owner, h.link.owner = h, h
 	for i := range ch.list[:ch.n] {
 		x := &ch.list[i]
 		for _, key := range [...]uint64{mix(cid, x.nonce), mix(mix(c.aor, x.realm), x.nonce)} {
-			h.keys[h.nkeys] = key
-			h.nkeys++
-			if old := t.auth.holds[key]; old != nil {
-				continue
+			if of := t.auth.holds[key]; len(of) < maxHolds {
+				h.keys[h.nkeys] = key
+				h.nkeys++
+				t.auth.holds[key] = append(of, h)
 			}
-			t.auth.holds[key] = h
 		}
 	}
 	t.admit(holdSize)
+	t.weigh(&h.extra, &h.ev)
+	t.rank(&h.link, worthRequest)
 	t.arm(&h.timer, ch.given, t.cfg.RetryLinger)
 	return h
 }
 
-const holdSize = 2048
+const (
+	holdSize = 2048
+	maxHolds = 16 // failures that one try decides: requests under way when the nonce ran out
+)
+
+// follow puts h before the holds that one try decides.
+func (t *Tracker) follow(h, holds *hold) *hold {
+	h.retried, h.next = true, holds
+	t.wheel.clear(&h.timer)
+	h.link.leave()
+	return h
+}
 
 // tried adds to holds the failures that a request with these credentials will
 // decide.
@@ -300,10 +316,10 @@ func (t *Tracker) tried(c *creds, cid uint64, holds *hold) *hold {
 	for i := range c.list[:c.n] {
 		cr := &c.list[i]
 		for _, key := range [...]uint64{mix(cid, cr.nonce), mix(mix(c.aor, cr.realm), cr.nonce)} {
-			if h := t.auth.holds[key]; h != nil && !h.retried {
-				h.retried, h.next = true, holds
-				t.wheel.clear(&h.timer)
-				holds = h
+			for _, h := range t.auth.holds[key] {
+				if !h.retried {
+					holds = t.follow(h, holds)
+				}
 			}
 		}
 	}
@@ -324,7 +340,7 @@ func (t *Tracker) release(h *hold, say bool, missing event.Incomplete) {
 	if say {
 		e := t.send(event.AuthFailed, &h.ev)
 		e.Incomplete |= missing
-		if a := h.attempt; a != nil {
+		if a := h.attempt; a != nil && a.state == challenged {
 			t.stepAttempt(a, sawDenied)
 		}
 	} else {
@@ -334,17 +350,24 @@ func (t *Tracker) release(h *hold, say bool, missing event.Incomplete) {
 		h.attempt.hold = nil
 	}
 	for _, key := range h.keys[:h.nkeys] {
-		if t.auth.holds[key] == h {
+		left := slices.DeleteFunc(t.auth.holds[key], func(x *hold) bool { return x == h })
+		if len(left) == 0 {
 			delete(t.auth.holds, key)
+		} else {
+			t.auth.holds[key] = left
 		}
 	}
 	t.wheel.clear(&h.timer)
+	h.link.leave()
+	t.weigh(&h.extra, nil)
 	t.dismiss(holdSize)
 	h.attempt, h.next = nil, nil
+	h.ev.Trim(usualRecord)
 	give(&t.pools.holds, h)
 }
 
 func (h *hold) expire(t *Tracker)        { t.release(h, true, 0) }
+func (h *hold) evict(t *Tracker)         { t.release(h, true, 0) }
 func (h *hold) flush(t *Tracker, _ bool) { t.wheel.clear(&h.timer); t.release(h, true, 0) }
 
 // countsAsAuthFailed reports whether the configuration takes this final for a

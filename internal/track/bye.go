@@ -35,6 +35,7 @@ func (t *Tracker) stepDialog(d *dialog, y symbol) bool {
 
 // armDialog sets the timer of the present state and its worth.
 func (t *Tracker) armDialog(d *dialog) {
+	t.weigh(&d.extra, &d.rec)
 	w := worthCall
 	switch d.state {
 	case awaited:
@@ -153,6 +154,7 @@ func (t *Tracker) byeAsked(v *view) {
 	}
 	if side := d.side(v.ft); !foreign || d.foreign {
 		d.byes[side] = true
+		d.byeOpen[side], d.byeSeqs[side] = v.time, v.cseq
 	}
 	if !foreign {
 		t.alive(d, v)
@@ -248,6 +250,7 @@ func (t *Tracker) byeAnswered(r *request, lost bool) {
 	switch {
 	case code < 300:
 		gone = !t.stepDialog(d, sawByeOK)
+	case (code == 401 || code == 407) && d.otherBye(r):
 	case code == 401 || code == 407:
 		t.dropBye(d)
 		gone = !t.stepDialog(d, sawByeDenied)
@@ -270,6 +273,11 @@ func (t *Tracker) byeOfAnswer(r *request) *dialog {
 	if code == 481 || code == 401 || code == 407 || t.badAnswer(r) {
 		return nil
 	}
+	for _, tag := range [...]uint64{r.ft, r.tt} { // the INVITE was open then, and refused since
+		if a := r.set.attempts.get(tag); a != nil && a.state == failed && a.told && r.decided <= a.decided {
+			return nil
+		}
+	}
 	if d := t.byeOfAttempt(r.set, r.ft, r.tt, r.rec.Bytes(r.rec.From.Tag), r.rec.Bytes(r.rec.To.Tag), r.decided); d != nil {
 		return d
 	}
@@ -284,7 +292,20 @@ func (t *Tracker) byeOfAnswer(r *request) *dialog {
 
 // dropBye forgets a BYE that ended nothing.
 func (t *Tracker) dropBye(d *dialog) {
-	d.bye, d.byeAnswer, d.foreign, d.byes = 0, 0, false, [2]bool{}
+	d.bye, d.byeAnswer, d.foreign, d.byes, d.byeOpen = 0, 0, false, [2]bool{}, [2]int64{}
+}
+
+// otherBye takes the BYE of the other side, which crossed the challenged r, as the
+// one that ends the dialog; false where there is none.
+func (d *dialog) otherBye(r *request) bool {
+	side := d.side(r.ft)
+	other := 1 - side
+	if d.foreign || d.byeOpen[other] == 0 || d.caller == 0 {
+		return false
+	}
+	d.bye, d.byeCSeq = d.byeOpen[other], d.byeSeqs[other]
+	d.byes[side], d.byeOpen[side] = false, 0
+	return true
 }
 
 // endLeaving decides on a BYE whose INVITE had no final answer.
@@ -303,10 +324,21 @@ func (t *Tracker) endLeaving(d *dialog) {
 // refusedDialogs drops what a refusal of the INVITE speaks for: its BYE, and the
 // 2xx of a stranger.
 func (t *Tracker) refusedDialogs(a *attempt) {
-	for _, d := range a.set.dialogs.latest() {
-		if (d.state == leavingCall || d.state == doubted) && d.caller == a.key {
+	items := a.set.dialogs.items
+	for i := len(items) - 1; i >= 0; i-- {
+		if d := items[i]; (d.state == leavingCall || d.state == doubted) && d.caller == a.key {
 			t.stepDialog(d, sawRefusal)
-			return
+		}
+	}
+}
+
+// dropDoubts forgets the 2xx of strangers when one that was asked answered, or
+// when their attempt goes, whose timer is theirs.
+func (t *Tracker) dropDoubts(a *attempt) {
+	items := a.set.dialogs.items
+	for i := len(items) - 1; i >= 0; i-- {
+		if d := items[i]; d.state == doubted && d.caller == a.key {
+			t.stepDialog(d, sawRefusal)
 		}
 	}
 }

@@ -154,6 +154,7 @@ type dialog struct {
 	set   *callSet
 	key   uint64
 	state state
+	extra int64 // see weigh
 
 	rec    event.Event
 	caller uint64 // hash of the tag of who called; 0 where that is not known
@@ -167,6 +168,8 @@ type dialog struct {
 	byeAnswer int64
 	byeCSeq   uint32
 	byes      [2]bool   // from the caller, from the callee
+	byeOpen   [2]int64  // BYEs that are not challenged, from the caller, from the callee
+	byeSeqs   [2]uint32 // their CSeq
 	foreign   bool      // the BYE comes from an address that is no leg
 	elsewhere bool      // more than this BYE is known of its Call-ID
 	byeLost   bool      // only the answer to the BYE was seen
@@ -204,7 +207,9 @@ func (t *Tracker) freeDialog(d *dialog) {
 	d.link.leave()
 	s := d.set
 	s.dialogs.drop(d)
+	t.weigh(&d.extra, nil)
 	t.dismiss(dialogSize)
+	d.rec.Trim(usualRecord)
 	give(&t.pools.dialogs, d)
 	t.settle(s)
 }
@@ -239,6 +244,7 @@ func (t *Tracker) answered(a *attempt, v *view) {
 		t.markForked(a)
 	}
 	if late {
+		defer t.dropDoubts(a)
 		t.stepDialog(d, sawIts2xx)
 		if d.byeAnswer != 0 {
 			t.stepDialog(d, sawByeOK)
@@ -247,12 +253,16 @@ func (t *Tracker) answered(a *attempt, v *view) {
 	}
 	t.sayStart(d)
 	t.armDialog(d)
+	t.dropDoubts(a)
 }
 
 // fillDialog makes the dialog's record of its attempt and the 2xx.
 func (t *Tracker) fillDialog(d *dialog, a *attempt, v *view) {
 	d.rec.CopyFrom(&a.rec)
 	d.rec.Incomplete &^= event.NoResponse
+	d.rec.Anomalies &^= event.SyntheticFinal
+	d.rec.Synthetic = false
+	d.acked = d.acked || a.ackTag != 0 && a.ackTag == v.tt
 	t.fillAnswer(&d.rec, v)
 	d.rec.Start, d.rec.Setup = a.first, since(a.first, v.time)
 	d.rec.Delay = since(a.round, v.time)
@@ -327,6 +337,9 @@ func (t *Tracker) completeDialog(d *dialog, a *attempt) {
 	d.rec.Start, d.rec.Setup, d.rec.Delay = min(a.first, at), since(a.first, at), since(a.round, at)
 	if d.rec.PDD < 0 {
 		d.rec.PDD, d.rec.PDDSource = since(a.first, at), answer.Code
+	}
+	if a.ringing != 0 {
+		d.rec.Ring = since(a.ringing, at)
 	}
 	a.dialogs++
 	if a.dialogs > 1 {

@@ -140,12 +140,5 @@ func walk(t *testing.T, in []byte, how uint8) {
 		take(tr.Flush(events, FlushAll))
 	}
 	checkTables(t, tr)
-	for _, after := range []time.Duration{time.Minute, 10 * time.Minute, 13 * time.Hour, 40 * time.Hour} {
-		events = tr.Advance(events, siptest.Start+int64(after))[:0]
-	}
-	if s := tr.Stats(); s.Entries != 0 || s.Bytes != 0 || s.Bindings != 0 || s.AORs != 0 || len(tr.calls.sets) != 0 ||
-		len(tr.auth.clients) != 0 || len(tr.auth.holds) != 0 || len(tr.bads) != 0 || tr.wheel.count != 0 || tr.regs.bytes != 0 {
-		t.Errorf("after the longest timer there is left: %d entries, %d bytes, %d bindings (%d bytes), %d AORs, %d sets, %d clients, %d holds, %d bad, %d timers",
-			s.Entries, s.Bytes, s.Bindings, tr.regs.bytes, s.AORs, len(tr.calls.sets), len(tr.auth.clients), len(tr.auth.holds), len(tr.bads), tr.wheel.count)
-	}
+	checkEmpty(t, tr)
 }

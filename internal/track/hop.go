@@ -32,7 +32,7 @@ func (h *hops) request(v *view) (i int, again bool) {
 		if v.branch != p.branch || v.vias != p.vias {
 			continue
 		}
-		if p.asked && p.src == v.p.Src && p.dst == v.p.Dst {
+		if p.asked && (p.src == v.p.Src && p.dst == v.p.Dst || v.branch != 0 && p.src.Addr() == v.p.Src.Addr() && p.dst.Addr() == v.p.Dst.Addr()) {
 			return i, true
 		}
 		if !p.asked && (v.branch != 0 || p.dst.Addr() == v.p.Dst.Addr()) { // only its answers were seen so far
@@ -58,7 +58,7 @@ func (h *hops) answer(v *view) (i int, stranger, mismatch bool) {
 		same := p.branch == v.branch && v.branch != 0
 		asked := p.dst.Addr() == v.p.Src.Addr()
 		switch {
-		case same && asked:
+		case same && (asked || !p.asked): // where it was sent is not known without the request
 			return i, false, false
 		case same && !byBranch:
 			best, byBranch = i, true
@@ -147,16 +147,32 @@ func (h hops) noted() (code uint16, at int64) {
 	return 0, 0
 }
 
+// strangerOK is a 2xx that only a stranger gave.
+func (h hops) strangerOK() (code uint16, at int64) {
+	for i := range h {
+		if c := h[i].strange; c >= 200 && c < 300 {
+			return c, h[i].finalAt
+		}
+	}
+	return 0, 0
+}
+
 func (h hops) empty() bool { return len(h) == 0 }
 
-// ringing reports whether a branch of the fork is open: a hop as far from the
-// caller as another one, without final answer.
+// ringing reports whether a branch is open: a hop without final answer that
+// nobody was seen to pass on.
 func (h hops) ringing() bool {
-	if h.branches() == 0 {
-		return false
-	}
 	for i := range h {
-		if h[i].asked && h[i].code < 200 {
+		if h[i].asked && h[i].code < 200 && !h.passedOn(i) {
+			return true
+		}
+	}
+	return false
+}
+
+func (h hops) passedOn(i int) bool {
+	for j := range h {
+		if j != i && h[j].asked && h[j].src.Addr() == h[i].dst.Addr() {
 			return true
 		}
 	}

@@ -52,7 +52,7 @@ func (t *Tracker) sameCaller(s *callSet, v *view) *attempt {
 		return nil
 	}
 	for _, a := range s.attempts.latest() {
-		if (a.state == challenged || a.state == denied) && a.cseq+1 == v.cseq {
+		if (a.state == challenged || a.state == denied || a.state == failed && a.wasChallenged()) && a.cseq+1 == v.cseq {
 			s.attempts.drop(a)
 			a.key = v.ft
 			s.attempts.put(a)
@@ -75,6 +75,9 @@ func (t *Tracker) startRound(a *attempt, v *view) {
 		tag := a.rec.To.Tag
 		t.fillRequest(&a.rec, v)
 		a.rec.To.Tag = tag
+		if a.ringing != 0 {
+			a.rec.PDD, a.rec.PDDSource = since(a.first, a.ringing), a.ringCode
+		}
 	} else {
 		t.temp.CopyFrom(&a.rec)
 		a.rec.Reset()
@@ -223,6 +226,9 @@ func (t *Tracker) inviteAnswer(v *view) {
 	switch {
 	case v.cseq < a.cseq:
 		t.lateAnswer(a, v)
+	case v.cseq > a.cseq && a.expectsNone() && !a.rec.HasAddr(a.rec.Legs, v.p.Src.Addr()):
+		a.rec.Anomalies |= event.Unsolicited // nobody that was asked; nothing called for another INVITE
+		t.stepAttempt(a, sawNoted)
 	case v.cseq > a.cseq:
 		t.missedRound(a, v)
 		t.answerInvite(a, v)
@@ -300,6 +306,12 @@ func (t *Tracker) lateAnswer(a *attempt, v *view) {
 	}
 }
 
+// expectsNone reports whether the present INVITE is open and was seen: nothing has
+// called for another one.
+func (a *attempt) expectsNone() bool {
+	return a.asking && (a.state == calling || a.state == proceeding || a.state == cancelling)
+}
+
 // missedRound makes room for a round whose INVITE was not seen, or comes later.
 func (t *Tracker) missedRound(a *attempt, v *view) {
 	if a.state == answered || a.state == failed && !a.wasChallenged() {
@@ -323,7 +335,7 @@ func (t *Tracker) answerInvite(a *attempt, v *view) {
 	if mismatch {
 		a.rec.Anomalies |= event.ViaMismatch
 	}
-	if v.code > 100 && !v.challenge() && a.creds.n > 0 {
+	if v.code > 100 && !stranger && !v.challenge() && a.creds.n > 0 {
 		t.accept(&a.creds, v.cid, v.time)
 		t.decide(take1(&a.holds), false, 0)
 	}
@@ -352,7 +364,7 @@ func (t *Tracker) provisional(a *attempt, v *view, i int) {
 	}
 	a.last = max(a.last, v.time)
 	if v.code >= 180 && v.code <= 183 && a.ringing == 0 {
-		a.ringing = v.time
+		a.ringing, a.ringCode = v.time, v.code
 		if a.asked {
 			a.rec.PDD, a.rec.PDDSource = since(a.first, v.time), v.code
 		}
@@ -384,9 +396,9 @@ func (t *Tracker) refused(a *attempt, v *view, i int, stranger bool) {
 	}
 	h.code, h.finalAt = v.code, v.time
 	deciding := a.hops.ofRequester(i)
-	if (deciding && (!a.told || rank(v.code) < rank(a.rec.Code))) || !a.told && a.rec.Code == 0 {
+	if (deciding && (!a.told || v.vias < a.toldVias || rank(v.code) < rank(a.rec.Code))) || !a.told && a.rec.Code == 0 {
 		t.fillAnswer(&a.rec, v)
-		a.told = a.told || deciding
+		a.told, a.toldVias = a.told || deciding, v.vias
 		a.decided = v.time
 	}
 	if v.challenge() && deciding {
@@ -427,15 +439,13 @@ func (t *Tracker) challenge(a *attempt) {
 	verdict := t.judge(&a.creds, &a.early, cid, a.round)
 	t.give(&a.early, cid, t.clientOf(a))
 	if a.creds.n > 0 {
-		t.decide(take1(&a.holds), verdict != expiredNonce, 0)
+		t.decide(take1(&a.holds), verdict == wrongPassword || verdict == heldForRetry, 0)
 	}
 	switch verdict {
 	case wrongPassword:
 		t.stepAttempt(a, sawWrong)
 	case heldForRetry:
-		h := t.hold(&a.creds, &a.early, cid)
-		h.ev.CopyFrom(&a.rec)
-		h.ev.Type = event.AuthFailed
+		h := t.hold(&a.creds, &a.early, cid, &a.rec)
 		t.finishAuthFailed(&h.ev, a.round, a.decided, &a.creds)
 		h.attempt, a.hold = a, h
 		t.stepAttempt(a, sawChallenge)
@@ -474,7 +484,7 @@ func (t *Tracker) cancel(v *view) {
 	}
 	for i := range a.hops {
 		h := &a.hops[i]
-		if h.branch == v.branch && h.vias == v.vias || h.src.Addr() == v.p.Src.Addr() && h.vias == v.vias {
+		if h.branch == v.branch && (v.branch != 0 || h.vias == v.vias) || h.src.Addr() == v.p.Src.Addr() && h.vias == v.vias {
 			if a.hops.ofRequester(i) && h.src.Addr() == v.p.Src.Addr() {
 				if a.state == calling || a.state == proceeding {
 					t.fillReason(&a.rec)

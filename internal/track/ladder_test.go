@@ -63,7 +63,27 @@ func play(t *testing.T, l *siptest.Ladder) []event.Event {
 	}
 	keep(tr.Flush(events, how))
 	checkTables(t, tr)
+	checkEmpty(t, tr)
 	return all
+}
+
+// checkEmpty lets the longest timers run out, after which nothing may be left.
+func checkEmpty(t *testing.T, tr *Tracker) {
+	t.Helper()
+	now := tr.now
+	for _, after := range []time.Duration{time.Minute, 10 * time.Minute, 13 * time.Hour, 40 * time.Hour, 80 * time.Hour} {
+		tr.Advance(nil, now+int64(after))
+	}
+	s := tr.Stats()
+	for what, n := range map[string]int{
+		"entries": int(s.Entries), "bytes": int(s.Bytes), "bindings": int(s.Bindings), "AORs": int(s.AORs),
+		"bytes of bindings": int(tr.regs.bytes), "call sets": len(tr.calls.sets), "clients": len(tr.auth.clients),
+		"holds": len(tr.auth.holds), "bad messages": len(tr.bads), "timers": tr.wheel.count,
+	} {
+		if n != 0 {
+			t.Errorf("after the longest timer %d %s are left", n, what)
+		}
+	}
 }
 
 // checkTables holds the tables of a tracker against each other.

@@ -85,6 +85,7 @@ type binding struct {
 	link  link
 	aor   *aor
 	state state
+	size  int64 // bytes that are counted for it
 
 	key, alias uint64 // of the contact, and of what the registrar made of it
 	text       []byte // contact URI, Call-ID, User-Agent, digest user, one behind the other
@@ -103,7 +104,7 @@ type binding struct {
 
 const (
 	aorSize     = 250
-	bindingSize = 400
+	bindingSize = 300            // without its texts
 	maxBindings = 1000           // of one AOR
 	aorMemory   = 24 * time.Hour // how long an AOR without bindings is known
 )
@@ -145,6 +146,7 @@ func (t *Tracker) fillRegister(e *event.Event) {
 // keepContacts keeps those of its 2xx.
 func (t *Tracker) keepContacts(r *request, v *view) {
 	t.fillList(r.rec, &r.granted, sip.HeaderContact)
+	r.grantedCut = r.rec.Count(r.granted) >= event.MaxList
 	r.grantedExpires = -1
 	if b := v.m.Value(sip.HeaderExpires); b != nil {
 		if n, ok := sip.Seconds(b); ok {
@@ -318,7 +320,7 @@ func (t *Tracker) removeContact(r *request, a *aor, known bool, c *contact, gran
 func (t *Tracker) setContact(r *request, a *aor, known bool, c *contact, asked, granted []contact) {
 	b := t.find(a, c)
 	g := t.match(a, b, c, asked, granted)
-	if g == nil && len(granted) > 0 {
+	if g == nil && len(granted) > 0 && !r.grantedCut {
 		if b != nil {
 			t.stepBinding(b, sawOmitted, r)
 		}
@@ -335,7 +337,7 @@ func (t *Tracker) setContact(r *request, a *aor, known bool, c *contact, asked, 
 		return
 	}
 	var missing event.Incomplete
-	if !known && t.warmingUp(r.decided, s) {
+	if t.warmingUp(r.decided, s) {
 		missing = event.NoHistory
 	}
 	b = t.grant(r, a, b, c, s, missing)
@@ -358,6 +360,13 @@ func (t *Tracker) match(a *aor, b *binding, c *contact, asked, granted []contact
 	for i := range granted {
 		if g := &granted[i]; !g.used && g.key == c.key && (t.cfg.ContactIgnorePort || g.addr.URI().Equal(c.addr.URI())) {
 			return g
+		}
+	}
+	if b != nil && b.alias != 0 { // as it rewrote it before
+		for i := range granted {
+			if g := &granted[i]; !g.used && g.key == b.alias {
+				return g
+			}
 		}
 	}
 	for i := range granted {
@@ -391,12 +400,35 @@ func (t *Tracker) names(g, c *contact) bool {
 				continue
 			}
 			host := c.addr.URI().Host()
-			if i := bytes.Index(value, host); len(host) > 0 && i >= 0 {
+			if namesHost(value, host) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// namesHost reports whether host stands in value, and not as a part of a longer one.
+func namesHost(value, host []byte) bool {
+	if len(host) == 0 {
+		return false
+	}
+	for at := 0; ; {
+		i := bytes.Index(value[at:], host)
+		if i < 0 {
+			return false
+		}
+		at += i
+		end := at + len(host)
+		if (at == 0 || !ofHost(value[at-1])) && (end == len(value) || !ofHost(value[end])) {
+			return true
+		}
+		at++
+	}
+}
+
+func ofHost(c byte) bool {
+	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c == '.' || c == '-'
 }
 
 // listed follows a contact that a 2xx lists and its REGISTER does not name.
@@ -435,12 +467,12 @@ func (t *Tracker) grant(r *request, a *aor, b *binding, c *contact, s int64, mis
 		if b = t.newBinding(a, c, r, missing); b == nil {
 			return nil
 		}
-		b.write(c.addr.URI().Bytes(), r)
+		t.write(b, c.addr.URI().Bytes(), r)
 	} else {
 		if !bytes.Equal(b.piece(pieceCallID), r.rec.Bytes(r.rec.CallID)) {
 			b.anomalies |= event.CallIDChanged
 		}
-		b.write(nil, r)
+		t.write(b, nil, r)
 		b.refreshes++
 		if r.decided > b.until {
 			b.anomalies |= event.LateRefresh
@@ -468,7 +500,7 @@ func (b *binding) grace(t *Tracker) time.Duration {
 
 // write keeps what an event of the binding will need. Without a URI the one that
 // was registered first stays.
-func (b *binding) write(uri []byte, r *request) {
+func (t *Tracker) write(b *binding, uri []byte, r *request) {
 	if uri != nil {
 		b.text = append(b.text[:0], cut(uri)...)
 		b.ends[pieceURI] = uint16(len(b.text))
@@ -478,7 +510,15 @@ func (b *binding) write(uri []byte, r *request) {
 		b.text = append(b.text, cut(r.rec.Bytes(piece))...)
 		b.ends[i+1] = uint16(len(b.text))
 	}
+	t.weighBinding(b)
 	b.cseq, b.src, b.dst, b.transport = r.rec.CSeq, r.rec.Src, r.rec.Dst, r.rec.Transport
+}
+
+// weighBinding counts a binding's memory: a sender chooses how long its texts are.
+func (t *Tracker) weighBinding(b *binding) {
+	n := bindingSize + int64(cap(b.text))
+	t.regs.bytes += n - b.size
+	b.size = n
 }
 
 func cut(b []byte) []byte { return b[:min(len(b), event.MaxText)] }
@@ -487,7 +527,7 @@ func cut(b []byte) []byte { return b[:min(len(b), event.MaxText)] }
 func (t *Tracker) remove(b *binding, r *request) {
 	if t.cfg.RegDelDelay > 0 {
 		b.removed = r.decided
-		b.write(nil, r)
+		t.write(b, nil, r)
 		t.stepBinding(b, sawParted, r)
 		return
 	}
@@ -636,7 +676,7 @@ func (t *Tracker) aorOfRequest(r *request) (a *aor, known bool) {
 	a = &aor{key: key, text: append([]byte(nil), text...)}
 	a.timer.owner, a.link.owner = a, a
 	t.regs.aors[key] = a
-	t.regs.bytes += aorSize
+	t.regs.bytes += aorSize + int64(len(a.text))
 	t.rank(&a.link, worthForgiven)
 	return a, false
 }
@@ -656,7 +696,7 @@ func (a *aor) expire(t *Tracker) {
 	t.wheel.clear(&a.timer)
 	a.link.leave()
 	delete(t.regs.aors, a.key)
-	t.regs.bytes -= aorSize
+	t.regs.bytes -= aorSize + int64(len(a.text))
 }
 
 func (a *aor) flush(*Tracker, bool) {}
@@ -671,7 +711,7 @@ func (t *Tracker) newBinding(a *aor, c *contact, r *request, missing event.Incom
 	b.timer.owner, b.link.owner = b, b
 	a.bindings = append(a.bindings, b)
 	t.regs.bindings++
-	t.regs.bytes += bindingSize
+	t.weighBinding(b)
 	t.rank(&b.link, worthBinding)
 	return b
 }
@@ -689,5 +729,5 @@ func (t *Tracker) freeBinding(b *binding) {
 		}
 	}
 	t.regs.bindings--
-	t.regs.bytes -= bindingSize
+	t.regs.bytes -= b.size
 }

@@ -105,6 +105,7 @@ type request struct {
 	set   *callSet
 	key   uint64
 	state state
+	extra int64 // see weigh
 
 	method sip.Method
 	ft, tt uint64
@@ -117,12 +118,14 @@ type request struct {
 	early  challenges
 	holds  *hold // failures that this request decides
 
-	first   int64
-	decided int64
-	told    bool // rec holds a final that the first requester got
-	asked   bool // the request was seen
+	first    int64
+	decided  int64
+	toldVias uint16 // of the hop that it came on
+	told     bool   // rec holds a final that the first requester got
+	asked    bool   // the request was seen
 
 	granted        event.List // contacts of a 2xx to REGISTER, in rec
+	grantedCut     bool       // the answer may list more
 	grantedExpires int64      // its Expires, in s; -1 is none
 }
 
@@ -157,6 +160,8 @@ func (t *Tracker) freeRequest(r *request) {
 // retransmissions needs none, and there are many of them.
 func (t *Tracker) forgetRecord(r *request) {
 	if r.rec != nil {
+		t.weigh(&r.extra, nil)
+		r.rec.Trim(usualRecord)
 		give(&t.pools.records, r.rec)
 		r.rec = nil
 	}
@@ -191,6 +196,7 @@ func (t *Tracker) stepRequest(r *request, y symbol) {
 }
 
 func (t *Tracker) armRequest(r *request) {
+	t.weigh(&r.extra, r.rec)
 	switch r.state {
 	case unasked:
 		t.arm(&r.timer, t.now, t.cfg.Early)
@@ -217,6 +223,9 @@ func (r *request) expire(t *Tracker) {
 // timeoutRequest is Timer F: what was noted elsewhere decides, if anything.
 func (t *Tracker) timeoutRequest(r *request) {
 	code, at := r.hops.noted()
+	if code == 0 {
+		code, at = r.hops.strangerOK()
+	}
 	y := sawTimerF
 	switch {
 	case r.quiet():
@@ -227,6 +236,8 @@ func (t *Tracker) timeoutRequest(r *request) {
 		y = sawTimerNoted
 	case code != 0 && r.method == sip.MethodRegister:
 		y = sawTimerNone
+		r.decided = at
+		t.bound(r)
 	case code != 0:
 		y = sawTimerOK
 	}
@@ -237,7 +248,7 @@ func (t *Tracker) timeoutRequest(r *request) {
 		r.decided = at
 	}
 	t.stepRequest(r, y)
-	t.decide(take1(&r.holds), true, event.NoResponse)
+	t.decide(take1(&r.holds), code < 200 || code >= 300, event.NoResponse)
 }
 
 // endUnasked decides on answers whose request did not come.
@@ -286,11 +297,14 @@ func (t *Tracker) request(v *view) {
 	r := s.requests.get(v.key(v.tt))
 	if r == nil {
 		r = earlyAnswer(s, v)
+		if r != nil && r.state == completed && r.method != sip.MethodRegister { // decided by its answer alone
+			r.asked = true
+		}
 	}
 	if r == nil {
 		r = t.newRequest(s, v, v.tt)
 	}
-	if r.asked && !r.otherCreds(v) {
+	if r.asked && !r.otherCreds(v) && !r.ownBye(v) {
 		t.repeatRequest(r, v)
 		return
 	}
@@ -304,7 +318,7 @@ func earlyAnswer(s *callSet, v *view) *request {
 		return nil
 	}
 	for _, r := range s.requests.latest() {
-		if r.state == unasked && r.ft == v.ft && r.cseq == v.cseq && r.method == v.method {
+		if (r.state == unasked || r.state == completed && !r.asked) && r.ft == v.ft && r.cseq == v.cseq && r.method == v.method {
 			s.requests.drop(r)
 			r.key, r.tt = v.key(0), 0
 			s.requests.put(r)
@@ -318,6 +332,24 @@ func earlyAnswer(s *callSet, v *view) *request {
 // credentials after a challenge, under the same CSeq.
 func (r *request) otherCreds(v *view) bool {
 	return v.creds.n > 0 && v.creds.hash != r.creds.hash && r.state == completed && (r.code == 401 || r.code == 407)
+}
+
+// ownBye reports whether a BYE that a leg of the dialog sends was seen from
+// strangers only so far: theirs had guessed its CSeq, and stands for nothing.
+func (r *request) ownBye(v *view) bool {
+	if v.method != sip.MethodBye || v.set == nil {
+		return false
+	}
+	d := v.set.dialogs.get(dialogKey(v.ft, v.tt))
+	if d == nil || d.state == ended || !d.rec.HasAddr(d.rec.Legs, v.p.Src.Addr()) {
+		return false
+	}
+	for i := range r.hops {
+		if h := &r.hops[i]; h.asked && d.rec.HasAddr(d.rec.Legs, h.src.Addr()) || h.code >= 200 {
+			return false
+		}
+	}
+	return true
 }
 
 func (t *Tracker) startRequest(r *request, v *view) {
@@ -511,10 +543,15 @@ func (t *Tracker) answerTo(r *request, v *view) {
 		t.fillUnasked(r.rec, v)
 	}
 	i, stranger, mismatch := r.hops.answer(v)
+	if v.tt != 0 && !r.asked {
+		if d := r.set.dialogs.get(dialogKey(v.ft, v.tt)); d != nil {
+			t.alive(d, v)
+		}
+	}
 	if mismatch && r.state != completed {
 		r.rec.Anomalies |= event.ViaMismatch
 	}
-	if v.code > 100 && !v.challenge() && r.creds.n > 0 && r.state != completed {
+	if v.code > 100 && !stranger && !v.challenge() && r.creds.n > 0 && r.state != completed {
 		t.accept(&r.creds, v.cid, v.time)
 		t.decide(take1(&r.holds), false, 0)
 	}
@@ -528,6 +565,13 @@ func (t *Tracker) answerTo(r *request, v *view) {
 	case stranger:
 		r.hops[i].strange, r.hops[i].finalAt = v.code, v.time
 		r.rec.Anomalies |= event.Unsolicited
+		if v.code < 300 && r.rec.Code == 0 {
+			t.fillOutcome(r, v)
+			if r.method == sip.MethodRegister {
+				t.keepContacts(r, v)
+			}
+			r.rec.Code = 0 // not yet
+		}
 		t.stepRequest(r, sawAside)
 	case v.code < 300:
 		r.hops[i].code, r.hops[i].finalAt = v.code, v.time
@@ -556,13 +600,22 @@ func (t *Tracker) afterwards(r *request, v *view, i int) {
 
 // ok takes in the 2xx that decides.
 func (t *Tracker) ok(r *request, v *view) {
+	if !r.asked && r.decided != 0 && r.rec.Code >= 200 && r.rec.Code < 300 { // the same on the next hop
+		t.stats.Absorbed++
+		return
+	}
 	t.fillOutcome(r, v)
 	r.decided = v.time
 	if r.method == sip.MethodRegister {
 		t.keepContacts(r, v)
 	}
+	if r.method == sip.MethodInvite || r.method == sip.MethodUpdate {
+		if d := r.set.dialogs.get(dialogKey(v.ft, v.tt)); d != nil {
+			t.sessionTimer(d, v)
+		}
+	}
 	if r.asked { // else the request may still come
-		t.settleOK(r, v)
+		t.settleOK(r)
 	}
 }
 
@@ -576,8 +629,8 @@ func (t *Tracker) fillOutcome(r *request, v *view) {
 	}
 }
 
-// settleOK decides with the 2xx in rec. answer is nil when that came before.
-func (t *Tracker) settleOK(r *request, answer *view) {
+// settleOK decides with the 2xx in rec.
+func (t *Tracker) settleOK(r *request) {
 	switch r.method {
 	case sip.MethodRegister:
 		t.bound(r)
@@ -586,9 +639,6 @@ func (t *Tracker) settleOK(r *request, answer *view) {
 		t.byeAnswered(r, false)
 		t.stepRequest(r, sawAbsorbed)
 	case sip.MethodInvite, sip.MethodUpdate:
-		if d := r.set.dialogs.get(dialogKey(r.ft, r.tt)); d != nil && answer != nil {
-			t.sessionTimer(d, answer)
-		}
 		if r.method == sip.MethodInvite {
 			t.stepRequest(r, sawAbsorbed)
 			return
@@ -609,9 +659,9 @@ func (t *Tracker) refusal(r *request, v *view, i int) {
 	}
 	h.code, h.finalAt = v.code, v.time
 	deciding := r.hops.ofRequester(i)
-	if deciding && (!r.told || rank(v.code) < rank(r.rec.Code)) || !r.told && r.rec.Code == 0 {
+	if deciding && (!r.told || v.vias < r.toldVias || rank(v.code) < rank(r.rec.Code)) || !r.told && r.rec.Code == 0 {
 		t.fillOutcome(r, v)
-		r.told = r.told || deciding
+		r.told, r.toldVias = r.told || deciding, v.vias
 		r.decided = v.time
 	}
 	if v.challenge() && deciding {
@@ -648,20 +698,16 @@ func (t *Tracker) challengeRequest(r *request, v *view) {
 	verdict := t.judge(&r.creds, &r.early, cid, r.first)
 	t.give(&r.early, cid, t.requestClient(r, v))
 	if r.creds.n > 0 {
-		t.decide(take1(&r.holds), verdict != expiredNonce, 0)
+		t.decide(take1(&r.holds), verdict == wrongPassword || verdict == heldForRetry, 0)
 	}
 	switch verdict {
 	case wrongPassword:
 		t.stepRequest(r, sawMistaken)
 	case heldForRetry:
-		h := t.hold(&r.creds, &r.early, cid)
-		h.ev.CopyFrom(r.rec)
-		h.ev.Type = event.AuthFailed
+		h := t.hold(&r.creds, &r.early, cid, r.rec)
 		t.finishAuthFailed(&h.ev, r.first, r.decided, &r.creds)
 		if next := r.nextTry(); next != nil { // it overtook the challenge
-			t.wheel.clear(&h.timer)
-			h.retried, h.next = true, next.holds
-			next.holds = h
+			next.holds = t.follow(h, next.holds)
 		}
 		t.stepRequest(r, sawAsked)
 	default:
@@ -707,7 +753,7 @@ func (t *Tracker) replayRequest(r *request, v *view) {
 		if c := r.hops[i].code; c >= 200 && c < 300 {
 			t.accept(&r.creds, v.cid, v.time)
 			t.decide(take1(&r.holds), false, 0)
-			t.settleOK(r, nil)
+			t.settleOK(r)
 			return
 		}
 	}

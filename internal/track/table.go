@@ -167,7 +167,7 @@ func (t *Tracker) makeRoom() {
 			break
 		}
 	}
-	for t.regs.bindings >= t.cfg.MaxRegs || len(t.regs.aors) > 2*t.cfg.MaxRegs || t.regs.bytes+bindingSize > t.cfg.MaxRegsMem {
+	for t.regs.bindings >= t.cfg.MaxRegs || len(t.regs.aors) > 2*t.cfg.MaxRegs || t.regs.bytes+aorSize+bindingSize > t.cfg.MaxRegsMem {
 		if !t.evictOldest(worthForgiven, worthBinding) {
 			break
 		}
@@ -242,7 +242,22 @@ func (t *Tracker) settle(s *callSet) {
 	give(&t.pools.sets, s)
 }
 
-// admit counts an entry in, leave counts it out.
+// usualRecord is the text of a usual record, in bytes: what the sizes of entries
+// allow for.
+const usualRecord = 2048
+
+// weigh counts what a record takes beyond a usual one, nothing where rec is nil: a
+// sender chooses how long values are. extra is what was counted for it before.
+func (t *Tracker) weigh(extra *int64, rec *event.Event) {
+	n := int64(0)
+	if rec != nil {
+		n = max(int64(rec.Size())-usualRecord, 0)
+	}
+	t.calls.bytes += n - *extra
+	*extra = n
+}
+
+// admit counts an entry in, dismiss counts it out.
 func (t *Tracker) admit(n int) {
 	t.calls.entries++
 	t.calls.bytes += int64(n)

@@ -50,7 +50,11 @@ func (t *Tracker) badKeys(m *sip.Message) (keys [2]uint64) {
 }
 
 func (t *Tracker) remember(keys [2]uint64, at int64) {
-	if keys == [2]uint64{} || t.bads[keys[0]] != nil {
+	if keys == [2]uint64{} {
+		return
+	}
+	if old := t.bads[keys[0]]; old != nil && keys[0] != 0 {
+		t.arm(&old.timer, at, t.cfg.Request)
 		return
 	}
 	b := &bad{keys: keys}
