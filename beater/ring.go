@@ -35,9 +35,13 @@ type ring struct {
 const (
 	slotBytes = 4 << 10
 	maxSpare  = 1024
+	maxWait   = 4096 // events for which a file's reader runs ahead: more only takes memory
 )
 
 func newRing(size int, wait bool) *ring {
+	if wait {
+		size = min(size, maxWait)
+	}
 	r := &ring{wait: wait, maxBytes: size * slotBytes, slots: make([]*event.Event, size)}
 	r.room.L, r.some.L = &r.mu, &r.mu
 	return r

@@ -116,7 +116,7 @@ var Groups = []Group{
 		{Name: "keepalive_probes", Kind: Flag, Meaning: "Keep-alives (CRLF, NUL, STUN) are msg-probe events too. They are counted in any case."},
 		{Name: "numbers.emergency", Kind: List, Allowed: "telephone numbers (a zero in front needs quotes), none", Meaning: "Calls to these are tagged emergency and never held back."},
 		{Name: "event_types_blst", Kind: List, Allowed: "event types, none", Meaning: "Types that are held back: counted, and not sent."},
-		{Name: "event_buffer_size", Kind: Whole, Allowed: "16 to 16777216", Meaning: "Events that may wait between tracking and libbeat. When it is full, a live capture drops the newest and counts it, and the reader of a file waits. 4 KiB of memory an event are the limit too."},
+		{Name: "event_buffer_size", Kind: Whole, Allowed: "16 to 16777216", Meaning: "Events that may wait between tracking and libbeat. When it is full, a live capture drops the newest and counts it, and the reader of a file, for which never more than 4096 wait, pauses. 4 KiB of memory an event are the limit too."},
 		{Name: "shutdown_timeout", Kind: Duration, Allowed: "0 and above", Meaning: "How long a stop by a signal waits for the output to take what is left. A second signal ends at once."},
 	}},
 }
