@@ -8,7 +8,8 @@ CACHE ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/sipcmbeat
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' cmd/version.go 2>/dev/null)
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
-SHARED := ../shared
+BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+BENCHMARK = $(GO) test -run '^$$' -bench '^Benchmark[^H]' -benchtime 1s ./internal/sip ./internal/packet ./internal/capture ./internal/track ./internal/event ./internal/stream
 FUZZTIME ?= 20s
 # Packages that need neither libbeat nor a minute.
 QUICK := ./internal/... ./tests/oracle ./tests
@@ -83,9 +84,17 @@ fuzz: ## every fuzz target for FUZZTIME (20s) each
 	done
 
 .PHONY: bench
-bench: build ## the figures of docs/performance.md
-	$(GO) test -run '^$$' -bench . -benchtime 1s ./internal/sip ./internal/packet ./internal/capture ./internal/track ./internal/event ./internal/stream | grep -E '^(pkg|Benchmark)' | grep -v Hostile
-	tests/bench.sh ./$(BINARY)
+bench: build ## the figures of docs/performance.md, the Go ones beside their saved baseline
+	@mkdir -p build
+	$(BENCHMARK) | tee build/bench.txt
+	$(GO) run $(BENCHSTAT) tests/bench-baseline.txt build/bench.txt
+	$(GO) build -o build/bare ./tests/bare
+	tests/bench.sh ./$(BINARY) build/bare
+
+.PHONY: bench-baseline
+bench-baseline: ## save the Go benchmarks of this machine as the baseline
+	$(BENCHMARK) -count 6 >build/bench-baseline.txt
+	mv build/bench-baseline.txt tests/bench-baseline.txt
 
 .PHONY: golden
 golden: ## write the goldens anew; each change needs its reason in the commit

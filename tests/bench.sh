@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Measures the binary on the generator's load, as a whole process.
-#   bench.sh BINARY [MESSAGES]
+#   bench.sh BINARY BARE [MESSAGES]
 # Prints, for replay and for libbeat's file output, the CPU a message (user and
-# system) and the peak memory: medians of three runs in turn.
+# system) and the peak memory: medians of three runs in turn. BARE (tests/bare) shows
+# beside it what libbeat alone takes for the same records.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 binary=$(realpath "$1")
-messages=${2:-1000000}
+bare=$(realpath "$2")
+messages=${3:-1000000}
 generator=../shared/perf/genload.py
 [ -f $generator ] || { echo "the load generator is missing: $generator"; exit 1; }
 tests/need.sh python3:python3 time:time
@@ -29,11 +31,23 @@ beat() {
 		-E sipcmbeat.pcap="$dir/load.pcap" -E sipcmbeat.event_types_blst="$2" -E output.elasticsearch.enabled=false \
 		-E output.file.enabled=true -E output.file.path="$dir/out" -E output.file.filename=events
 }
+# What every run through libbeat has alike.
+cat >"$dir/bare.yml" <<END
+timestamp.precision: nanosecond
+queue.mem.flush.timeout: 0s
+logging.metrics.enabled: false
+output.file: {path: "$dir/out", filename: bare, rotate_every_kb: 1048576, number_of_files: 1024}
+END
+chmod go-w "$dir/bare.yml"
+"$binary" replay "$dir/load.pcap" >"$dir/records" 2>/dev/null
 for _ in 1 2 3; do
 	measure replay "$binary" replay "$dir/load.pcap"
 	beat file-default '[msg-probe,parse-error,other-ok,other-failed,other-timeout]'
 	beat file-all none
+	rm -rf "$dir/out"
+	"$bare" -c "$dir/bare.yml" --path.home "$dir/bare" -E bare.records="$dir/records" >>"$dir/bare-all" || exit 1
 done
 for name in replay file-default file-all; do
 	sort -n "$dir/$name" | awk -v name=$name -v n="$sent" 'NR == 2 {printf "%-14s %6.2f us a message, %4.0f MB peak\n", name, $1 / n * 1e6, $2 / 1024}'
 done
+sort -n "$dir/bare-all" | awk -v n="$sent" 'NR == 2 {printf "%-14s %6.2f us a message (libbeat alone, the %d records of file-all: %.1f us each)\n", "bare-all", $1 / n * 1e6, $2, $1 / $2 * 1e6}'
