@@ -140,7 +140,7 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       example: "5060"
     - name: "client.nat.ip"
       type: ip
-      description: "Address of the client as the server saw it, from received in the top Via of the answer (RFC 3581)."
+      description: "Address of a client behind a NAT as the server saw it: received in the top Via of the answer (RFC 3581), where it is not what the client wrote itself."
       example: "203.0.113.7"
     - name: "client.nat.port"
       type: long
@@ -198,7 +198,7 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       default_field: true
     - name: "related.ip"
       type: ip
-      description: "All addresses that the record names, for searches."
+      description: "All addresses that the record names: the legs, and those in From, To, Request-URI, Contact, SDP and received."
       example: "192.0.2.10, 198.51.100.5"
     - name: "related.hosts"
       type: keyword

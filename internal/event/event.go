@@ -10,6 +10,8 @@ package event
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/netip"
 )
 
@@ -233,6 +235,30 @@ func (e *Event) Set(t *Text, b []byte) {
 		e.buf = appendUnfolded(e.buf, b)
 	}
 	*t = Text{uint16(off), uint16(len(e.buf) - off)}
+}
+
+// SetKey is Set for a value that tells one thing from another, a Call-ID or a tag:
+// of a long one that is cut, the end is a digest of the whole (see Key).
+func (e *Event) SetKey(t *Text, b []byte) {
+	if len(b) <= MaxText {
+		e.Set(t, b)
+		return
+	}
+	e.Set(t, Key(b))
+	e.Anomalies |= FieldCut
+}
+
+// Key is b as a record keeps it: whole up to MaxText bytes, else its beginning, a
+// tilde and the first half of its SHA-256 in hexadecimal, so that two that begin
+// alike stay two. The caller owns what is longer.
+func Key(b []byte) []byte {
+	if len(b) <= MaxText {
+		return b
+	}
+	sum := sha256.Sum256(b)
+	const digits = sha256.Size
+	short := append(make([]byte, 0, MaxText), b[:MaxText-1-digits]...)
+	return hex.AppendEncode(append(short, '~'), sum[:digits/2])
 }
 
 // SetString is Set for a constant.

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"cmp"
 	"net/netip"
 	"slices"
@@ -39,7 +40,7 @@ func (f *Field) In(t Type) bool { return f.in>>t&1 == 1 }
 // Get reads the field from e into v, which borrows from e. A field that e's type
 // cannot have is Nothing, whatever is left in e from what led to it.
 func (f *Field) Get(e *Event, v *Value) {
-	v.Form, v.NSome, v.next = Nothing, 0, 0
+	v.Form, v.NSome, v.NAlso, v.next, v.List = Nothing, 0, 0, 0, List{}
 	if f.In(e.Type) {
 		f.get(e, v)
 	}
@@ -177,18 +178,67 @@ var ends = []row{
 	{"url.scheme", keyword, public, func(e *Event, v *Value) { v.str(e, e.RequestURI.Scheme) }},
 	{"url.username", keyword, private, func(e *Event, v *Value) { v.str(e, e.RequestURI.User) }},
 	{"related.hosts", keyword, private, func(e *Event, v *Value) {
-		v.some(e.Bytes(e.From.URI.Host))
-		v.some(e.Bytes(e.To.URI.Host))
-		v.some(e.Bytes(e.RequestURI.Host))
-		v.some(e.Bytes(e.Contact.URI.Host))
+		for _, host := range e.hosts() {
+			if _, ok := literal(host); !ok {
+				v.some(host)
+			}
+		}
 	}},
-	{"related.ip", ip, private, func(e *Event, v *Value) { v.list(e, Addrs, e.Legs) }},
+	{"related.ip", ip, private, func(e *Event, v *Value) {
+		v.list(e, Addrs, e.Legs)
+		for _, host := range e.hosts() {
+			if a, ok := literal(host); ok {
+				v.alsoAddr(e, a)
+			}
+		}
+		if a, ok := literal(e.Bytes(e.Conn)); ok {
+			v.alsoAddr(e, a)
+		}
+		if e.NAT.IsValid() {
+			v.alsoAddr(e, e.NAT.Addr())
+		}
+	}},
 	{"related.user", keyword, private, func(e *Event, v *Value) {
 		v.some(e.Bytes(e.From.URI.User))
 		v.some(e.Bytes(e.To.URI.User))
 		v.some(e.Bytes(e.RequestURI.User))
 		v.some(e.Bytes(e.AuthUser))
 	}},
+}
+
+// hosts are those of the URIs that say who talks to whom.
+func (e *Event) hosts() [4][]byte {
+	return [...][]byte{e.Bytes(e.From.URI.Host), e.Bytes(e.To.URI.Host), e.Bytes(e.RequestURI.Host), e.Bytes(e.Contact.URI.Host)}
+}
+
+// literal reads an address that is written as such, in brackets or not. Only one
+// of IPv6 allocates.
+func literal(b []byte) (netip.Addr, bool) {
+	if len(b) > 2 && b[0] == '[' && b[len(b)-1] == ']' {
+		b = b[1 : len(b)-1]
+	}
+	if bytes.IndexByte(b, ':') >= 0 {
+		a, err := netip.ParseAddr(string(b))
+		return a.WithZone(""), err == nil
+	}
+	var a [4]byte
+	for i := range a {
+		n, digits := 0, 0
+		for ; digits < len(b) && digits < 3 && b[digits] >= '0' && b[digits] <= '9'; digits++ {
+			n = n*10 + int(b[digits]-'0')
+		}
+		if digits == 0 || n > 255 || digits > 1 && b[0] == '0' {
+			return netip.Addr{}, false
+		}
+		a[i] = byte(n)
+		if b = b[digits:]; i < 3 {
+			if len(b) == 0 || b[0] != '.' {
+				return netip.Addr{}, false
+			}
+			b = b[1:]
+		}
+	}
+	return netip.AddrFrom4(a), len(b) == 0
 }
 
 func (v *Value) vlan(id uint16) {

@@ -2,6 +2,7 @@ package event
 
 import (
 	"net/netip"
+	"slices"
 )
 
 // Form is the shape of a field's value.
@@ -42,6 +43,8 @@ type Value struct {
 	Word   func(bit int) string
 	Some   [8][]byte
 	NSome  int
+	Also   [6]netip.Addr // after those in List
+	NAlso  int
 	source *Event
 	next   int      // where Next stands
 	text   [64]byte // what Next returns of addresses and words
@@ -140,6 +143,17 @@ func (v *Value) some(b []byte) {
 	v.Form = DistinctTo
 }
 
+// alsoAddr adds an address behind those of a list, once.
+func (v *Value) alsoAddr(e *Event, a netip.Addr) {
+	a = a.Unmap()
+	if v.NAlso == len(v.Also) || a.IsUnspecified() || e.HasAddr(e.Legs, a) || slices.Contains(v.Also[:v.NAlso], a) {
+		return
+	}
+	v.Also[v.NAlso] = a
+	v.NAlso++
+	v.Form, v.source = Addrs, e
+}
+
 // Next returns the texts of a value that is a list, one a call, in order; each is
 // borrowed until the next call. Those that the program itself knows come as bytes
 // too.
@@ -156,6 +170,10 @@ func (v *Value) Next() ([]byte, bool) {
 		if t, ok := v.source.Next(&v.List); ok {
 			a, _ := netip.AddrFromSlice(t)
 			return a.AppendTo(v.text[:0]), true
+		}
+		if v.next < v.NAlso {
+			v.next++
+			return v.Also[v.next-1].AppendTo(v.text[:0]), true
 		}
 	case Words:
 		for ; v.next < 64; v.next++ {

@@ -184,7 +184,7 @@ func (t *Tracker) byeOfAttempt(s *callSet, ft, tt uint64, from, to []byte, at in
 	d := t.newDialog(s, state, dialogKey(ft, tt), at)
 	d.rec.CopyFrom(&a.rec)
 	d.rec.Incomplete |= event.NoResponse
-	d.rec.Set(&d.rec.To.Tag, callee)
+	d.rec.SetKey(&d.rec.To.Tag, callee)
 	d.caller, d.cseq, d.elsewhere = a.key, a.cseq, state == stray
 	if state == leavingCall {
 		t.stepAttempt(a, sawBye)

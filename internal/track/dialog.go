@@ -309,7 +309,7 @@ func (t *Tracker) newDialog2xx(s *callSet, a *attempt, v *view) {
 		d.rec.Reset()
 		t.fillUnasked(&d.rec, v)
 		if a != nil {
-			d.rec.Set(&d.rec.From.Tag, a.rec.Bytes(a.rec.From.Tag))
+			d.rec.SetKey(&d.rec.From.Tag, a.rec.Bytes(a.rec.From.Tag))
 		}
 		t.fillAnswer(&d.rec, v)
 		t.finishStart(d, v, v.ft)
@@ -333,7 +333,7 @@ func (t *Tracker) completeDialog(d *dialog, a *attempt) {
 	d.rec.Code, d.rec.SessionExpires = answer.Code, answer.SessionExpires
 	d.rec.Set(&d.rec.Status, answer.Bytes(answer.Status))
 	d.rec.Set(&d.rec.Server, answer.Bytes(answer.Server))
-	d.rec.Set(&d.rec.To.Tag, answer.Bytes(answer.To.Tag))
+	d.rec.SetKey(&d.rec.To.Tag, answer.Bytes(answer.To.Tag))
 	d.rec.Start, d.rec.Setup, d.rec.Delay = min(a.first, at), since(a.first, at), since(a.round, at)
 	if d.rec.PDD < 0 {
 		d.rec.PDD, d.rec.PDDSource = since(a.first, at), answer.Code

@@ -40,7 +40,7 @@ func (t *Tracker) fillRequest(e *event.Event, v *view) {
 	setURI(e, &e.RequestURI, m.RequestURI())
 	e.Set(&e.Method, m.MethodName())
 	via := m.Via()
-	e.Set(&e.Branch, via.Branch())
+	e.SetKey(&e.Branch, via.Branch())
 	e.Set(&e.ViaTransport, via.Transport())
 	t.fillList(e, &e.Via, sip.HeaderVia)
 	if b := m.Value(sip.HeaderMaxForwards); len(b) > 0 {
@@ -73,7 +73,7 @@ func (t *Tracker) fillRequest(e *event.Event, v *view) {
 // fillCommon copies what request and answer share.
 func (t *Tracker) fillCommon(e *event.Event, v *view) {
 	m := v.m
-	e.Set(&e.CallID, m.CallID())
+	e.SetKey(&e.CallID, m.CallID())
 	setParty(e, &e.From, m.From())
 	setParty(e, &e.To, m.To())
 	n, method := m.CSeq()
@@ -92,7 +92,7 @@ func (t *Tracker) fillUnasked(e *event.Event, v *view) {
 	_, method := v.m.CSeq()
 	e.Set(&e.Method, method)
 	via := v.m.Via()
-	e.Set(&e.Branch, via.Branch())
+	e.SetKey(&e.Branch, via.Branch())
 	e.Set(&e.ViaTransport, via.Transport())
 }
 
@@ -101,7 +101,7 @@ func (t *Tracker) fillAnswer(e *event.Event, v *view) {
 	m := v.m
 	e.Code = v.code
 	e.Set(&e.Status, m.ReasonPhrase())
-	e.Set(&e.To.Tag, m.To().Tag())
+	e.SetKey(&e.To.Tag, m.To().Tag())
 	if e.To.Tag.Len() == 0 {
 		e.Anomalies |= event.NoToTag
 	}
@@ -143,6 +143,9 @@ func (t *Tracker) fillNAT(e *event.Event, v *view) {
 		}
 	}
 	port, _ := via.RPort()
+	if own, ok := via.Port(); bytes.Equal(via.Host(), received) && (port == 0 || port == own || !ok && port == 5060) {
+		return // it is where the client itself says it is: nothing translates
+	}
 	e.NAT = netip.AddrPortFrom(host, port)
 }
 
@@ -154,7 +157,7 @@ func setURI(e *event.Event, to *event.URI, u *sip.URI) {
 func setParty(e *event.Event, to *event.Party, a *sip.Addr) {
 	e.Set(&to.Display, a.Display())
 	setURI(e, &to.URI, a.URI())
-	e.Set(&to.Tag, a.Tag())
+	e.SetKey(&to.Tag, a.Tag())
 }
 
 // fillList copies every value of a header.

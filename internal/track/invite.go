@@ -530,5 +530,5 @@ func (t *Tracker) ack(v *view) {
 		}
 	}
 	a.ackTag = v.tt
-	a.rec.Set(&a.rec.To.Tag, v.m.To().Tag())
+	a.rec.SetKey(&a.rec.To.Tag, v.m.To().Tag())
 }

@@ -439,10 +439,10 @@ func (t *Tracker) openAttempt(v *view) *attempt {
 func (a *attempt) confirmedBy(v *view) {
 	if tag := v.m.To().Tag(); v.ft == a.key {
 		a.ackTag = v.tt
-		a.rec.Set(&a.rec.To.Tag, tag)
+		a.rec.SetKey(&a.rec.To.Tag, tag)
 	} else {
 		a.ackTag = v.ft
-		a.rec.Set(&a.rec.To.Tag, v.m.From().Tag())
+		a.rec.SetKey(&a.rec.To.Tag, v.m.From().Tag())
 	}
 }
 

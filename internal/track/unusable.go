@@ -112,7 +112,7 @@ func (t *Tracker) sayUnusable(p *packet.Packet, m *sip.Message) {
 	e := t.send(event.ParseError, nil)
 	t.fillPacket(e, p, m.IsRequest())
 	e.Time, e.Outcome = p.Time, event.Failure
-	e.Set(&e.CallID, m.CallID())
+	e.SetKey(&e.CallID, m.CallID())
 	setParty(e, &e.From, m.From())
 	setParty(e, &e.To, m.To())
 	e.Set(&e.Method, m.MethodName())
