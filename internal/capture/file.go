@@ -43,6 +43,11 @@ type FilesConfig struct {
 
 	// Stdin is what "-" reads; nil is os.Stdin.
 	Stdin io.Reader `config:",ignore"`
+
+	// Idle, when set, is called by the goroutine that calls Next before Next waits,
+	// and, while a source that is no regular file gives more, at least every 200 ms:
+	// who holds something back for a while lets it go then.
+	Idle func() `config:",ignore"`
 }
 
 // DefaultFilesConfig reads once, at full speed.
@@ -50,6 +55,9 @@ func DefaultFilesConfig() FilesConfig { return FilesConfig{Loop: 1, Scale: 1} }
 
 // Validate names the first key that is wrong, and what is allowed.
 func (c FilesConfig) Validate() error {
+	if err := c.ValidatePace(); err != nil {
+		return err
+	}
 	stdin := 0
 	for _, p := range c.Paths {
 		if p == "" {
@@ -64,12 +72,19 @@ func (c FilesConfig) Validate() error {
 		return errors.New("pcap: no file is given")
 	case stdin > 1:
 		return errors.New("pcap: - (standard input) can be read only once")
-	case c.Loop < -1:
-		return fmt.Errorf("pcap_loop: %d is not allowed; allowed: how often, or -1 for ever", c.Loop)
 	case stdin > 0 && c.Loop != 0 && c.Loop != 1:
 		return fmt.Errorf("pcap_loop: %d is not allowed with - (standard input), which can be read only once", c.Loop)
+	}
+	return nil
+}
+
+// ValidatePace looks at what does not depend on the paths: how often and how fast.
+func (c FilesConfig) ValidatePace() error {
+	switch {
+	case c.Loop < -1:
+		return fmt.Errorf("pcap_loop: %d is not allowed; allowed: how often, 0 (once), -1 for ever", c.Loop)
 	case !(c.Scale >= 0 && c.Scale <= 1e6): // also no NaN
-		return fmt.Errorf("replay_scale: %v is not allowed; allowed: above 0 to 1e6", c.Scale)
+		return fmt.Errorf("replay_scale: %v is not allowed; allowed: above 0 to 1e6, 0 (as 1)", c.Scale)
 	case c.MinDelay < 0:
 		return fmt.Errorf("replay_min_delay: %v is not allowed; allowed: 0 and above", c.MinDelay)
 	case c.MaxDelay < 0:
@@ -108,7 +123,8 @@ type Files struct {
 	frames, bytes atomic.Uint64
 
 	mu     sync.Mutex
-	file   *os.File // being read; nil for standard input
+	file   *os.File // being read, if it is a regular one
+	pump   *pump    // being read otherwise
 	closed bool
 	quit   chan struct{}
 }
@@ -175,7 +191,7 @@ func openError(path string, err error) error {
 	return fmt.Errorf("open capture %q: %w", path, err)
 }
 
-// Next implements Source. It does not end while it waits for standard input.
+// Next implements Source.
 func (s *Files) Next(f *packet.Frame) error {
 	for {
 		if s.now == nil {
@@ -228,11 +244,16 @@ func (s *Files) open() error {
 		if s.shut() {
 			return io.EOF
 		}
+		if p := (*fs.PathError)(nil); errors.As(err, &p) && p.Op == "open" { // by a pump
+			return openError(s.name, err)
+		}
 		return fmt.Errorf("read capture %q: %w", s.name, err)
 	}
 	return nil
 }
 
+// input opens the next file: a regular one itself, anything else behind a pump,
+// since opening and reading it may wait.
 func (s *Files) input() (io.Reader, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -240,10 +261,19 @@ func (s *Files) input() (io.Reader, error) {
 		return nil, io.EOF
 	}
 	if s.name == stdinPath {
-		if s.cfg.Stdin != nil {
-			return s.cfg.Stdin, nil
+		in := s.cfg.Stdin
+		if in == nil {
+			in = os.Stdin
 		}
-		return os.Stdin, nil
+		if f, ok := in.(*os.File); ok && regular(f.Stat()) {
+			return f, nil
+		}
+		s.pump = newPump(s.cfg.Idle, s.name, in)
+		return s.pump, nil
+	}
+	if !regular(os.Stat(s.name)) {
+		s.pump = newPump(s.cfg.Idle, s.name, nil)
+		return s.pump, nil
 	}
 	file, err := os.Open(s.name)
 	if err != nil {
@@ -253,15 +283,29 @@ func (s *Files) input() (io.Reader, error) {
 	return file, nil
 }
 
+// regular is also true of what is not there, to be said at once.
+func regular(info fs.FileInfo, err error) bool { return err != nil || info.Mode().IsRegular() }
+
 // shut closes the file being read and reports whether the source was closed.
 func (s *Files) shut() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.file != nil {
-		s.file.Close() // it was only read
-		s.file = nil
-	}
+	s.release() // it was only read
 	return s.closed
+}
+
+// release closes what is being read. s.mu is held.
+func (s *Files) release() error {
+	if s.pump != nil {
+		s.pump.stop()
+		s.pump = nil
+	}
+	if s.file == nil {
+		return nil
+	}
+	err := s.file.Close()
+	s.file = nil
+	return err
 }
 
 // recognise tells the format by its first bytes, whatever the file is called.
@@ -351,6 +395,9 @@ func (s *Files) wait(at int64) bool {
 			return true
 		}
 	}
+	if s.cfg.Idle != nil {
+		s.cfg.Idle()
+	}
 	if s.timer == nil {
 		s.timer = time.NewTimer(left)
 	} else {
@@ -387,8 +434,7 @@ func (s *Files) Stats() Stats {
 	return Stats{Frames: s.frames.Load(), Bytes: s.bytes.Load()}
 }
 
-// Close implements Source. A Next that waits for standard input ends with the next
-// bytes that come.
+// Close implements Source.
 func (s *Files) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -397,10 +443,5 @@ func (s *Files) Close() error {
 	}
 	s.closed = true
 	close(s.quit)
-	if s.file == nil {
-		return nil
-	}
-	err := s.file.Close()
-	s.file = nil
-	return err
+	return s.release()
 }

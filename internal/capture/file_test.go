@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -328,8 +329,8 @@ func TestOpenErrors(t *testing.T) {
 		{"bad pattern", FilesConfig{Paths: []string{dir + "/[.pcap"}}, fmt.Sprintf("open capture %q: syntax error in pattern", dir+"/[.pcap")},
 		{"standard input twice", FilesConfig{Paths: []string{"-", "-"}}, "pcap: - (standard input) can be read only once"},
 		{"standard input in a loop", FilesConfig{Paths: []string{"-"}, Loop: 2}, "pcap_loop: 2 is not allowed with - (standard input), which can be read only once"},
-		{"loop", FilesConfig{Paths: []string{"x"}, Loop: -2}, "pcap_loop: -2 is not allowed; allowed: how often, or -1 for ever"},
-		{"scale", FilesConfig{Paths: []string{"x"}, Scale: -1}, "replay_scale: -1 is not allowed; allowed: above 0 to 1e6"},
+		{"loop", FilesConfig{Paths: []string{"x"}, Loop: -2}, "pcap_loop: -2 is not allowed; allowed: how often, 0 (once), -1 for ever"},
+		{"scale", FilesConfig{Paths: []string{"x"}, Scale: -1}, "replay_scale: -1 is not allowed; allowed: above 0 to 1e6, 0 (as 1)"},
 		{"min", FilesConfig{Paths: []string{"x"}, MinDelay: -1}, "replay_min_delay: -1ns is not allowed; allowed: 0 and above"},
 		{"max", FilesConfig{Paths: []string{"x"}, MaxDelay: -1}, "replay_max_delay: -1ns is not allowed; allowed: 0 (no limit) and above"},
 		{"min above max", FilesConfig{Paths: []string{"x"}, MinDelay: 2, MaxDelay: 1}, "replay_min_delay: 2ns is more than replay_max_delay, 1ns"},
@@ -606,4 +607,90 @@ func TestNextAllocs(t *testing.T) {
 			t.Errorf("%s: %v allocations a frame", name, n)
 		}
 	}
+}
+
+// A source that is no regular file says when there is nothing to read, and a Close
+// ends who waits for it: for bytes, and for somebody who writes.
+func TestPipes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	defer r.Close()
+	text := pcapOf(t, packet.LinkEthernet, frames(3))
+	for _, c := range []struct {
+		name  string
+		cfg   FilesConfig
+		write func()
+		want  int
+	}{
+		{"a named pipe without a writer", FilesConfig{Paths: []string{path}}, func() {}, 0},
+		{"standard input", FilesConfig{Paths: []string{"-"}, Stdin: r}, func() { w.Write(text[:len(text)-5]) }, 2},
+		{"a named pipe", FilesConfig{Paths: []string{path}}, func() {
+			w, err := os.OpenFile(path, os.O_WRONLY, 0)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			w.Write(text)
+			t.Cleanup(func() { w.Close() })
+		}, 3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			idle := make(chan struct{}, 100)
+			c.cfg.Idle = func() { idle <- struct{}{} }
+			s := open(t, c.cfg)
+			go c.write()
+			got := make(chan int)
+			end := make(chan error)
+			go func() {
+				var f packet.Frame
+				for n := 1; ; n++ {
+					err := s.Next(&f)
+					if err != nil {
+						end <- err
+						return
+					}
+					got <- n
+				}
+			}()
+			for n := 0; n < c.want; {
+				select {
+				case n = <-got:
+				case <-time.After(10 * time.Second):
+					t.Fatalf("%d frames, want %d", n, c.want)
+				}
+			}
+			select {
+			case <-idle:
+			case <-time.After(10 * time.Second):
+				t.Fatal("nobody is told that there is nothing to read")
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			select {
+			case err := <-end:
+				if err != io.EOF {
+					t.Errorf("%v, want the end", err)
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatal("Next does not end")
+			}
+		})
+	}
+}
+
+// A file of the kind that waits can be gone or forbidden by the time it is opened.
+func TestPumpTellsWhyItDidNotOpen(t *testing.T) {
+	p := newPump(nil, filepath.Join(t.TempDir(), "gone"), nil)
+	if _, err := p.Read(make([]byte, 1)); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+	p.stop()
 }
