@@ -362,6 +362,7 @@ func TestReadErrors(t *testing.T) {
 	enhanced := 28 + len(all[0].Data) + 4
 	enhanced += -len(all[0].Data) & 3
 	firstBlock := len(ng) - 5*enhanced
+	custom := orders["little-endian"].block(0x0bad, make([]byte, 400))
 	mixed := frames(2)
 	mixed[0].Link, mixed[1].Link = 127, 105
 	for _, c := range []struct {
@@ -388,13 +389,19 @@ func TestReadErrors(t *testing.T) {
 		{"truncated in a record header", good[:24+3*record+3], 3, "ends in the middle of packet 4 (file truncated?); 3 packets read"},
 		{"truncated and zipped", zip(good)[:len(zip(good))/2], -1, "(file truncated?)"},
 		{"wild length", change(good, 24+2*record+8, 1, 0, 8, 0), 2, "packet 3 says it is 524289 bytes long, at most 524288 are possible (file damaged?); 2 packets read"},
-		{"damaged gzip", change(zip(good), len(zip(good))-6, 0, 0, 0), 5, "gzip: invalid checksum"},
+		{"damaged gzip", change(zip(good), len(zip(good))-6, 0, 0, 0), 5, "gzip: invalid checksum after packet 5 (file damaged?); 5 packets read"},
+		{"rubbish behind gzip", append(zip(good), "rubbish behind it"...), 5, "something that is no gzip follows the compressed capture; 5 packets read"},
+		{"damaged deflate", change(zip(good), 30, 0xff, 0xff, 0xff, 0xff), -1, "packets read"},
 
 		{"pcapng half a header", ng[:27], 0, "ends in the middle of the file header"},
 		{"pcapng byte order", change(ng, 8, 1, 2, 3, 4), 0, "section header after packet 0 has no byte order (file damaged?); 0 packets read"},
 		{"pcapng version", change(ng, 12, 2), 0, "pcapng version 2.0 is not supported; supported: 1.0"},
 		{"pcapng truncated", ng[:len(ng)-enhanced-30], 3, "ends in the middle of packet 4 (file truncated?); 3 packets read"},
-		{"pcapng truncated behind a packet", ng[:len(ng)-1], 5, "ends in the middle of packet 6 (file truncated?); 5 packets read"},
+		{"pcapng truncated behind a packet", ng[:len(ng)-1], 5, "ends in the middle of the block of packet 5 (file truncated?); 5 packets read"},
+		{"pcapng truncated in a custom block", slices.Concat(ng, custom[:300]), 5, "ends in the middle of a block of type 0xbad (file truncated?); 5 packets read"},
+		{"pcapng truncated in a block's first bytes", slices.Concat(ng, custom[:5]), 5, "ends in the middle of a block (file truncated?); 5 packets read"},
+		{"pcapng truncated in a description", ng[:firstBlock-2], 0, "ends in the middle of an interface description (file truncated?); 0 packets read"},
+		{"pcapng with zeros behind it", slices.Concat(ng, make([]byte, 8)), 5, "block after packet 5 says it is 0 bytes long (file damaged?); 5 packets read"},
 		{"pcapng block of 8 bytes", change(ng, firstBlock+4, 8, 0), 0, "block after packet 0 says it is 8 bytes long (file damaged?); 0 packets read"},
 		{"pcapng block of 13 bytes", change(ng, firstBlock+4, 13, 0), 0, "block after packet 0 says it is 13 bytes long (file damaged?); 0 packets read"},
 		{"pcapng lengths differ", change(ng, firstBlock+2*enhanced-4, 0), 2, "block after packet 2 is 112 bytes long at its start and 0 at its end (file damaged?); 2 packets read"},

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bufio"
+	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -128,7 +129,7 @@ func (p *pcap) next(f *packet.Frame) error {
 	return nil
 }
 
-func (p *pcap) damage(err error) error { return ends(err, truncated(p.count)) }
+func (p *pcap) damage(err error) error { return broken(err, p.count, truncated(p.count)) }
 
 // wireLength is never below what was captured; some writers leave it 0.
 func wireLength(wire, captured uint32) int { return int(max(wire, captured)) }
@@ -139,6 +140,19 @@ func ends(err, how error) error {
 		return how
 	}
 	return err
+}
+
+// broken is ends, and says of every other error how many packets came before it.
+// Behind the last member of a gzip file, what is no member is bad only by its first
+// bytes; everything that was compressed has been read then.
+func broken(err error, count uint64, how error) error {
+	switch {
+	case err == io.EOF || err == io.ErrUnexpectedEOF:
+		return how
+	case errors.Is(err, gzip.ErrHeader):
+		return fmt.Errorf("something that is no gzip follows the compressed capture; %d packets read", count)
+	}
+	return fmt.Errorf("%w after packet %d (file damaged?); %d packets read", err, count, count)
 }
 
 func truncated(count uint64) error {

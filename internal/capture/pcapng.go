@@ -25,10 +25,11 @@ type pcapng struct {
 	big    bool
 	ifaces []iface
 	count  uint64
-	skip   int   // bytes of the last block up to its closing length, to be passed
-	length int   // of the last block
-	last   int64 // time of the last packet, for those without
-	known  bool  // whether a packet of a known link type was seen
+	kind   uint32 // of the last block
+	skip   int    // bytes of the last block up to its closing length, to be passed
+	length int    // of the last block
+	last   int64  // time of the last packet, for those without
+	known  bool   // whether a packet of a known link type was seen
 	alien  packet.Link
 	aliens bool // whether one of another link type was seen; alien is the first
 }
@@ -84,7 +85,10 @@ func (n *pcapng) next(f *packet.Frame) error {
 			if len(h) == 0 && err == io.EOF {
 				return n.end()
 			}
-			return n.damage(err)
+			if len(h) >= 8 && uint32At(h, 4, n.big) == 0 && err == io.EOF { // padding, not a cut
+				return n.wrong("block", errors.New("says it is 0 bytes long"))
+			}
+			return n.damage(err, "a block")
 		}
 		kind := uint32At(h, 0, n.big)
 		if kind == blockSection { // the same in both byte orders
@@ -101,7 +105,7 @@ func (n *pcapng) next(f *packet.Frame) error {
 		if length < 12 || length%4 != 0 || length > math.MaxInt32 {
 			return n.wrong("block", fmt.Errorf("says it is %d bytes long", length))
 		}
-		n.length, n.skip = int(length), int(length)-4
+		n.kind, n.length, n.skip = kind, int(length), int(length)-4
 		switch kind {
 		case blockSection:
 			err = n.section()
@@ -124,11 +128,11 @@ func (n *pcapng) pass() error {
 		return nil
 	}
 	if _, err := n.in.Discard(n.skip); err != nil {
-		return n.damage(err)
+		return n.damage(err, n.block())
 	}
 	b, err := n.in.Peek(4)
 	if err != nil {
-		return n.damage(err)
+		return n.damage(err, n.block())
 	}
 	if got := uint32At(b, 0, n.big); int(got) != n.length {
 		return n.wrong("block", fmt.Errorf("is %d bytes long at its start and %d at its end", n.length, got))
@@ -213,7 +217,7 @@ func (n *pcapng) body(least int) ([]byte, error) {
 	}
 	b, err := n.in.Peek(n.length)
 	if err != nil {
-		return nil, n.damage(err)
+		return nil, n.damage(err, n.block())
 	}
 	return b[8 : n.length-4], nil
 }
@@ -229,7 +233,7 @@ func (n *pcapng) packet(kind uint32, f *packet.Frame) error {
 	}
 	h, err := n.in.Peek(fixed)
 	if err != nil {
-		return n.damage(err)
+		return broken(err, n.count, truncated(n.count))
 	}
 	var id, length, wire uint32
 	var ticks uint64
@@ -260,7 +264,7 @@ func (n *pcapng) packet(kind uint32, f *packet.Frame) error {
 	}
 	b, err := n.in.Peek(fixed + int(length))
 	if err != nil {
-		return n.damage(err)
+		return broken(err, n.count, truncated(n.count))
 	}
 	if kind != blockSimple { // which has no time: it takes the last packet's
 		n.last = i.time(ticks)
@@ -306,7 +310,24 @@ func (n *pcapng) end() error {
 	return io.EOF
 }
 
-func (n *pcapng) damage(err error) error { return ends(err, truncated(n.count)) }
+// damage is the error for what ends in a block that holds no packet, or whose
+// packet has been read.
+func (n *pcapng) damage(err error, block string) error {
+	return broken(err, n.count, fmt.Errorf("ends in the middle of %s (file truncated?); %d packets read", block, n.count))
+}
+
+// block names the last block.
+func (n *pcapng) block() string {
+	switch n.kind {
+	case blockSection:
+		return "a section header"
+	case blockInterface:
+		return "an interface description"
+	case blockEnhanced, blockPacket, blockSimple:
+		return fmt.Sprintf("the block of packet %d", n.count)
+	}
+	return fmt.Sprintf("a block of type %#x", n.kind)
+}
 
 func (n *pcapng) wrong(what string, why error) error {
 	return fmt.Errorf("%s after packet %d %w (file damaged?); %d packets read", what, n.count, why, n.count)
