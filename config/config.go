@@ -131,13 +131,18 @@ func New(section *conf.C) (*Config, error) {
 		}
 		c.HeldSet = known["event_types_blst"]
 	}
+	var err error
+	if c.Keys.Pcap, err = list("pcap", c.Keys.Pcap, true); err != nil {
+		return nil, err
+	}
 	if err := c.compose(); err != nil {
 		return nil, err
 	}
 	return c, c.Validate()
 }
 
-// ReadFiles makes it a run over these files, whatever it was.
+// ReadFiles makes it a run over these files, whatever it was. They may have any
+// name, also one that is a word in a list.
 func (c *Config) ReadFiles(paths []string) error {
 	c.Keys.Pcap, c.Keys.Iface = paths, AnyIface
 	if err := c.compose(); err != nil {
@@ -157,9 +162,6 @@ func (c *Config) compose() error {
 		return err
 	}
 	if c.Filter.Ports, err = ports(k.Ports); err != nil {
-		return err
-	}
-	if k.Pcap, err = list("pcap", k.Pcap, true); err != nil {
 		return err
 	}
 	c.Files = capture.FilesConfig{

@@ -82,9 +82,9 @@ var Groups = []Group{
 	}},
 	{"Capture files", "Files are read at full speed and in packet time, so that a capture gives the same events whenever and however fast it is read.", []Key{
 		{Name: "pcap", Kind: List, Allowed: "file names, patterns such as \"*.pcap\", - for standard input, none", Meaning: "Capture files to read in place of an interface: pcap or pcapng, gzip or not. With it, iface has to be any."},
-		{Name: "pcap_loop", Kind: Whole, Allowed: "how often, -1 for ever", Meaning: "How often to read all of them."},
+		{Name: "pcap_loop", Kind: Whole, Allowed: "how often, 0 (once), -1 for ever", Meaning: "How often to read all of them."},
 		{Name: "replay", Kind: Flag, Meaning: "Read them at recorded speed."},
-		{Name: "replay_scale", Kind: Number, Allowed: "above 0 to 1e6", Meaning: "Times the recorded delays: 0.5 is twice as fast."},
+		{Name: "replay_scale", Kind: Number, Allowed: "above 0 to 1e6, 0 (as 1)", Meaning: "Times the recorded delays: 0.5 is twice as fast."},
 		{Name: "replay_min_delay", Kind: Duration, Allowed: "0 and above", Meaning: "The least delay between two frames when replay is true."},
 		{Name: "replay_max_delay", Kind: Duration, Allowed: "0 (no limit) and above", Meaning: "The greatest delay between two frames when replay is true."},
 		{Name: "replay_flush", Allowed: "pending, all, none", Meaning: "What the end of the last file decides. pending: what waits only for a timer, marked end-of-capture. all: calls still up and bindings still alive too. none: nothing."},
@@ -117,7 +117,7 @@ var Groups = []Group{
 		{Name: "numbers.emergency", Kind: List, Allowed: "telephone numbers (a zero in front needs quotes), none", Meaning: "Calls to these are tagged emergency and never held back."},
 		{Name: "event_types_blst", Kind: List, Allowed: "event types, none", Meaning: "Types that are held back: counted, and not sent."},
 		{Name: "event_buffer_size", Kind: Whole, Allowed: "16 to 16777216", Meaning: "Events that may wait between tracking and libbeat. When it is full, a live capture drops the newest and counts it, and the reader of a file, for which never more than 4096 wait, pauses. 4 KiB of memory an event are the limit too."},
-		{Name: "shutdown_timeout", Kind: Duration, Allowed: "0 and above", Meaning: "How long a stop by a signal waits for the output to take what is left. A second signal ends at once."},
+		{Name: "shutdown_timeout", Kind: Duration, Allowed: "0 to 24h", Meaning: "How long a stop by a signal waits for the output to take what is left. A second signal ends at once."},
 	}},
 }
 
@@ -131,6 +131,9 @@ var Table = func() (all []Key) {
 
 // maxDedup bounds dedup_window: the table it looks into is small.
 const maxDedup = time.Minute
+
+// maxShutdown bounds shutdown_timeout: nobody waits longer for a stop.
+const maxShutdown = 24 * time.Hour
 
 // DefaultText is the default of a key as the documents write it.
 func (k Key) DefaultText() string {

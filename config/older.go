@@ -6,9 +6,12 @@ import "strings"
 // in a warning and ignored; docs/upgrade.md lists the same.
 type OlderKey struct {
 	Key     string
-	Instead string // what to write now; "" is "no longer needed"
+	Instead string // what to write now; "" is "no longer needed", later "not in this version yet"
 	Why     string
 }
+
+// later is the Instead of what the older program did and this one does not yet.
+const later = "later"
 
 // Older is the table of those keys. A key ending in * stands for all that begin
 // so.
@@ -16,12 +19,33 @@ var Older = []OlderKey{
 	{"end_wait", "", "a file run ends by itself when every event is delivered"},
 	{"end_force_timeout", "shutdown_timeout", "how long a stop waits for the output"},
 	{"max_blocked_timeout", "", "an idle interface no longer holds the timers"},
+	{"calls_timeouts.inv_established", "calls_timeouts.established", "renamed"},
+	{"calls_timeouts.inv_*", "", "the timers are those of RFC 3261, see calls_timeouts"},
+	{"http_addr", later, "there is no HTTP server"},
+	{"http_port", later, "there is no HTTP server"},
+	{"evr_limits", later, "rates of events are not limited"},
+	{"evr_intervals", later, "rates of events are not limited"},
+	{"evr_max_entries", later, "rates of events are not limited"},
+	{"evr_conseq_report_min", later, "rates of events are not limited"},
+	{"evr_conseq_report_max", later, "rates of events are not limited"},
+	{"stats_interval", later, "there are no statistics records; the log has a line a minute"},
+	{"stats_groups", later, "there are no statistics records; the log has a line a minute"},
+	{"vxlan_ports", later, "tunnels are not looked into"},
+	{"websocket_ports", later, "WebSocket is not looked into"},
+	{"geo_ip_*", later, "addresses are not looked up"},
+	{"encrypt_*", later, "nothing is encrypted; true is refused, because events would leave in clear"},
+	{"encryption_*", later, "nothing is encrypted"},
 	{"evr_gc_*", "", "old rates are forgotten without a collector"},
 	{"tcp_gc_int", "", "old connections are forgotten without a collector"},
 	{"tcp_reorder_timeout", "", "reassembly has a bound of its own"},
 	{"tcp_connection_timeout", "", "reassembly has a bound of its own"},
+	{"tcp_msg_buf", "", "buffers take the size they need"},
+	{"tcp_msg_buf_max", "tcp.max_message", "the longest message"},
+	{"cfg_ignore_unknown", "", "older keys are known, and others are mistakes"},
+	{"debug_calltr", "", "the log is configured beside the section"},
+	{"log_opt", "", "the log is configured beside the section"},
 	{"log_level", "logging.level", "the log is configured beside the section"},
-	{"parse_log", "", "parse-error events say what could not be read"},
+	{"parse_log*", "", "parse-error events say what could not be read"},
 	{"verbose", "logging.level", "the log is configured beside the section"},
 	{"reg_delta", "reg_exp_delta", "renamed"},
 }
@@ -37,10 +61,17 @@ func IsOlder(key string) (OlderKey, bool) {
 	return OlderKey{}, false
 }
 
+// hides tells whether key asks for privacy. Such a key can not be ignored as others
+// are: what was hidden would leave in clear.
+func (o OlderKey) hides() bool { return o.Key == "encrypt_*" }
+
 // Advice is the sentence of the warning and of the document.
 func (o OlderKey) Advice() string {
-	if o.Instead == "" {
+	switch o.Instead {
+	case "":
 		return "no longer needed: " + o.Why
+	case later:
+		return "not in this version yet: " + o.Why
 	}
 	return "write " + o.Instead + " instead: " + o.Why
 }

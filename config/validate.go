@@ -3,11 +3,14 @@ package config
 import (
 	"errors"
 	"fmt"
+	"math"
+	"os"
 	"strconv"
 	"strings"
 
 	conf "github.com/elastic/elastic-agent-libs/config"
 	"github.com/elastic/go-ucfg"
+	"github.com/elastic/go-ucfg/parse"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
@@ -33,30 +36,63 @@ func (c *Config) judge(section *conf.C) (map[string]bool, error) {
 		if !ok {
 			older, ok := IsOlder(key)
 			if !ok {
-				return nil, unknown(key)
+				return nil, unknown(section, key)
 			}
-			first, _, _ := strings.Cut(key, ".")
-			if !set[first] {
-				c.Warnings = append(c.Warnings, fmt.Sprintf("%s.%s is ignored; %s", Section, first, older.Advice()))
+			if older.hides() && !isOff(section, key) {
+				return nil, fmt.Errorf("%s.%s: %s is not allowed: this version encrypts nothing, and events would leave in clear; "+
+					"allowed: false, for who wants them so", Section, key, given(section, key))
 			}
-			set[first] = true
+			key = withoutIndex(key)
+			if !set[key] {
+				c.Warnings = append(c.Warnings, fmt.Sprintf("%s.%s is ignored; %s", Section, key, older.Advice()))
+			}
+			set[key] = true
 			continue
 		}
 		set[row.Name] = true
-		if row.Kind != Whole {
-			continue
-		}
-		// go-ucfg would cut 1.5 to 1.
-		if text, err := section.String(key, -1); err == nil {
-			if _, err := strconv.ParseInt(text, 0, 64); err != nil {
-				return nil, refuse(key, quote(text), row.allowed())
-			}
+		if text, err := section.String(key, -1); err == nil && !row.fits(text) {
+			return nil, refuse(key, quote(text), row.allowed())
 		}
 	}
 	if section.HasField("event_types_blst") {
 		set["event_types_blst"] = true // also when it is empty
 	}
 	return set, nil
+}
+
+// isOff tells whether an older key that asks for something does not.
+func isOff(section *conf.C, key string) bool {
+	text, err := section.String(key, -1)
+	on, no := strconv.ParseBool(text)
+	return err == nil && (text == "" || no == nil && !on)
+}
+
+// fits looks at what go-ucfg would change without a word: it cuts 1.5 to 1, and a
+// duration that is a number alone may be too long to count in nanoseconds.
+func (k Key) fits(text string) bool {
+	switch k.Kind {
+	case Whole:
+		_, err := strconv.ParseInt(text, 0, 64)
+		return err == nil
+	case Duration:
+		n, err := strconv.ParseFloat(text, 64)
+		return err != nil || math.Abs(n) < math.MaxInt64/1e9
+	case Text, Flag, Number, Bytes, List:
+	}
+	return true
+}
+
+// given shows the value of a key that is none of ours, unless it may be a secret.
+func given(section *conf.C, key string) string {
+	for _, word := range []string{"pass", "key", "secret", "token", "salt"} {
+		if strings.Contains(strings.ToLower(key), word) {
+			return "what is given"
+		}
+	}
+	if text, err := section.String(key, -1); err == nil {
+		return quote(text)
+	}
+	return "what is given"
 }
 
 // find looks a flattened key up: that of a list ends in an index.
@@ -78,24 +114,27 @@ func find(key string) (Key, bool) {
 }
 
 // unknown says what may have been meant.
-func unknown(key string) error {
+func unknown(section *conf.C, key string) error {
+	value := given(section, key)
 	if name := withoutIndex(key); name != key {
-		if _, ok := find(name); !ok {
+		if row, ok := find(name); !ok {
 			key = name
+		} else if row.Kind != List {
+			return fmt.Errorf("%s.%s takes one value, not a list; allowed: %s", Section, name, row.allowed())
 		}
 	}
 	if below := under(key); below != "" {
 		return fmt.Errorf("%s.%s takes keys of its own: %s", Section, key, below)
 	}
 	if near := Near(key); near != "" {
-		return fmt.Errorf("%s.%s is no key of this version; did you mean %s.%s?", Section, key, Section, near)
+		return fmt.Errorf("%s.%s (%s) is no key of this version; did you mean %s.%s?", Section, key, value, Section, near)
 	}
 	for _, row := range Table {
 		if strings.HasPrefix(key, row.Name+".") {
 			return fmt.Errorf("%s.%s is no key: %s.%s takes %s", Section, key, Section, row.Name, row.allowed())
 		}
 	}
-	return fmt.Errorf("%s.%s is no key of this version; docs/config.md lists all", Section, key)
+	return fmt.Errorf("%s.%s (%s) is no key of this version; docs/config.md lists all", Section, key, value)
 }
 
 // withoutIndex cuts the places in lists off the end of a flattened key.
@@ -128,6 +167,11 @@ func IsKey(key string) bool {
 	}
 	_, ok := IsOlder(key)
 	return ok
+}
+
+// IsNearSection tells whether name is the name of our section misspelt.
+func IsNearSection(name string) bool {
+	return name != Section && distance(strings.ToLower(name), Section) <= 2
 }
 
 // Near is the key that looks most like the given one, "" if none does.
@@ -189,11 +233,30 @@ func explain(section *conf.C, err error) error {
 	if !ok {
 		return fmt.Errorf("%s: %w", Section, err)
 	}
+	if name := unset(section, key, u); name != "" {
+		return fmt.Errorf("%s.%s: ${%s} is not set, neither in the environment nor in the keystore", Section, key, name)
+	}
 	text, wrong := section.String(key, -1)
 	if wrong != nil {
 		return refuse(key, "more than one value", row.allowed())
 	}
 	return refuse(key, quote(text), row.allowed())
+}
+
+// unset names the variable for which a value could not be read, "" when that is
+// not why. go-ucfg does not say it, so it is asked once more and listened to.
+func unset(section *conf.C, key string, err ucfg.Error) (missing string) {
+	if err.Reason() != ucfg.ErrMissing {
+		return ""
+	}
+	listen := func(name string) (string, parse.Config, error) {
+		if _, ok := os.LookupEnv(name); !ok && missing == "" {
+			missing = name
+		}
+		return "", parse.DefaultConfig, nil
+	}
+	_, _ = (*ucfg.Config)(section).String(key, -1, ucfg.PathSep("."), ucfg.VarExp, ucfg.Resolve(listen))
+	return missing
 }
 
 // quote shows what the user wrote, on one line.
@@ -211,7 +274,8 @@ func list(key string, items []string, empty bool) ([]string, error) {
 		}
 	}
 	if len(items) == 0 && !empty {
-		return nil, fmt.Errorf("%s.%s: an empty list is not allowed", Section, key)
+		row, _ := find(key)
+		return nil, refuse(key, "an empty list", row.allowed())
 	}
 	return items, nil
 }
@@ -313,7 +377,7 @@ func (c *Config) Validate() error {
 		zeroIsUnset bool
 	}{
 		{"event_buffer_size", int64(c.EventBufferSize), 16, 1 << 24, false},
-		{"shutdown_timeout", int64(c.ShutdownTimeout), 0, 1 << 62, false},
+		{"shutdown_timeout", int64(c.ShutdownTimeout), 0, int64(maxShutdown), false},
 		{"dedup_window", int64(c.DedupWindow), 0, int64(maxDedup), false},
 		{"calls_max_entries", int64(c.CallsMaxEntries), 64, 1 << 40, true},
 		{"regs_max_entries", int64(c.RegsMaxEntries), 64, 1 << 40, true},
@@ -325,14 +389,12 @@ func (c *Config) Validate() error {
 			return refuse(n.key, c.text(n.key), row.allowed())
 		}
 	}
-	if err := c.Engine.Packet.Validate(); err != nil {
-		return fmt.Errorf("%s.%s", Section, strings.Replace(err.Error(), "fragment_", "fragments.", 1))
-	}
-	if err := c.Engine.Stream.Validate(); err != nil {
-		return fmt.Errorf("%s.%w", Section, err)
-	}
-	if err := c.Engine.Track.Validate(); err != nil {
-		return fmt.Errorf("%s.%w", Section, err)
+	for _, validate := range []func() error{
+		c.Engine.Packet.Validate, c.Engine.Stream.Validate, c.Engine.Track.Validate, c.Files.ValidatePace,
+	} {
+		if err := validate(); err != nil {
+			return c.ours(err)
+		}
 	}
 	if c.Live() {
 		return nil
@@ -346,4 +408,13 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("%s.%w", Section, err)
 	}
 	return nil
+}
+
+// ours writes a package's error about a range as the document has it: 4KiB, 1h.
+func (c *Config) ours(err error) error {
+	key, text, _ := strings.Cut(strings.Replace(err.Error(), "fragment_", "fragments.", 1), ": ")
+	if row, ok := find(key); ok && row.Kind != List && strings.Contains(text, "; allowed: ") {
+		return refuse(key, c.text(key), row.Allowed)
+	}
+	return fmt.Errorf("%s.%w", Section, err)
 }

@@ -95,6 +95,8 @@ not allowed stops the start with a line that says so; ` + "`sipcmbeat test confi
 - A list may be one value alone, and ` + "`none`" + ` alone is the empty list. A list in the file
   replaces the default. A list behind -E is laid over the one in the file, place by
   place; one value alone replaces it.
+- Behind -E a comma parts the values of a list: a file whose name has one is written
+  ` + "`-E 'pcap=[\"a,b.pcap\"]'`" + ` or in the file.
 `)
 	for _, g := range config.Groups {
 		fmt.Fprintf(&b, "\n## %s\n\n", g.Title)
