@@ -14,10 +14,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/mattn/go-isatty"
 
 	"github.com/elastic/beats/v7/libbeat/beat"
 	conf "github.com/elastic/elastic-agent-libs/config"
@@ -31,10 +34,18 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 )
 
+// Voice says a line to the user where the log goes to a file. Any goroutine may call
+// it.
+type Voice interface {
+	Warned(line string) // of a key that is ignored
+	Stuck(line string)  // of a run that waits
+}
+
 // Beater is the program as libbeat sees it.
 type Beater struct {
 	cfg   *config.Config
 	log   *logp.Logger
+	told  Voice
 	maps  bool           // events are made as maps
 	files capture.Source // nil for a live capture
 	once  sync.Once
@@ -43,14 +54,15 @@ type Beater struct {
 
 // newBeater checks the whole section and that the files are there. It starts
 // nothing.
-func newBeater(b *beat.Beat, section *conf.C, maps bool) (beat.Beater, error) {
+func newBeater(b *beat.Beat, section *conf.C, maps bool, told Voice) (beat.Beater, error) {
 	cfg, err := config.New(section)
 	if err != nil {
 		return nil, err
 	}
-	bt := &Beater{cfg: cfg, log: b.Info.Logger.Named(config.Section), maps: maps, quit: make(chan struct{})}
+	bt := &Beater{cfg: cfg, log: b.Info.Logger.Named(config.Section), maps: maps, told: told, quit: make(chan struct{})}
 	for _, w := range cfg.Warnings {
 		bt.log.Warn(w)
+		told.Warned(w)
 	}
 	if cfg.Live() {
 		if err := liveConfig(cfg).Validate(); err != nil {
@@ -60,6 +72,9 @@ func newBeater(b *beat.Beat, section *conf.C, maps bool) (beat.Beater, error) {
 	}
 	if b.InSetupCmd {
 		return bt, nil
+	}
+	if slices.Contains(cfg.Pcap, "-") && isatty.IsTerminal(os.Stdin.Fd()) {
+		return nil, fmt.Errorf("%s.pcap: - reads a capture from standard input, which is a terminal here", config.Section)
 	}
 	bt.files, err = openFiles(cfg)
 	return bt, err
@@ -90,6 +105,7 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		src:     &source{Source: src, live: bt.cfg.Live()},
 		signals: signals,
 		quit:    bt.quit,
+		told:    bt.told,
 		metrics: newMetrics(b),
 	}
 	if err := r.start(b.Publisher, bt.maps); err != nil {
@@ -109,6 +125,9 @@ func (bt *Beater) open() (capture.Source, error) {
 		return bt.files, nil
 	}
 	src, err := live.Open(liveConfig(bt.cfg))
+	if errors.Is(err, live.ErrBPF) {
+		return nil, fmt.Errorf("%s.%w", config.Section, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -125,6 +144,7 @@ type run struct {
 	signals <-chan os.Signal
 	quit    <-chan struct{}
 	metrics metrics
+	told    Voice
 
 	engine *engine.Engine
 	ring   *ring
@@ -134,6 +154,7 @@ type run struct {
 	held   [event.NumTypes]atomic.Uint64
 	faults atomic.Uint64
 	disk   *diskQueue // nil: libbeat's queue is in memory
+	moved  moves      // a minute ago
 
 	began     time.Time
 	captured  chan error    // the engine's error, once
@@ -200,7 +221,8 @@ const poll = 20 * time.Millisecond
 
 // wait goes on until everything is delivered, or a stop leaves no more time.
 func (r *run) wait() error {
-	status := time.NewTicker(time.Minute)
+	const every = time.Minute
+	status := time.NewTicker(every)
 	defer status.Stop()
 	var look <-chan time.Time // for the end of the delivery, once all is handed over
 	for !r.finished() {
@@ -232,6 +254,7 @@ func (r *run) wait() error {
 			return r.end(fmt.Sprintf("no delivery within shutdown_timeout (%v)", r.cfg.ShutdownTimeout))
 		case <-status.C:
 			r.status()
+			r.progress(every)
 		case <-look:
 		}
 	}
@@ -245,10 +268,10 @@ func (r *run) stop(who string) {
 	r.stopping = true
 	r.log.Infof("stopping (%s): what is left is delivered, for at most %v; a second signal ends at once", who, r.cfg.ShutdownTimeout)
 	r.deadline = time.After(r.cfg.ShutdownTimeout)
-	r.src.stop()
 	if r.reading && !r.src.live {
 		r.cancel()
 	}
+	r.src.stop()
 	if !r.reading {
 		r.ring.close()
 	}

@@ -17,10 +17,12 @@ import (
 // Parts are what libbeat is given of this package: how to make a beater and what
 // to add to each event. The second is asked first and sees the whole
 // configuration, from which the first learns whether anybody looks into events.
-func Parts() (beat.Creator, processing.SupportFactory) {
+//
+// told hears what has to be said where the log may not be looked at.
+func Parts(told Voice) (beat.Creator, processing.SupportFactory) {
 	maps := true
 	create := func(b *beat.Beat, section *conf.C) (beat.Beater, error) {
-		return newBeater(b, section, maps)
+		return newBeater(b, section, maps, told)
 	}
 	support := func(info beat.Info, log *logp.Logger, root *conf.C) (processing.Supporter, error) {
 		maps = looksInside(root)

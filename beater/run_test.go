@@ -2,6 +2,7 @@ package beater
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,8 +14,10 @@ import (
 	"github.com/elastic/beats/v7/libbeat/beat"
 	conf "github.com/elastic/elastic-agent-libs/config"
 	"github.com/elastic/elastic-agent-libs/logp/logptest"
+	"github.com/elastic/elastic-agent-libs/monitoring"
 
 	"github.com/sipcmbeat/sipcmbeat/config"
+	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/capture/live"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
@@ -238,6 +241,60 @@ func TestDamagedFileIsAnErrorAfterItsEvents(t *testing.T) {
 		t.Errorf("%d events from before the damage", p.count())
 	}
 }
+
+// mute is a Voice that keeps what it is told.
+type mute struct{ lines []string }
+
+func (m *mute) Warned(line string) { m.lines = append(m.lines, line) }
+func (m *mute) Stuck(line string)  { m.lines = append(m.lines, line) }
+
+// A file run that does not go on says what it waits for, and nothing else does.
+func TestNoProgress(t *testing.T) {
+	registry := monitoring.NewRegistry()
+	for name, c := range map[string]struct {
+		disk, live      bool
+		accepted, acked uint64
+		want            string
+	}{
+		"output":        {accepted: 7, acked: 2, want: "no progress for 1m0s: 5 events wait for the output; the log says why"},
+		"queue on disk": {disk: true, accepted: 7, acked: 2, want: "no progress for 1m0s: 5 events wait for the queue on disk (queue.disk), which takes no more; the disk may be full, or the output slow and queue.disk.max_size reached"},
+		"all delivered": {accepted: 7, acked: 7},
+		"live":          {live: true, accepted: 7, acked: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var told mute
+			r := &run{cfg: &config.Config{}, log: logptest.NewTestingLogger(t, ""), ring: newRing(4, false), told: &told,
+				src: &source{Source: stopped{}, live: c.live}, metrics: metrics{stats: registry}}
+			if c.disk {
+				r.disk = &diskQueue{metrics: r.metrics}
+			}
+			r.ring.accepted.Store(c.accepted)
+			r.ledger.acked.Store(c.acked)
+			r.progress(time.Minute)
+			if len(told.lines) > 0 {
+				t.Errorf("after what moved: %q", told.lines)
+			}
+			r.progress(time.Minute)
+			if got := strings.Join(told.lines, "\n"); got != c.want {
+				t.Errorf("%s\nwant %s", got, c.want)
+			}
+			told.lines = nil
+			r.ledger.acked.Add(1)
+			r.progress(time.Minute)
+			if len(told.lines) > 0 {
+				t.Errorf("it goes on: %q", told.lines)
+			}
+		})
+	}
+}
+
+// stopped is a source that gives nothing.
+type stopped struct{}
+
+func (stopped) Next(*packet.Frame) error { return io.EOF }
+func (stopped) Name() string             { return "" }
+func (stopped) Stats() capture.Stats     { return capture.Stats{} }
+func (stopped) Close() error             { return nil }
 
 func TestStatusLine(t *testing.T) {
 	r := &run{cfg: &config.Config{}, ring: newRing(4, false), src: &source{live: true}}

@@ -18,6 +18,7 @@ type source struct {
 	capture.Source
 	live    bool
 	stopped atomic.Bool
+	ended   atomic.Bool // read to its end
 }
 
 // errStopped ends an engine without the decisions of the end of a capture.
@@ -28,6 +29,9 @@ func (s *source) Next(f *packet.Frame) error {
 	err := s.Source.Next(f)
 	if err == io.EOF && !s.live && s.stopped.Load() {
 		return errStopped
+	}
+	if err == io.EOF {
+		s.ended.Store(true)
 	}
 	return err
 }

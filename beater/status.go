@@ -25,10 +25,51 @@ func (r *run) status() {
 // agree.
 func (r *run) summary() {
 	s := r.engine.Stats()
-	r.log.Infof("capture ended after %v; %s", time.Since(r.began).Round(time.Millisecond), r.line(&s))
+	how := ""
+	if !r.src.live && !r.src.ended.Load() {
+		how = ", before the end of the files"
+	}
+	r.log.Infof("capture ended after %v%s; %s", time.Since(r.began).Round(time.Millisecond), how, r.line(&s))
 	if err := s.Check(); err != nil {
 		r.log.Error(err)
 	}
+}
+
+// moves are what counts up as long as a file run goes on.
+type moves struct{ frames, accepted, added, acked, sent uint64 }
+
+// progress says of a file run that has not gone on for a while what it waits for. It
+// goes on by itself when that is mended.
+func (r *run) progress(during time.Duration) {
+	if r.src.live {
+		return
+	}
+	now := moves{r.src.Stats().Frames, r.ring.accepted.Load(), r.ledger.added.Load(), r.ledger.done(), r.metrics.sent()}
+	before := r.moved
+	r.moved = now
+	if now != before {
+		return
+	}
+	if what := r.waitsFor(now); what != "" {
+		line := fmt.Sprintf("no progress for %v: %s", during, what)
+		r.log.Warn(line)
+		r.told.Stuck(line)
+	}
+}
+
+// waitsFor names what a file run waits for, "" when that is its input or a signal.
+func (r *run) waitsFor(now moves) string {
+	left := now.accepted - min(now.acked, now.accepted)
+	switch {
+	case r.disk != nil && left > 0:
+		return fmt.Sprintf("%s wait for the queue on disk (queue.disk), which takes no more; the disk may be full, "+
+			"or the output slow and queue.disk.max_size reached", plural(left, "event"))
+	case r.disk != nil && r.disk.holds():
+		return "the output does not take what is in the queue on disk (queue.disk); the log says why"
+	case left > 0:
+		return fmt.Sprintf("%s wait for the output; the log says why", plural(left, "event"))
+	}
+	return ""
 }
 
 // line is the state of a run in one line: what came in, what went out, what was

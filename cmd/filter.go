@@ -2,8 +2,10 @@ package cmd
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -44,7 +46,9 @@ func (f *filter) compile() error {
 	}
 	if f.user != "" {
 		name, host, _ := strings.Cut(f.user, "@")
-		f.name, f.host = []byte(name), []byte(host)
+		if f.name, f.host = []byte(name), []byte(host); name == "" && host == "" {
+			return fmt.Errorf("--user %q is nobody; allowed: USER, USER@HOST, @HOST", f.user)
+		}
 	}
 	if f.number != "" {
 		if f.digits = appendDigits(nil, []byte(f.number)); len(f.digits) == 0 {
@@ -61,14 +65,14 @@ func (f *filter) compile() error {
 	return nil
 }
 
-var errMoment = errors.New(`is no time; allowed: 2026-11-22T04:18:53Z, "2026-11-22 04:18:53", 2026-11-22, 04:18:53, 04:18`)
+var errMoment = errors.New(`is no time; allowed: 2026-11-22T04:18:53Z, 2026-11-22T04:18, "2026-11-22 04:18:53", 2026-11-22, 04:18:53, 04:18`)
 
 // readMoment reads a time; without a zone it is UTC, as everything printed.
 func readMoment(text string) (moment, error) {
 	if text == "" {
 		return moment{}, nil
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"} {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return moment{set: true, at: t.UnixNano()}, nil
 		}
@@ -102,7 +106,7 @@ func (f *filter) match(e *event.Event) bool {
 		return false
 	case f.call != "" && string(e.Bytes(e.CallID)) != f.call:
 		return false
-	case f.name != nil && !f.someone(e, f.isUser):
+	case f.user != "" && !f.someone(e, f.isUser):
 		return false
 	case f.digits != nil && !f.someone(e, f.isNumber):
 		return false
@@ -114,7 +118,7 @@ func (f *filter) match(e *event.Event) bool {
 func (f *filter) someone(e *event.Event, is func(user, host []byte) bool) bool {
 	for _, u := range [...]*event.URI{&e.From.URI, &e.To.URI, &e.RequestURI, &e.AOR} {
 		user, host := userOf(e, u)
-		if len(user) > 0 && is(user, host) {
+		if is(user, host) {
 			return true
 		}
 	}
@@ -140,7 +144,7 @@ func userOf(e *event.Event, u *event.URI) (user, host []byte) {
 }
 
 func (f *filter) isUser(user, host []byte) bool {
-	return bytes.Equal(user, f.name) && (len(f.host) == 0 || bytes.EqualFold(host, f.host))
+	return (len(f.name) == 0 || bytes.Equal(user, f.name)) && (len(f.host) == 0 || bytes.EqualFold(host, f.host))
 }
 
 func (f *filter) isNumber(user, _ []byte) bool {
@@ -163,16 +167,21 @@ func appendDigits(dst, number []byte) []byte {
 	return dst
 }
 
-// dayOf tells the filter on which day the capture begins.
+// dayOf tells the filter on which day the capture begins. It tells the end of the
+// capture from a stop too: a stop decides nothing about what is still going on.
 type dayOf struct {
 	capture.Source
 	filter *filter
 	known  bool
+	ctx    context.Context // done: what ends now does not end by itself
 }
 
 // Next implements capture.Source.
 func (s *dayOf) Next(f *packet.Frame) error {
 	err := s.Source.Next(f)
+	if err == io.EOF && s.ctx.Err() != nil {
+		return s.ctx.Err()
+	}
 	if err == nil && !s.known {
 		s.known = true
 		s.filter.from.on(f.Time)

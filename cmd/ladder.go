@@ -27,6 +27,8 @@ const (
 	maxLines   = 100_000 // of events
 	maxLadder  = 4096    // arrows of one Call-ID: a scanner uses one for all it sends
 	maxColumns = 6       // endpoints side by side; more are written as texts
+	maxID      = 1024    // bytes of a Call-ID that tell it from others
+	idWidth    = 200     // characters of it that are written
 )
 
 // ladder writes for each Call-ID its events and its messages as arrows between
@@ -34,12 +36,14 @@ const (
 type ladder struct {
 	w       *bufio.Writer
 	calls   map[string]*sequence
-	order   []*sequence
+	order   []*sequence // nil: forgotten
+	oldest  int         // in order: where to look for what can be forgotten
 	arrows  int
 	lines   int
 	cutMsgs uint64
 	cutEvts uint64
-	all     bool // no filter: sequences without an event are shown too
+	forgot  uint64 // messages
+	all     bool   // no filter: sequences without an event are shown too
 	labels  map[string]string
 	s       []byte
 }
@@ -64,6 +68,7 @@ func newLadder(w *bufio.Writer) *ladder {
 }
 
 func (l *ladder) sequence(id []byte) *sequence {
+	id = id[:min(len(id), maxID)]
 	if s, ok := l.calls[string(id)]; ok {
 		return s
 	}
@@ -82,7 +87,7 @@ func (l *ladder) tap(f *filter) func(*packet.Packet, *sip.Message) {
 		if f.call != "" && string(id) != f.call {
 			return
 		}
-		if l.arrows == maxArrows {
+		if l.arrows == maxArrows && !l.forget() {
 			l.cutMsgs++
 			return
 		}
@@ -94,6 +99,33 @@ func (l *ladder) tap(f *filter) func(*packet.Packet, *sip.Message) {
 		l.arrows++
 		s.arrows = append(s.arrows, arrow{p.Time, p.Src, p.Dst, l.label(m)})
 	}
+}
+
+// forget makes room where a filter is: the oldest Call-ID goes of which no event was
+// let through by now.
+func (l *ladder) forget() bool {
+	if l.all {
+		return false
+	}
+	if l.oldest > 2*maxLines {
+		l.order = slices.DeleteFunc(l.order, func(s *sequence) bool { return s == nil })
+		l.oldest = 0
+	}
+	for ; l.oldest < len(l.order); l.oldest++ {
+		s := l.order[l.oldest]
+		if len(s.events) > 0 {
+			continue
+		}
+		l.arrows -= len(s.arrows)
+		l.forgot += uint64(len(s.arrows))
+		delete(l.calls, s.id)
+		l.order[l.oldest] = nil
+		l.oldest++
+		if len(s.arrows) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // label names a message: the method, or code and reason, with the method where it
@@ -143,7 +175,7 @@ func (l *ladder) Put(e *event.Event) {
 func (l *ladder) finish() {
 	shown := 0
 	for _, s := range l.order {
-		if len(s.events) == 0 && !l.all {
+		if s == nil || len(s.events) == 0 && !l.all {
 			continue
 		}
 		if shown++; shown > 1 {
@@ -158,6 +190,10 @@ func (l *ladder) finish() {
 		fmt.Fprintf(l.w, "\nnot all is shown: %d messages and %d events are beyond what is kept (%d messages, %d of one Call-ID, %d events); use --call\n",
 			l.cutMsgs, l.cutEvts, maxArrows, maxLadder, maxLines)
 	}
+	if l.forgot > 0 {
+		fmt.Fprintf(l.w, "\n%d messages were forgotten to make room (%d are kept), the oldest of Call-IDs without such an event; "+
+			"a call that came to one later lacks its first ones; use --call\n", l.forgot, maxArrows)
+	}
 }
 
 func (l *ladder) write(s *sequence) {
@@ -165,7 +201,7 @@ func (l *ladder) write(s *sequence) {
 	if len(id) == 0 {
 		id = []byte("(none)")
 	}
-	fmt.Fprintf(l.w, "Call-ID %s", id)
+	fmt.Fprintf(l.w, "Call-ID %s", cut(id, idWidth))
 	if len(s.arrows) > 0 {
 		fmt.Fprintf(l.w, "  %s", time.Unix(0, s.arrows[0].at).UTC().Format("2006-01-02 UTC"))
 	}

@@ -39,17 +39,41 @@ func appendPlain(dst, b []byte) []byte {
 	return dst
 }
 
-// cut shortens a plain text to a width in characters; what was cut ends in ~.
+// cut shortens a plain text to a width in characters; what was cut ends in ~. An
+// escape stays whole or goes, or it would be another one.
 func cut(b []byte, width int) []byte {
 	if len(b) <= width || utf8.RuneCount(b) <= width {
 		return b
 	}
 	at := 0
-	for range width - 1 {
-		_, n := utf8.DecodeRune(b[at:])
-		at += n
+	for left := width - 1; ; {
+		bytes, wide := unit(b[at:])
+		if left -= wide; left < 0 {
+			return append(b[:at:at], '~')
+		}
+		at += bytes
 	}
-	return append(b[:at:at], '~')
+}
+
+// unit is the length of the first character or escape of a plain text, in bytes and
+// in characters.
+func unit(b []byte) (bytes, wide int) {
+	if b[0] != '\\' || len(b) < 2 {
+		_, n := utf8.DecodeRune(b)
+		return n, 1
+	}
+	switch b[1] {
+	case 'x':
+		wide = len(`\x1b`)
+	case 'u':
+		wide = len(`\u202e`)
+	case 'U':
+		wide = len(`\U000e0001`)
+	default:
+		wide = len(`\\`)
+	}
+	wide = min(wide, len(b))
+	return wide, wide
 }
 
 // pad writes b in a column of this width.

@@ -98,7 +98,7 @@ why; events up to there are printed), 2 when the command line is wrong.`,
 	f := c.Flags()
 	f.StringVar(&r.format, "format", formats[0].name, formatNames())
 	f.StringVar(&r.filter.call, "call", "", "only this Call-ID")
-	f.StringVar(&r.filter.user, "user", "", "only this user, or user@host: in From, To, Request-URI, address of record or credentials")
+	f.StringVar(&r.filter.user, "user", "", "only this user, user@host or @host: in From, To, Request-URI, address of record or credentials")
 	f.StringVar(&r.filter.number, "number", "", "only this telephone number there; + and separators do not count")
 	f.StringSliceVar(&r.filter.types, "type", nil, "only these event types (repeatable, or separated by commas)")
 	f.StringVar(&r.filter.since, "since", "", "only events at this time and after")
@@ -166,6 +166,9 @@ func userSection(c *cobra.Command) (*conf.C, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read configuration: %w", err)
 		}
+		if err := checkNames(loaded); err != nil {
+			return nil, err
+		}
 		all = loaded
 	}
 	if !all.HasField(config.Section) {
@@ -181,12 +184,13 @@ func (r *replay) complain(err error) {
 }
 
 func (r *replay) run() error {
+	out := &stickyWriter{to: r.stdout}
+	w := bufio.NewWriterSize(out, 1<<16)
+	r.cfg.Files.Idle = func() { w.Flush() } // its error sticks; the lane calls it
 	files, err := capture.NewFiles(r.cfg.Files)
 	if err != nil {
 		return err
 	}
-	out := &stickyWriter{to: r.stdout}
-	w := bufio.NewWriterSize(out, 1<<16)
 	var p printer
 	for _, f := range formats {
 		if f.name == r.format {
@@ -196,8 +200,10 @@ func (r *replay) run() error {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	out.failed = cancel
+	// A source that waits ends, and the next signal kills.
+	context.AfterFunc(ctx, func() { cancel(); files.Close() })
 
-	src := &dayOf{Source: files, filter: &r.filter}
+	src := &dayOf{Source: files, filter: &r.filter, ctx: ctx}
 	sink := &sieve{filter: &r.filter, to: p}
 	if r.cfg.HeldSet {
 		sink.held = r.cfg.Held

@@ -43,7 +43,9 @@ func TestPad(t *testing.T) {
 		text  string
 		width int
 		want  string
-	}{{"ab", 4, "ab  "}, {"abcd", 4, "abcd"}, {"abcde", 4, "abc~"}, {"äöüßx", 4, "äöü~"}, {"äöü", 4, "äöü "}, {"", 2, "  "}} {
+	}{{"ab", 4, "ab  "}, {"abcd", 4, "abcd"}, {"abcde", 4, "abc~"}, {"äöüßx", 4, "äöü~"}, {"äöü", 4, "äöü "},
+		{`ab\xe4cd`, 6, `ab~   `}, {`ab\xe4cd`, 7, `ab\xe4~`}, {`\u202eabc`, 4, `~   `}, {`a\\bcd`, 4, `a\\~`}, {`a\\bcd`, 3, `a~ `}, {`\U000e0001a`, 10, `~         `},
+		{"", 2, "  "}} {
 		if got := string(pad(nil, []byte(c.text), c.width)); got != c.want {
 			t.Errorf("%q in %d: %q", c.text, c.width, got)
 		}
@@ -92,6 +94,9 @@ func TestFilter(t *testing.T) {
 		{filter{user: "bob"}, true},
 		{filter{user: "bob@EXAMPLE.com"}, true},
 		{filter{user: "bob@example.org"}, false},
+		{filter{user: "@EXAMPLE.com"}, true},
+		{filter{user: "@example.net"}, false},
+		{filter{user: "bob@"}, true},
 		{filter{user: "1001"}, true},
 		{filter{user: "bo"}, false},
 		{filter{number: "+49 (30) 1234"}, true},
@@ -104,6 +109,8 @@ func TestFilter(t *testing.T) {
 		{filter{until: "2026-11-22 04:18:53"}, false},
 		{filter{until: "04:18:54"}, true},
 		{filter{since: "04:18"}, true},
+		{filter{since: "2026-11-22T04:18"}, true},
+		{filter{since: "2026-11-22T04:19"}, false},
 		{filter{since: "04:19"}, false},
 		{filter{since: "2026-11-23"}, false},
 		{filter{user: "bob", types: []string{"call-start"}}, false},
@@ -121,7 +128,7 @@ func TestFilter(t *testing.T) {
 
 func TestFilterRefuses(t *testing.T) {
 	for _, f := range []filter{
-		{types: []string{"call-ends"}}, {number: "alice"}, {since: "yesterday"}, {until: "25:00"}, {since: "2026-13-01"},
+		{types: []string{"call-ends"}}, {user: "@"}, {number: "alice"}, {since: "yesterday"}, {until: "25:00"}, {since: "2026-13-01"},
 	} {
 		if err := f.compile(); err == nil || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%+v: %v", f, err)
@@ -313,6 +320,51 @@ func TestLadderIsBounded(t *testing.T) {
 	}
 	if !strings.Contains(b.String(), "not all is shown: 5 messages") {
 		t.Error("nothing is said of what was cut")
+	}
+}
+
+// What a filter does not let through takes no place from what it does.
+func TestLadderForgetsWhatIsFiltered(t *testing.T) {
+	var b bytes.Buffer
+	w := bufio.NewWriter(&b)
+	l := newLadder(w)
+	see := l.tap(&filter{any: true})
+	p := packet.Packet{Src: netip.MustParseAddrPort("192.0.2.1:5060"), Dst: netip.MustParseAddrPort("192.0.2.2:5060")}
+	var m sip.Message
+	send := func(id string) {
+		text := "OPTIONS sip:x@y SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:x@y>\r\nCall-ID: " +
+			id + "\r\nCSeq: 1 OPTIONS\r\n\r\n"
+		if why := m.Parse([]byte(text), false); why != sip.OK {
+			t.Fatal(why)
+		}
+		see(&p, &m)
+	}
+	shown := func(id string) {
+		send(id)
+		l.Put(an(event.OtherOK, func(e *event.Event) { e.Set(&e.CallID, []byte(id)) }))
+	}
+	shown("first")
+	for i := range maxArrows + 9 {
+		send(fmt.Sprint("other-", i))
+	}
+	shown("last")
+	l.finish()
+	w.Flush()
+	got := b.String()
+	if n := strings.Count(got, "- OPTIONS -"); n != 2 || strings.Count(got, "Call-ID ") != 2 {
+		t.Errorf("%d messages shown: %s", n, got)
+	}
+	if !strings.Contains(got, "11 messages were forgotten to make room") || l.arrows > maxArrows {
+		t.Errorf("%d kept; %s", l.arrows, got)
+	}
+}
+
+// Nobody needs 60,000 characters, and a cut one is still told from others.
+func TestLadderCutsCallIDs(t *testing.T) {
+	long := bytes.Repeat([]byte("x"), 60_000)
+	got := print(func(w *bufio.Writer) printer { return newLadder(w) }, an(event.CallEnd, func(e *event.Event) { e.Set(&e.CallID, long) }))
+	if head, _, _ := strings.Cut(got, "\n"); len(head) != len("Call-ID ")+idWidth || !strings.HasSuffix(head, "x~") {
+		t.Errorf("%d characters: %.300s", len(head), head)
 	}
 }
 

@@ -7,14 +7,18 @@ package cmd
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/elastic/beats/v7/libbeat/cfgfile"
 	"github.com/elastic/beats/v7/libbeat/cmd"
 	"github.com/elastic/beats/v7/libbeat/cmd/instance"
+	conf "github.com/elastic/elastic-agent-libs/config"
 
 	"github.com/sipcmbeat/sipcmbeat/beater"
 	"github.com/sipcmbeat/sipcmbeat/config"
@@ -30,21 +34,32 @@ const (
 
 // Execute runs the command line of this process and gives its exit status.
 func Execute() int {
-	os.Args = ownSettings(os.Args)
-	root := newRoot()
-	err := root.Execute()
+	args, err := ownSettings(os.Args)
+	if err == nil {
+		os.Args = args
+		err = newRoot().Execute()
+	}
 	var usage usageError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
-		fmt.Fprintf(os.Stderr, "sipcmbeat: %v\n", err)
+		fmt.Fprintf(os.Stderr, "sipcmbeat: %s\n", withoutTrace(err))
 		return exitUsage
 	case !errors.Is(err, errSaid):
-		fmt.Fprintf(os.Stderr, "sipcmbeat: %v\n", err)
+		fmt.Fprintf(os.Stderr, "sipcmbeat: %s\n", withoutTrace(err))
 	}
 	return exitError
 }
+
+// withoutTrace cuts off the stack that go-ucfg writes behind some of its errors: they
+// are mistakes in the configuration, not in the program.
+func withoutTrace(err error) string {
+	text, _, _ := strings.Cut(err.Error(), trace)
+	return text
+}
+
+const trace = "\nTrace:"
 
 // usageError is a mistake on the command line.
 type usageError struct{ error }
@@ -53,7 +68,8 @@ type usageError struct{ error }
 var errSaid = errors.New("said")
 
 func newRoot() *cmd.BeatsRootCmd {
-	create, support := beater.Parts()
+	var told voice
+	create, support := beater.Parts(&told)
 	root := cmd.GenRootCmdWithSettings(create, instance.Settings{
 		Name:            config.Section,
 		Version:         Version,
@@ -78,34 +94,131 @@ func newRoot() *cmd.BeatsRootCmd {
 		}
 	}
 	root.VersionCmd.Run = showVersion
+	for _, c := range []*cobra.Command{&root.Command, root.RunCmd, root.SetupCmd} {
+		c.PreRunE = checkFile
+	}
+	for _, group := range []*cobra.Command{root.TestCmd, root.ExportCmd} {
+		for _, c := range group.Commands() {
+			c.PreRunE = checkFile
+		}
+	}
+	for _, c := range root.TestCmd.Commands() {
+		if c.Name() == "config" {
+			c.PreRunE = func(c *cobra.Command, args []string) error {
+				told.testing = true
+				return checkFile(c, args)
+			}
+		}
+	}
 	root.AddCommand(newReplay(), newDevices())
+	usageErrors(&root.Command)
 	return root
+}
+
+// usageErrors makes what a command says of its arguments a mistake on the command
+// line.
+func usageErrors(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			var usage usageError
+			err := check(c, args)
+			if err == nil || errors.As(err, &usage) {
+				return err
+			}
+			return usageError{err}
+		}
+	}
+	for _, below := range c.Commands() {
+		usageErrors(below)
+	}
+}
+
+// voice is what a run tells on standard error when the log goes elsewhere.
+type voice struct{ testing bool }
+
+// Warned implements beater.Voice. Only a test of the configuration says it: the log
+// of a run has it, where nobody looks after a test.
+func (v *voice) Warned(line string) {
+	if v.testing {
+		v.Stuck(line)
+	}
+}
+
+// Stuck implements beater.Voice.
+func (v *voice) Stuck(line string) {
+	if e := flag.Lookup("e"); e == nil || e.Value.String() != "true" {
+		fmt.Fprintf(os.Stderr, "sipcmbeat: %s\n", line)
+	}
+}
+
+// checkFile looks at the configuration before libbeat does, for what libbeat takes
+// without a word or answers with a stack. The rest is libbeat's to say.
+func checkFile(*cobra.Command, []string) error {
+	if err := cfgfile.HandleFlags(); err != nil {
+		return nil
+	}
+	all, err := cfgfile.Load("", nil)
+	if err == nil {
+		return checkNames(all)
+	}
+	if strings.Contains(err.Error(), trace) {
+		return fmt.Errorf("read configuration: %w", err)
+	}
+	return nil
+}
+
+// checkNames refuses a section that is ours but for a letter or two: its keys would
+// be ignored, and the program would capture from all interfaces.
+func checkNames(all *conf.C) error {
+	for _, name := range all.GetFields() {
+		if config.IsNearSection(name) {
+			return fmt.Errorf("%s is no section; did you mean %s?", name, config.Section)
+		}
+	}
+	return nil
 }
 
 // ownSettings rewrites -E settings: a key of ours without the name of the section
 // gets it (-E pcap=FILE), and the older program's way to ask for pretty output
 // becomes libbeat's.
-func ownSettings(args []string) []string {
+func ownSettings(args []string) ([]string, error) {
 	out := make([]string, 0, len(args))
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		switch {
 		case arg == "--":
-			return append(out, args[i:]...)
+			return append(out, args[i:]...), nil
 		case (arg == "-E" || arg == "--E") && i+1 < len(args):
 			i++
-			out = append(out, arg, ownSetting(args[i]))
+			setting, err := ownSetting(args[i])
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, arg, setting)
 		case strings.HasPrefix(arg, "-E="), strings.HasPrefix(arg, "--E="):
-			flag, setting, _ := strings.Cut(arg, "=")
-			out = append(out, flag+"="+ownSetting(setting))
+			name, setting, _ := strings.Cut(arg, "=")
+			setting, err := ownSetting(setting)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, name+"="+setting)
 		default:
 			out = append(out, arg)
 		}
 	}
-	return out
+	return out, nil
 }
 
-func ownSetting(setting string) string {
+// topLevel are the names under which libbeat has settings.
+var topLevel = []string{
+	"cloud", "config", "features", "fields", "fields_under_root", "gc_percent", "http", "instrumentation", "keystore",
+	"lifecycle", "logging", "management", "max_procs", "migration", "monitoring", "name", "output", "path", "processors",
+	"queue", "seccomp", "setup", "tags", "timeseries", "timestamp", config.Section,
+}
+
+// ownSetting rewrites one setting. A key that is neither ours nor libbeat's would be
+// ignored; it is refused where one of ours is close.
+func ownSetting(setting string) (string, error) {
 	key, value, ok := strings.Cut(setting, "=")
 	switch {
 	case key == prettyOlder:
@@ -113,12 +226,22 @@ func ownSetting(setting string) string {
 	case config.IsKey(key):
 		key = config.Section + "." + key
 	default:
-		return setting
+		top, _, _ := strings.Cut(key, ".")
+		if slices.Contains(topLevel, top) {
+			return setting, nil
+		}
+		if config.IsNearSection(top) {
+			return "", usageError{fmt.Errorf("-E %s: %s is no section; did you mean %s?", setting, top, config.Section)}
+		}
+		if near := config.Near(key); near != "" {
+			return "", usageError{fmt.Errorf("-E %s: %s is no setting; did you mean %s.%s?", setting, key, config.Section, near)}
+		}
+		return setting, nil
 	}
 	if !ok {
-		return key
+		return key, nil
 	}
-	return key + "=" + value
+	return key + "=" + value, nil
 }
 
 const (

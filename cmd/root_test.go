@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -29,8 +30,36 @@ func TestOwnSettings(t *testing.T) {
 		"-E unknown=1":                                      "-E unknown=1",
 	} {
 		args := append([]string{"sipcmbeat"}, split(given)...)
-		if got := strings.Join(ownSettings(args)[1:], " "); got != want {
+		out, err := ownSettings(args)
+		if err != nil {
+			t.Errorf("%s: %v", given, err)
+			continue
+		}
+		if got := strings.Join(out[1:], " "); got != want {
 			t.Errorf("%s\ngives %s\nwant  %s", given, got, want)
+		}
+	}
+}
+
+// A key that would be ignored, and is nearly one of ours.
+func TestMisspeltSettings(t *testing.T) {
+	for given, want := range map[string]string{
+		"-E pcpa=x.pcap":              "-E pcpa=x.pcap: pcpa is no setting; did you mean sipcmbeat.pcap?",
+		"-E=portz=1":                  "-E portz=1: portz is no setting; did you mean sipcmbeat.ports?",
+		"replay x -E pcpa=5":          "-E pcpa=5: pcpa is no setting; did you mean sipcmbeat.pcap?",
+		"-E calls_timeout.invite=1s":  "-E calls_timeout.invite=1s: calls_timeout.invite is no setting; did you mean sipcmbeat.calls_timeouts.invite?",
+		"-e --E sipcmbeta.pcap=x -E=": "-E sipcmbeta.pcap=x: sipcmbeta is no section; did you mean sipcmbeat?",
+	} {
+		_, err := ownSettings(append([]string{"sipcmbeat"}, split(given)...))
+		var usage usageError
+		if err == nil || err.Error() != want || !errors.As(err, &usage) {
+			t.Errorf("%s: %v\nwant %s", given, err, want)
+		}
+	}
+	// What libbeat has, and what is like nothing of ours.
+	for _, name := range append(slices.Clone(topLevel), "unknown", "apm.enabled", "queue.mem.events", "output.file.path") {
+		if _, err := ownSettings([]string{"-E", name + "=1"}); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -126,12 +126,12 @@ func TestRefusals(t *testing.T) {
 		args []string
 		line string
 	}{
-		"unknown key":  {[]string{"-E", "sipcmbeat.pcaps=x"}, "sipcmbeat.pcaps is no key of this version; did you mean sipcmbeat.pcap?"},
-		"wrong value":  {[]string{"-E", "pcap_loop=often"}, `sipcmbeat.pcap_loop: "often" is not allowed; allowed: whole numbers, how often, -1 for ever`},
+		"unknown key":  {[]string{"-E", "sipcmbeat.pcaps=x"}, `sipcmbeat.pcaps ("x") is no key of this version; did you mean sipcmbeat.pcap?`},
+		"wrong value":  {[]string{"-E", "pcap_loop=often"}, `sipcmbeat.pcap_loop: "often" is not allowed; allowed: whole numbers, how often, 0 (once), -1 for ever`},
 		"two sources":  {[]string{"-E", "iface=lo", "-E", "pcap=" + all[1]}, "sipcmbeat.pcap (" + all[1] + ") and sipcmbeat.iface (lo) are both set"},
 		"no interface": {[]string{"-E", "iface=nowhere0"}, `open interface "nowhere0": `},
 		"two outputs":  {[]string{"-E", "output.console.enabled=true"}, "more than one namespace configured"},
-		"filter":       {[]string{"-E", "iface=lo", "-E", "bpf=port and"}, "bpf"},
+		"filter":       {[]string{"-E", "iface=lo", "-E", "bpf=port and"}, `sipcmbeat.bpf: "port and"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -70,6 +70,9 @@ func (c Config) Validate() error {
 	return nil
 }
 
+// ErrBPF is the key of the filter, and in the error for one that can not be used.
+var ErrBPF = errors.New("bpf")
+
 // Open starts to capture.
 //
 // The kernel hands packets over in blocks, when one is full or Timeout has passed
@@ -103,7 +106,7 @@ func Open(cfg Config) (capture.Source, error) {
 	if cfg.Filter != "" {
 		if err := handle.SetBPFFilter(cfg.Filter); err != nil {
 			handle.Close()
-			return nil, fmt.Errorf("bpf: %q on interface %q (%v): %w", cfg.Filter, cfg.Iface, link, err)
+			return nil, fmt.Errorf("%w: %q on interface %q (%v): %w", ErrBPF, cfg.Filter, cfg.Iface, link, err)
 		}
 	}
 	return &source{
