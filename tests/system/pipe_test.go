@@ -150,6 +150,19 @@ func writer(t *testing.T, pipe string) *os.File {
 	}
 }
 
+// A terminal holds no capture; who asks for standard input there forgot the pipe.
+func TestTerminal(t *testing.T) {
+	tty, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skipf("no terminal to be had: %v", err)
+	}
+	defer tty.Close()
+	p := setup(t, t.TempDir(), "-E", "pcap=-")
+	p.cmd.Stdin = tty
+	p.start().wait()
+	p.said("sipcmbeat.pcap: - reads a capture from standard input, which is a terminal here")
+}
+
 // A run that was stopped says that the file was not read to its end.
 func TestRunOfANamedPipe(t *testing.T) {
 	out := t.TempDir()
