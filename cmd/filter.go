@@ -22,6 +22,7 @@ type filter struct {
 
 	any        bool // whether there is something to look at
 	only       [event.NumTypes]bool
+	id         string // call as a record has it
 	name, host []byte
 	digits     []byte
 	from, to   moment
@@ -37,6 +38,7 @@ type moment struct {
 // compile reads the options.
 func (f *filter) compile() error {
 	f.any = f.call != "" || f.user != "" || f.number != "" || len(f.types) > 0 || f.since != "" || f.until != ""
+	f.id = string(event.Key([]byte(f.call)))
 	for _, name := range f.types {
 		t, ok := event.ParseType(name)
 		if !ok {
@@ -104,7 +106,7 @@ func (f *filter) match(e *event.Event) bool {
 		return false
 	case f.from.set && e.Time < f.from.at, f.to.set && e.Time >= f.to.at:
 		return false
-	case f.call != "" && string(e.Bytes(e.CallID)) != f.call:
+	case f.call != "" && string(e.Bytes(e.CallID)) != f.id:
 		return false
 	case f.user != "" && !f.someone(e, f.isUser):
 		return false

@@ -27,7 +27,6 @@ const (
 	maxLines   = 100_000 // of events
 	maxLadder  = 4096    // arrows of one Call-ID: a scanner uses one for all it sends
 	maxColumns = 6       // endpoints side by side; more are written as texts
-	maxID      = 1024    // bytes of a Call-ID that tell it from others
 	idWidth    = 200     // characters of it that are written
 )
 
@@ -68,7 +67,6 @@ func newLadder(w *bufio.Writer) *ladder {
 }
 
 func (l *ladder) sequence(id []byte) *sequence {
-	id = id[:min(len(id), maxID)]
 	if s, ok := l.calls[string(id)]; ok {
 		return s
 	}
@@ -83,8 +81,8 @@ func (l *ladder) sequence(id []byte) *sequence {
 func (l *ladder) tap(f *filter) func(*packet.Packet, *sip.Message) {
 	l.all = !f.any
 	return func(p *packet.Packet, m *sip.Message) {
-		id := m.CallID()
-		if f.call != "" && string(id) != f.call {
+		id := event.Key(m.CallID()) // as events have it
+		if f.call != "" && string(id) != f.id {
 			return
 		}
 		if l.arrows == maxArrows && !l.forget() {

@@ -359,12 +359,34 @@ func TestLadderForgetsWhatIsFiltered(t *testing.T) {
 	}
 }
 
-// Nobody needs 60,000 characters, and a cut one is still told from others.
+// Nobody needs 60,000 characters. Messages and events of one Call-ID meet all the
+// same, and --call takes it whole or as a record has it.
 func TestLadderCutsCallIDs(t *testing.T) {
 	long := bytes.Repeat([]byte("x"), 60_000)
 	got := print(func(w *bufio.Writer) printer { return newLadder(w) }, an(event.CallEnd, func(e *event.Event) { e.Set(&e.CallID, long) }))
 	if head, _, _ := strings.Cut(got, "\n"); len(head) != len("Call-ID ")+idWidth || !strings.HasSuffix(head, "x~") {
 		t.Errorf("%d characters: %.300s", len(head), head)
+	}
+	var m sip.Message
+	text := "OPTIONS sip:x@y SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:x@y>\r\nCall-ID: " +
+		string(long) + "\r\nCSeq: 1 OPTIONS\r\n\r\n"
+	if why := m.Parse([]byte(text), false); why != sip.OK {
+		t.Fatal(why)
+	}
+	e := an(event.OtherOK, func(e *event.Event) { e.SetKey(&e.CallID, long) })
+	for _, asked := range []string{string(long), string(event.Key(long))} {
+		f := filter{call: asked}
+		if err := f.compile(); err != nil {
+			t.Fatal(err)
+		}
+		l := newLadder(bufio.NewWriter(&bytes.Buffer{}))
+		l.tap(&f)(&packet.Packet{}, &m)
+		if f.match(e) {
+			l.Put(e)
+		}
+		if len(l.order) != 1 || len(l.order[0].arrows) != 1 || len(l.order[0].events) != 1 {
+			t.Errorf("asked for %d characters: %d Call-IDs", len(asked), len(l.order))
+		}
 	}
 }
 
