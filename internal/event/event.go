@@ -72,6 +72,8 @@ type Event struct {
 	Transport Transport
 	VLANs     [2]uint16 // outer, inner; 0 is none
 	Encap     List
+	OuterSrc  netip.Addr // of the outermost IP header of a tunnel, turned like Src and Dst
+	OuterDst  netip.Addr
 	Legs      List // addresses, 4 or 16 bytes each
 
 	Method     Text // of the request that the event is about
