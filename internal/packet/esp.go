@@ -81,6 +81,7 @@ func (d *Decoder) espCut(s *security, known bool, b []byte) (Layer, []byte, Drop
 	if b = b[min(shapes[s.shape].iv, len(b)):]; !begins(s.next, b) {
 		return LayerNone, nil, Encrypted
 	}
+	d.beyond = 0 // the trailer is missing too, and nobody knows how long its padding was
 	return d.espNext(s.next), b, OK
 }
 
