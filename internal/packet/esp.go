@@ -2,7 +2,6 @@ package packet
 
 import (
 	"encoding/binary"
-	"net/netip"
 )
 
 // ESP with NULL encryption (RFC 4303, RFC 2410), as phones of an IMS use it to
@@ -152,11 +151,3 @@ func fits(next uint8, b []byte) bool {
 
 // dstHash is a hash of v and the destination address.
 func (d *Decoder) dstHash(v uint32) uint32 { return spread(hashAddr(v^fnvBasis, d.Dst.Addr())) }
-
-func hashAddr(h uint32, a netip.Addr) uint32 {
-	b := a.As16()
-	for i := 0; i < len(b); i += 4 {
-		h = (h ^ binary.BigEndian.Uint32(b[i:])) * fnvPrime
-	}
-	return h
-}

@@ -16,6 +16,7 @@ package packet
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"time"
@@ -179,6 +180,19 @@ const (
 
 // spread brings the upper bits of a hash down, where a table takes its place from.
 func spread(h uint32) uint32 { return h ^ h>>15 }
+
+// hashAddr adds an address to a hash.
+func hashAddr(h uint32, a netip.Addr) uint32 {
+	if a.Is4() {
+		b := a.As4()
+		return (h ^ binary.BigEndian.Uint32(b[:])) * fnvPrime
+	}
+	b := a.As16()
+	for i := 0; i < len(b); i += 4 {
+		h = (h ^ binary.BigEndian.Uint32(b[i:])) * fnvPrime
+	}
+	return h
+}
 
 // mix adds what tells two tunnels apart to the hash of the path: the addresses of
 // outer IP headers, and a tunnel's own number where it has one. What may differ
