@@ -124,12 +124,16 @@ func (bt *Beater) open() (capture.Source, error) {
 	if bt.files != nil {
 		return bt.files, nil
 	}
-	src, err := live.Open(liveConfig(bt.cfg))
+	cfg := liveConfig(bt.cfg)
+	src, err := live.Open(cfg)
 	if errors.Is(err, live.ErrBPF) {
 		return nil, fmt.Errorf("%s.%w", config.Section, err)
 	}
 	if err != nil {
 		return nil, err
+	}
+	for _, w := range cfg.Warnings() {
+		bt.log.Warnf("%s.bpf: %s", config.Section, w)
 	}
 	bt.log.Infof("capturing on interface %s", bt.cfg.Iface)
 	return src, nil

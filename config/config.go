@@ -14,6 +14,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
 )
 
@@ -41,6 +42,13 @@ type Keys struct {
 	ReplayMaxDelay time.Duration `config:"replay_max_delay"`
 	ReplayFlush    string        `config:"replay_flush"`
 	RunForever     bool          `config:"run_forever"`
+
+	VXLANPorts  []string `config:"vxlan_ports,replace"`
+	GenevePorts []string `config:"geneve_ports,replace"`
+	GTPPorts    []string `config:"gtp_ports,replace"`
+	TZSPPorts   []string `config:"tzsp_ports,replace"`
+	L2TPPorts   []string `config:"l2tp_ports,replace"`
+	ESPPorts    []string `config:"esp_ports,replace"`
 
 	DedupWindow time.Duration `config:"dedup_window"`
 	Fragments   Fragments     `config:"fragments"`
@@ -161,7 +169,7 @@ func (c *Config) compose() error {
 	if k.Ports, err = list("ports", k.Ports, false); err != nil {
 		return err
 	}
-	if c.Filter.Ports, err = ports(k.Ports); err != nil {
+	if c.Filter.Ports, err = ports("ports", k.Ports); err != nil {
 		return err
 	}
 	c.Files = capture.FilesConfig{
@@ -196,6 +204,9 @@ func (c *Config) composeEngine() error {
 	e.Packet.FragmentMax = k.Fragments.Max
 	e.Packet.FragmentBytes = int(k.Fragments.Bytes)
 	e.Packet.FragmentAge = k.Fragments.Age
+	if err := c.composeTunnels(&e.Packet); err != nil {
+		return err
+	}
 
 	e.Stream = stream.Config{
 		IdleTimeout:    k.TCP.IdleTimeout,
@@ -235,6 +246,39 @@ func (c *Config) composeEngine() error {
 	}
 	c.Engine = e
 	return nil
+}
+
+// composeTunnels says where tunnels are found, to the decoder and to the filter of a
+// live capture.
+func (c *Config) composeTunnels(p *packet.Config) error {
+	k := &c.Keys
+	for _, list := range []struct {
+		key   string
+		items *[]string
+		to    *[]uint16
+	}{
+		{"vxlan_ports", &k.VXLANPorts, &p.VXLANPorts},
+		{"geneve_ports", &k.GenevePorts, &p.GenevePorts},
+		{"gtp_ports", &k.GTPPorts, &p.GTPPorts},
+		{"tzsp_ports", &k.TZSPPorts, &p.TZSPPorts},
+		{"l2tp_ports", &k.L2TPPorts, &p.L2TPPorts},
+		{"esp_ports", &k.ESPPorts, &p.ESPPorts},
+	} {
+		if err := readPorts(list.key, list.items, list.to); err != nil {
+			return err
+		}
+	}
+	c.Filter.EtherTypes, c.Filter.Protocols, c.Filter.TunnelPorts = p.Tunnels()
+	return nil
+}
+
+// readPorts reads a list of ports that may be empty.
+func readPorts(key string, items *[]string, to *[]uint16) (err error) {
+	if *items, err = list(key, *items, true); err != nil {
+		return err
+	}
+	*to, err = ports(key, *items)
+	return err
 }
 
 // orDefault is v, or the default for 0, which older configurations wrote for

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
@@ -22,6 +23,13 @@ func DefaultKeys() Keys {
 		PcapBufKB:   8192,
 
 		Ports: []string{"5060", "5080"},
+
+		VXLANPorts:  portTexts(p.VXLANPorts),
+		GenevePorts: portTexts(p.GenevePorts),
+		GTPPorts:    portTexts(p.GTPPorts),
+		TZSPPorts:   portTexts(p.TZSPPorts),
+		L2TPPorts:   portTexts(p.L2TPPorts),
+		ESPPorts:    portTexts(p.ESPPorts),
 
 		PcapLoop:    files.Loop,
 		ReplayScale: files.Scale,
@@ -65,6 +73,13 @@ func DefaultKeys() Keys {
 		EventBufferSize: 65536,
 		ShutdownTimeout: 8 * time.Second,
 	}
+}
+
+func portTexts(ports []uint16) (texts []string) {
+	for _, p := range ports {
+		texts = append(texts, strconv.Itoa(int(p)))
+	}
+	return texts
 }
 
 // AnyIface stands for all interfaces.

@@ -56,12 +56,15 @@ type Group struct {
 	Keys  []Key
 }
 
+// tunnelPorts is what a list of ports of one kind of tunnel takes.
+const tunnelPorts = "each 1 to 65535 and in one such list only, none"
+
 // Groups describes every key: docs/config.md and sipcmbeat.reference.yml are made
 // of it, and a test holds it equal to Keys.
 var Groups = []Group{
 	{"Live capture", "From an interface, when pcap is not set.", []Key{
 		{Name: "iface", Meaning: "The interface to capture from; any is all of them. `sipcmbeat devices` lists them."},
-		{Name: "bpf", Default: "made from ports", Meaning: "A capture filter in the language of pcap-filter(7), in place of the one made from ports. It should let fragments and VLAN tags through."},
+		{Name: "bpf", Default: "made from ports", Meaning: "A capture filter in the language of pcap-filter(7), in place of the one made from ports and tunnels. A warning says when it hides fragments, VLAN tags or tunnels."},
 		{Name: "snaplen", Kind: Whole, Allowed: "64 to 262144", Meaning: "How many bytes of a frame are taken. With receive offload a frame may be 64 KiB long."},
 		{Name: "promiscuous", Kind: Flag, Meaning: "Take frames for others too, as at a mirror port."},
 		{Name: "pcap_buf_kb", Kind: Whole, Allowed: "256 to 1048576", Meaning: "The buffer between kernel and program, in KiB: what a burst may need."},
@@ -69,6 +72,12 @@ var Groups = []Group{
 	{"What is SIP", "", []Key{
 		{Name: "ports", Kind: List, Allowed: "each 1 to 65535", Meaning: "The SIP ports. What is neither SIP nor a keep-alive on them is a msg-probe."},
 		{Name: "any_port", Kind: Flag, Default: "true for files, false live", Meaning: "Take what starts like SIP on every other port too. Live, the kernel's filter is made from ports all the same, unless bpf is set."},
+		{Name: "vxlan_ports", Kind: List, Allowed: tunnelPorts, Meaning: "UDP ports of VXLAN and VXLAN-GPE. On the ports of tunnels, what has no such header is read as on any other port."},
+		{Name: "geneve_ports", Kind: List, Allowed: tunnelPorts, Meaning: "UDP ports of Geneve."},
+		{Name: "gtp_ports", Kind: List, Allowed: tunnelPorts, Meaning: "UDP ports of GTP-U."},
+		{Name: "tzsp_ports", Kind: List, Allowed: tunnelPorts, Meaning: "UDP ports of TZSP, the mirror of MikroTik's routers."},
+		{Name: "l2tp_ports", Kind: List, Allowed: tunnelPorts, Meaning: "UDP ports of L2TP, at either end."},
+		{Name: "esp_ports", Kind: List, Allowed: tunnelPorts, Meaning: "UDP ports of ESP behind address translators, at either end. ESP is read where it is not encrypted, as in an IMS."},
 		{Name: "dedup_window", Kind: Duration, Allowed: "0 (off) to 1m", Meaning: "The same datagram from another VLAN, tunnel or interface within this time is a mirror duplicate and not looked at."},
 		{Name: "fragments.max", Kind: Whole, Allowed: "1 to 1048576", Meaning: "How many IP datagrams may wait for the rest of their fragments."},
 		{Name: "fragments.bytes", Kind: Bytes, Allowed: "64KiB to 1GiB", Meaning: "How much memory their fragments may take."},

@@ -187,10 +187,10 @@ func Near(key string) string {
 	return nearest(plain(key), names)
 }
 
-// nearest gives the name that differs least from word, "" if all differ in more
-// than a third.
+// nearest gives the name that differs least from word, "" if all differ in a
+// third or more.
 func nearest(word string, names []string) string {
-	best, least := "", max(len(word)/3, 1)+1
+	best, least := "", max((len(word)-1)/3, 1)+1
 	for _, name := range names {
 		if d := distance(word, name); d < least {
 			best, least = name, d
@@ -280,12 +280,12 @@ func list(key string, items []string, empty bool) ([]string, error) {
 	return items, nil
 }
 
-func ports(items []string) ([]uint16, error) {
+func ports(key string, items []string) ([]uint16, error) {
 	all := make([]uint16, 0, len(items))
 	for _, item := range items {
 		n, err := strconv.ParseUint(item, 10, 16)
 		if err != nil || n == 0 {
-			return nil, refuse("ports", quote(item), "1 to 65535")
+			return nil, refuse(key, quote(item), "1 to 65535")
 		}
 		all = append(all, uint16(n))
 	}

@@ -708,6 +708,14 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       example: "vlan, vxlan"
       ignore_above: 1024
       default_field: true
+    - name: "sip.outer.source.ip"
+      type: ip
+      description: "The end of the outermost tunnel on the side of the source."
+      example: "198.51.100.1"
+    - name: "sip.outer.destination.ip"
+      type: ip
+      description: "The end of the outermost tunnel on the side of the destination."
+      example: "198.51.100.2"
     - name: "sip.pcap.path"
       type: keyword
       description: "Capture file that the packet was read from."

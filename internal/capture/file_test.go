@@ -364,7 +364,7 @@ func TestReadErrors(t *testing.T) {
 	firstBlock := len(ng) - 5*enhanced
 	custom := orders["little-endian"].block(0x0bad, make([]byte, 400))
 	mixed := frames(2)
-	mixed[0].Link, mixed[1].Link = 127, 105
+	mixed[0].Link, mixed[1].Link = 220, 239
 	for _, c := range []struct {
 		name  string
 		file  []byte
@@ -383,7 +383,7 @@ func TestReadErrors(t *testing.T) {
 		{"version", change(good, 4, 3), 0, "pcap version 3.4 is not supported; supported: 2.4"},
 		{"old version", change(swapped(good), 7, 3), 0, "pcap version 2.3 is not supported; supported: 2.4"},
 		{"half a header", good[:23], 0, "ends in the middle of the file header"},
-		{"link type", change(good, 20, 127), 0, "link type 127 (radiotap) is not supported; supported: 1 (ethernet), 113 (linux-sll), 276 (linux-sll2), 0 (null), 108 (loop), 101 (raw), 12 (raw), 14 (raw), 228 (ipv4), 229 (ipv6)"},
+		{"link type", change(good, 20, 220), 0, "link type 220 (usb) is not supported; supported: 1 (ethernet), 113 (linux-sll), 276 (linux-sll2), 0 (null), 108 (loop), 101 (raw), 12 (raw), 14 (raw), 228 (ipv4), 229 (ipv6), 51 (ppp-ether), 9 (ppp), 50 (ppp-hdlc), 104 (cisco-hdlc), 127 (radiotap), 105 (ieee802.11)"},
 		{"wild link type", change(good, 22, 1), 0, "link type 65537 is not supported; supported: 1 (ethernet), "},
 		{"truncated in a packet", good[:24+3*record+20], 3, "ends in the middle of packet 4 (file truncated?); 3 packets read"},
 		{"truncated in a record header", good[:24+3*record+3], 3, "ends in the middle of packet 4 (file truncated?); 3 packets read"},
@@ -409,7 +409,7 @@ func TestReadErrors(t *testing.T) {
 		{"pcapng packet longer than its block", change(ng, firstBlock+20, 200), 0, "block after packet 0 is 112 bytes long and says it holds a packet of 200 (file damaged?); 0 packets read"},
 		{"pcapng packet of 4 GiB", change(ng, firstBlock+20, 255, 255, 255, 255), 0, "packet 1 says it is 4294967295 bytes long, at most 524288 are possible (file damaged?); 0 packets read"},
 		{"pcapng time resolution", change(ng, 28+20, 0xff), 0, "interface description after packet 0 has time resolution 0xff (file damaged?); 0 packets read"},
-		{"pcapng of foreign link types", pcapngOf(t, mixed), 2, "link type 127 (radiotap) is not supported; supported: "},
+		{"pcapng of foreign link types", pcapngOf(t, mixed), 2, "link type 220 (usb) is not supported; supported: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bad, next := write(t, "bad.pcap", c.file), write(t, "next.pcap", good)

@@ -11,6 +11,7 @@ import (
 func TestFilter(t *testing.T) {
 	const rest = " or ip[6:2] & 0x3fff != 0 or ip6[6] = 0 or ip6[6] = 43 or ip6[6] = 44 or ip6[6] = 51 or ip6[6] = 60"
 	const sip = "port 5060 or port 5080" + rest
+	const mpls = " or ether proto 0x8847 or ether proto 0x8864"
 	for _, c := range []struct {
 		name string
 		cfg  FilterConfig
@@ -27,6 +28,11 @@ func TestFilter(t *testing.T) {
 			"port 0 or portrange 5060-5062 or port 5080 or portrange 65534-65535" + rest},
 		{"tunnels", FilterConfig{Ports: []uint16{5060}, TunnelPorts: []uint16{4789, 2152}, Protocols: []uint8{47, 4, 47}}, packet.LinkRaw,
 			"port 5060 or udp port 2152 or udp port 4789 or ip proto 4 or ip6 proto 4 or ip proto 47 or ip6 proto 47" + rest},
+		{"tunnels in Ethernet", FilterConfig{Ports: []uint16{5060, 5080}, EtherTypes: []uint16{0x8864, 0x8100, 0x8847, 0x8864}}, packet.LinkEthernet,
+			sip + mpls + " or (vlan and (" + sip + mpls + " or (vlan and (" + sip + mpls + "))))"},
+		{"tunnels in cooked", FilterConfig{Ports: []uint16{5060, 5080}, EtherTypes: []uint16{0x8864, 0x8100, 0x8847}}, packet.LinkSLL2,
+			sip + mpls + " or ether proto 0x8100 or ether proto 0x88a8 or ether proto 0x9100"},
+		{"tunnels where there is no EtherType", FilterConfig{Ports: []uint16{5060, 5080}, EtherTypes: []uint16{0x8847}}, packet.LinkRaw, sip},
 	} {
 		if got := Filter(c.cfg, c.link); got != c.want {
 			t.Errorf("%s:\n%s\nwant\n%s", c.name, got, c.want)

@@ -211,6 +211,9 @@ func TestMirrorDuplicates(t *testing.T) {
 	}{
 		{"another VLAN", []packet.Frame{probe, vlan}, 1, 1},
 		{"another VLAN, later than the window", []packet.Frame{probe, later(vlan, 100*time.Millisecond)}, 2, 0},
+		{"a tunnel", []packet.Frame{probe, later(siptest.VXLAN(probe)[0], 50*time.Millisecond)}, 1, 1},
+		{"another tunnel", []packet.Frame{siptest.VXLAN(probe)[0], later(elsewhere(siptest.VXLAN(probe)[0]), 50*time.Millisecond)}, 1, 1},
+		{"the same tunnel", []packet.Frame{siptest.VXLAN(probe)[0], later(siptest.VXLAN(probe)[0], 50*time.Millisecond)}, 2, 0},
 		{"the same place", []packet.Frame{probe, later(probe, 50*time.Millisecond)}, 2, 0},
 		{"the same packet", []packet.Frame{identified(probe, 9), later(identified(probe, 9), time.Millisecond)}, 1, 1},
 		{"another packet", []packet.Frame{identified(probe, 9), later(identified(probe, 10), time.Millisecond)}, 2, 0},
@@ -218,6 +221,39 @@ func TestMirrorDuplicates(t *testing.T) {
 		events, s := run(t, DefaultConfig(), &frames{all: c.all})
 		if len(events) != c.events || s.Datagrams[MirrorDuplicate] != c.dups {
 			t.Errorf("%s: %d events and %d duplicates, want %d and %d", c.name, len(events), s.Datagrams[MirrorDuplicate], c.events, c.dups)
+		}
+	}
+}
+
+// elsewhere sets another source of the outer IPv4 header.
+func elsewhere(f packet.Frame) packet.Frame {
+	f.Data = append([]byte(nil), f.Data...)
+	f.Data[14+15]++
+	return f
+}
+
+// TestTunnel: a record tells of the tunnel, turned like the addresses inside, and
+// its counter counts.
+func TestTunnel(t *testing.T) {
+	answer := strings.Replace(strings.Replace(options, "OPTIONS sip:b@example.com SIP/2.0", "SIP/2.0 200 OK", 1), "To: <sip:b@example.com>", "To: <sip:b@example.com>;tag=2", 1)
+	for _, c := range []struct {
+		name string
+		all  []packet.Frame
+		from string
+	}{
+		{"request and answer", []packet.Frame{udp(0, "192.0.2.1:5060", "192.0.2.2:5060", options), udp(time.Second, "192.0.2.2:5060", "192.0.2.1:5060", answer)}, "198.51.100.1"},
+		{"answer", []packet.Frame{udp(0, "192.0.2.2:5060", "192.0.2.1:5060", answer)}, "198.51.100.2"},
+	} {
+		for i := range c.all {
+			c.all[i] = siptest.VXLAN(siptest.VLAN(c.all[i], 0x8100, 77)[0])[0]
+		}
+		c.all[0] = siptest.VLAN(c.all[0], 0x8100, 838)[0]
+		events, s := run(t, DefaultConfig(), &frames{all: c.all})
+		if len(events) != 1 || events[0].OuterSrc.String() != c.from || !events[0].OuterDst.IsValid() {
+			t.Fatalf("%s: %d events, outside from %v", c.name, len(events), events[0].OuterSrc)
+		}
+		if n := uint64(len(c.all)); s.Packet.Layers[packet.LayerVXLAN] != n || s.Packet.Layers[packet.LayerVLAN] != n+1 {
+			t.Errorf("%s: %d VXLAN, %d VLAN", c.name, s.Packet.Layers[packet.LayerVXLAN], s.Packet.Layers[packet.LayerVLAN])
 		}
 	}
 }
@@ -372,6 +408,11 @@ func missing(t *testing.T) {
 
 // TestNoAllocation: a frame in steady state costs none.
 func TestNoAllocation(t *testing.T) {
+	t.Run("plain", func(t *testing.T) { noAllocation(t, func(f packet.Frame) packet.Frame { return f }) })
+	t.Run("vxlan", func(t *testing.T) { noAllocation(t, func(f packet.Frame) packet.Frame { return siptest.VXLAN(f)[0] }) })
+}
+
+func noAllocation(t *testing.T, wrap func(packet.Frame) packet.Frame) {
 	l := newLane(DefaultConfig(), discard{})
 	now := siptest.Start
 	requests := []string{options}
@@ -384,7 +425,7 @@ func TestNoAllocation(t *testing.T) {
 			n++
 			now += int64(10 * time.Millisecond)
 			r = strings.Replace(r, "Call-ID: x", fmt.Sprintf("Call-ID: %09d", n), 1)
-			ask := udp(0, "192.0.2.1:5060", "192.0.2.2:5060", r)
+			ask := wrap(udp(0, "192.0.2.1:5060", "192.0.2.2:5060", r))
 			ask.Time = now
 			l.frame(&ask)
 		}
@@ -392,7 +433,7 @@ func TestNoAllocation(t *testing.T) {
 	for range 4000 { // until the first transactions are forgotten
 		turn()
 	}
-	made := testing.AllocsPerRun(200, func() { frameOnly(requests, &n, &now) })
+	made := testing.AllocsPerRun(200, func() { frameOnly(requests, &n, &now, wrap) })
 	all := testing.AllocsPerRun(200, turn)
 	if all > made {
 		t.Errorf("%v allocations for %d frames, %v of them the test's own", all, len(requests), made)
@@ -400,12 +441,12 @@ func TestNoAllocation(t *testing.T) {
 }
 
 // frameOnly does what turn does besides the lane's work.
-func frameOnly(requests []string, n *int, now *int64) {
+func frameOnly(requests []string, n *int, now *int64, wrap func(packet.Frame) packet.Frame) {
 	for _, r := range requests {
 		*n++
 		*now += int64(10 * time.Millisecond)
 		r = strings.Replace(r, "Call-ID: x", fmt.Sprintf("Call-ID: %09d", *n), 1)
-		f := udp(0, "192.0.2.1:5060", "192.0.2.2:5060", r)
+		f := wrap(udp(0, "192.0.2.1:5060", "192.0.2.2:5060", r))
 		f.Time = *now
 	}
 }

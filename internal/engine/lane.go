@@ -58,6 +58,8 @@ func (l *lane) frame(f *packet.Frame) {
 	if why == packet.OK {
 		if p := &l.dec.Packet; p.Transport == packet.TCP {
 			l.segment(p)
+		} else if p.Transport == packet.SCTP {
+			l.stats.Datagrams[OtherPort]++ // not followed yet
 		} else {
 			l.datagram(p)
 		}

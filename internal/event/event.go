@@ -72,6 +72,8 @@ type Event struct {
 	Transport Transport
 	VLANs     [2]uint16 // outer, inner; 0 is none
 	Encap     List
+	OuterSrc  netip.Addr // of the outermost IP header of a tunnel, turned like Src and Dst
+	OuterDst  netip.Addr
 	Legs      List // addresses, 4 or 16 bytes each
 
 	Method     Text // of the request that the event is about
@@ -313,7 +315,11 @@ func (e *Event) SetURI(u *URI, all, scheme, user, host []byte, port uint16) {
 
 // Add copies b to the end of l. Beyond MaxList the value is left out and the
 // record says so.
-func (e *Event) Add(l *List, b []byte) {
+func (e *Event) Add(l *List, b []byte) { e.add(l, b, true) }
+
+// add copies b as it is, or what is folded on one line: a byte of an address or a
+// code may be that of a line feed.
+func (e *Event) add(l *List, b []byte, unfold bool) {
 	if len(b) > MaxText {
 		b = b[:MaxText]
 		e.Anomalies |= FieldCut
@@ -329,10 +335,10 @@ func (e *Event) Add(l *List, b []byte) {
 	}
 	head := len(e.buf)
 	e.buf = append(e.buf, 0, 0)
-	if bytes.IndexByte(b, '\n') < 0 {
-		e.buf = append(e.buf, b...)
-	} else {
+	if unfold && bytes.IndexByte(b, '\n') >= 0 {
 		e.buf = appendUnfolded(e.buf, b)
+	} else {
+		e.buf = append(e.buf, b...)
 	}
 	n := len(e.buf) - head - 2
 	e.buf[head], e.buf[head+1] = byte(n>>8), byte(n)
@@ -361,7 +367,7 @@ func (e *Event) AddAddr(l *List, a netip.Addr) {
 
 func (e *Event) addOnce(l *List, b []byte) {
 	if !e.Contains(*l, b) {
-		e.Add(l, b)
+		e.add(l, b, false)
 	}
 }
 

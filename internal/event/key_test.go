@@ -50,3 +50,24 @@ func TestLiteral(t *testing.T) {
 		}
 	}
 }
+
+// A byte of an address or a code may be that of a line feed, and is none.
+func TestAddressesKeepTheirBytes(t *testing.T) {
+	var e Event
+	e.Reset()
+	for _, text := range []string{"10.0.0.10", "192.10.32.9", "2001:db8:a0a::a"} {
+		a := netip.MustParseAddr(text)
+		e.AddAddr(&e.Legs, a)
+		e.AddAddr(&e.Legs, a)
+		if !e.HasAddr(e.Legs, a) {
+			t.Errorf("%s is not kept", text)
+		}
+	}
+	if e.Legs.count != 3 {
+		t.Errorf("%d addresses, want 3", e.Legs.count)
+	}
+	e.AddCode(&e.Codes, 266) // 1, 10
+	if codes := e.Bytes(Text{e.Codes.off, e.Codes.n}); !bytes.Equal(codes, []byte{0, 2, 1, 10}) {
+		t.Errorf("codes %v", codes)
+	}
+}

@@ -56,6 +56,7 @@ func full(typ Type) *Event {
 	e.Type, e.Time, e.Start, e.End, e.Sequence = typ, 3e9, 1e9, 2e9, 7
 	e.ID, e.Call = Hash{1}, Hash{2}
 	e.Src, e.Dst, e.NAT = netip.MustParseAddrPort("192.0.2.1:5060"), netip.MustParseAddrPort("192.0.2.2:5061"), netip.MustParseAddrPort("198.51.100.1:6000")
+	e.OuterSrc, e.OuterDst = netip.MustParseAddr("198.51.100.8"), netip.MustParseAddr("2001:db8::8")
 	e.Transport, e.VLANs, e.Side, e.Outcome = UDP, [2]uint16{100, 200}, Caller, Success
 	for _, x := range []*Text{&e.CallID, &e.Method, &e.CSeqMethod, &e.ViaTransport, &e.Branch, &e.Status, &e.UserAgent, &e.Server,
 		&e.Q850Text, &e.AuthUser, &e.AuthRealm, &e.AuthScheme, &e.IdentityOrig, &e.IdentityX5U, &e.SessionLocal, &e.SessionRemote,

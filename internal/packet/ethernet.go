@@ -1,6 +1,10 @@
 package packet
 
-import "github.com/google/gopacket"
+import (
+	"encoding/binary"
+
+	"github.com/google/gopacket"
+)
 
 // ethernet reads an Ethernet header. The length check comes first because
 // gopacket's refusal is an error value. A length in the place of the EtherType
@@ -38,4 +42,24 @@ func (d *Decoder) vlanID(id uint16) {
 	if len(d.VLANs) < maxVLANs {
 		d.VLANs = append(d.VLANs, id)
 	}
+}
+
+// pbb reads the service tag of a provider backbone bridge, IEEE 802.1ah: flags and
+// a service identifier, then the customer's frame with its own addresses. The
+// identifier tells tunnels apart.
+func pbb(d *Decoder, b []byte) (Layer, []byte, Drop) {
+	if len(b) < 4 {
+		return LayerNone, nil, ShortHeader
+	}
+	d.mix(binary.BigEndian.Uint32(b) & 0xffffff)
+	return LayerEthernet, b[4:], OK
+}
+
+// vnTag reads Cisco's VN-Tag, which names the virtual interfaces that a frame goes
+// between: 4 bytes and an EtherType.
+func vnTag(_ *Decoder, b []byte) (Layer, []byte, Drop) {
+	if len(b) < 6 {
+		return LayerNone, nil, ShortHeader
+	}
+	return etherType(binary.BigEndian.Uint16(b[4:])), b[6:], OK
 }

@@ -11,10 +11,14 @@ var (
 )
 
 // addrs notes the ends of an IP header. Those of the outermost of several are
-// kept as OuterSrc and OuterDst.
+// kept as OuterSrc and OuterDst; all but the innermost tell tunnels apart.
 func (d *Decoder) addrs(src, dst netip.Addr) {
-	if d.Src.Addr().IsValid() && !d.OuterSrc.IsValid() {
-		d.OuterSrc, d.OuterDst = d.Src.Addr(), d.Dst.Addr()
+	if from := d.Src.Addr(); from.IsValid() {
+		to := d.Dst.Addr()
+		if !d.OuterSrc.IsValid() {
+			d.OuterSrc, d.OuterDst = from, to
+		}
+		d.tunnel = hashAddr(hashAddr(d.tunnel, from), to)
 	}
 	d.Src, d.Dst = netip.AddrPortFrom(src, 0), netip.AddrPortFrom(dst, 0)
 }

@@ -32,7 +32,32 @@ const (
 	LayerSCTP
 	LayerICMPv4
 	LayerICMPv6
+	LayerPBB
+	LayerVNTag
+	LayerMPLS
+	LayerPPPoE
+	LayerPPP
+	LayerCiscoHDLC
+	LayerRadiotap
+	Layer80211
+	LayerSNAP
+	LayerIPIP
+	Layer4in6
+	Layer6in4
+	Layer6in6
+	LayerGRE
+	LayerERSPAN1
+	LayerERSPAN2
+	LayerERSPAN3
+	LayerVXLAN
+	LayerGeneve
+	LayerGTP
+	LayerL2TP
+	LayerTZSP
+	LayerESP
 	numLayers
+
+	NumLayers int = iota - 1
 )
 
 // The kinds of number a decode function may return in place of a row: the kind
@@ -41,7 +66,7 @@ const (
 	byEtherType Layer = (iota + 1) << 16
 	byProto4          // IP protocol after an IPv4 header
 	byProto6          // next header after an IPv6 header
-	byUDPPort         // a tunnel's destination port, else the payload
+	byUDPPort         // a tunnel's port, else the payload
 	kindMask    Layer = math.MaxUint16 << 16
 )
 
@@ -72,13 +97,18 @@ type layer struct {
 type match struct {
 	link  []Link
 	ether []uint16
-	proto []uint8  // after IPv4 and IPv6 headers
-	ext   []uint8  // after IPv6 headers only
-	udp   []uint16 // destination ports
+	proto []uint8 // after IPv4 and IPv6 headers
+	four  []uint8 // after IPv4 headers only
+	ext   []uint8 // after IPv6 headers only
+
+	// UDP destination ports, and whether a source port tells as much: both ends of most
+	// tunnels send to the port, whatever they send from.
+	ports   func(*Config) *[]uint16
+	answers bool
 }
 
 var table = [numLayers]layer{
-	LayerEthernet:    {"ethernet", false, ethernet, match{link: []Link{LinkEthernet}}},
+	LayerEthernet:    {"ethernet", false, ethernet, match{link: []Link{LinkEthernet}, ether: []uint16{greTEB}}},
 	LayerVLAN:        {"vlan", true, vlan, match{ether: []uint16{0x8100}}},         // IEEE 802.1Q
 	LayerQinQ:        {"qinq", true, vlan, match{ether: []uint16{0x88a8, 0x9100}}}, // IEEE 802.1ad, and before it
 	LayerSLL:         {"sll", false, sll, match{link: []Link{LinkSLL}}},
@@ -97,6 +127,29 @@ var table = [numLayers]layer{
 	LayerSCTP:        {"sctp", false, sctp, match{proto: []uint8{132}}},                             // RFC 9260
 	LayerICMPv4:      {"icmp", false, icmp4, match{proto: []uint8{1}}},                              // RFC 792
 	LayerICMPv6:      {"icmp6", false, icmp6, match{ext: []uint8{58}}},                              // RFC 4443
+	LayerPBB:         {"pbb", true, pbb, match{ether: []uint16{0x88e7}}},                            // IEEE 802.1ah
+	LayerVNTag:       {"vntag", true, vnTag, match{ether: []uint16{0x8926}}},                        // IEEE 802.1BR, before it was that
+	LayerMPLS:        {"mpls", true, mpls, match{ether: []uint16{0x8847, 0x8848}}},                  // RFC 5332
+	LayerPPPoE:       {"pppoe", true, pppoe, match{link: []Link{LinkPPPEther}, ether: []uint16{0x8864}}},
+	LayerPPP:         {"ppp", false, ppp, match{link: []Link{LinkPPP, LinkPPPHDLC}}},
+	LayerCiscoHDLC:   {"chdlc", false, ciscoHDLC, match{link: []Link{LinkCiscoHDLC}}},
+	LayerRadiotap:    {"radiotap", false, radiotap, match{link: []Link{LinkRadiotap}}},
+	Layer80211:       {"ieee802.11", false, ieee80211, match{link: []Link{Link80211}}},
+	LayerSNAP:        {"snap", false, snap, match{}},
+	LayerIPIP:        {"ipip", true, ipv4Inside, match{four: []uint8{4}}},
+	Layer4in6:        {"4in6", true, ipv4Inside, match{ext: []uint8{4}}},
+	Layer6in4:        {"6in4", true, ipv6Inside, match{four: []uint8{41}}},
+	Layer6in6:        {"6in6", true, ipv6Inside, match{ext: []uint8{41}}},
+	LayerGRE:         {"gre", true, gre, match{proto: []uint8{47}}},
+	LayerERSPAN1:     {"erspan1", true, erspan1, match{}},
+	LayerERSPAN2:     {"erspan2", true, erspan2, match{}},
+	LayerERSPAN3:     {"erspan3", true, erspan3, match{}},
+	LayerVXLAN:       {"vxlan", true, vxlan, match{ports: func(c *Config) *[]uint16 { return &c.VXLANPorts }}},
+	LayerGeneve:      {"geneve", true, geneve, match{ports: func(c *Config) *[]uint16 { return &c.GenevePorts }}},
+	LayerGTP:         {"gtp", true, gtp, match{ports: func(c *Config) *[]uint16 { return &c.GTPPorts }}},
+	LayerL2TP:        {"l2tp", true, l2tp, match{ports: func(c *Config) *[]uint16 { return &c.L2TPPorts }, answers: true}},
+	LayerTZSP:        {"tzsp", true, tzsp, match{ports: func(c *Config) *[]uint16 { return &c.TZSPPorts }}},
+	LayerESP:         {"esp", true, esp, match{proto: []uint8{50}, ports: func(c *Config) *[]uint16 { return &c.ESPPorts }, answers: true}},
 }
 
 // String gives the row's name, as it is used in records.
@@ -138,7 +191,7 @@ func indexBy[T ~uint8 | ~uint16](numbers func(match) []T) index {
 
 var linkIndex = indexBy(func(m match) []Link { return m.link })
 
-// A Decoder turns frames into datagrams and TCP segments, one at a time. The last
+// A Decoder turns frames into Packets, one at a time. The last
 // one is the embedded Packet. A Decoder serves one goroutine.
 type Decoder struct {
 	Packet
@@ -147,7 +200,12 @@ type Decoder struct {
 	ether  index
 	proto4 [256]uint8
 	proto6 [256]uint8
-	port   index
+	port   index // by UDP destination port
+	answer index // by UDP source port
+
+	layers   [NumLayers]uint64
+	security [securities]security
+	padded   bool // the radiotap header says that the next one is padded
 
 	beyond int  // bytes that the innermost IP header, or else the capture, says are missing at the end
 	six    bool // the innermost IP header is IPv6
@@ -155,36 +213,39 @@ type Decoder struct {
 	frags  assembly
 
 	// Header structs of gopacket, reused.
-	eth layers.Ethernet
-	tag layers.Dot1Q
-	dgm layers.UDP
+	eth  layers.Ethernet
+	tag  layers.Dot1Q
+	dgm  layers.UDP
+	span layers.ERSPANII
 }
 
 // New makes a Decoder. Zero fields of cfg take their defaults; the others must
 // have passed Validate.
 func New(cfg Config) *Decoder {
-	def := DefaultConfig()
-	if cfg.FragmentMax == 0 {
-		cfg.FragmentMax = def.FragmentMax
-	}
-	if cfg.FragmentBytes == 0 {
-		cfg.FragmentBytes = def.FragmentBytes
-	}
-	if cfg.FragmentAge == 0 {
-		cfg.FragmentAge = def.FragmentAge
-	}
-	if cfg.Depth == 0 {
-		cfg.Depth = def.Depth
-	}
+	cfg = cfg.withDefaults()
 	d := &Decoder{
 		depth: cfg.Depth,
 		ether: indexBy(func(m match) []uint16 { return m.ether }),
-		port:  indexBy(func(m match) []uint16 { return m.udp }),
+		port: indexBy(func(m match) []uint16 {
+			if m.ports == nil {
+				return nil
+			}
+			return *m.ports(&cfg)
+		}),
+		answer: indexBy(func(m match) []uint16 {
+			if m.ports == nil || !m.answers {
+				return nil
+			}
+			return *m.ports(&cfg)
+		}),
 		frags: newAssembly(cfg),
 	}
 	for id, row := range table {
 		for _, n := range row.match.proto {
 			d.proto4[n], d.proto6[n] = uint8(id), uint8(id)
+		}
+		for _, n := range row.match.four {
+			d.proto4[n] = uint8(id)
 		}
 		for _, n := range row.match.ext {
 			d.proto6[n] = uint8(id)
@@ -216,6 +277,7 @@ func (d *Decoder) Decode(f *Frame) Drop {
 		}
 		if row.encap {
 			d.Encap = append(d.Encap, id) // within its capacity: at most one a layer
+			d.layers[id]++
 		}
 		byPort = next&kindMask == byUDPPort
 		if next >= byEtherType {
@@ -250,7 +312,10 @@ func (d *Decoder) lookUp(l Layer) (Layer, Drop) {
 			return Layer(id), OK
 		}
 	case byUDPPort:
-		return d.port.find(n), OK
+		if id := d.port.find(n); id != LayerNone {
+			return id, OK
+		}
+		return d.answer.find(d.Src.Port()), OK
 	}
 	return LayerNone, NotTransport
 }
@@ -275,7 +340,11 @@ func strange(etherType uint16) Drop {
 func (d *Decoder) Advance(now int64) { d.frags.expire(now) }
 
 // Stats gives the counters. It is for the goroutine that calls Decode.
-func (d *Decoder) Stats() Stats { return d.frags.stats() }
+func (d *Decoder) Stats() Stats {
+	s := d.frags.stats()
+	s.Layers = d.layers
+	return s
+}
 
 func (d *Decoder) reset(f *Frame) {
 	d.frags.expire(f.Time)
@@ -288,5 +357,6 @@ func (d *Decoder) reset(f *Frame) {
 	d.IPID, d.Fragmented = 0, false
 	d.VLANs, d.Encap = d.VLANs[:0], d.Encap[:0]
 	d.OuterSrc, d.OuterDst = zeroAddr, zeroAddr
-	d.HasMAC, d.six, d.cooked = false, false, false
+	d.HasMAC, d.six, d.cooked, d.padded = false, false, false, false
+	d.tunnel = 0
 }

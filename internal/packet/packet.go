@@ -1,11 +1,12 @@
-// Package packet turns a captured frame into a datagram or a TCP segment: it walks
-// link layers, VLAN tags and IP headers down to the payload and puts IP fragments
-// together.
+// Package packet turns a captured frame into a datagram, a TCP segment or an SCTP
+// packet: it walks link layers, tags, tunnels and IP headers down to the payload
+// and puts IP fragments together.
 //
-// It does not look into the payload, put TCP segments together, read SCTP, verify
-// checksums (offloading leaves them wrong in captures made on the sending host),
-// follow IPv4 source routes or IPv6 routing headers, or read a clock: time is the
-// frame's. What it refuses has a Drop of its own, counted by the caller.
+// It does not look into the payload, put TCP segments together, read SCTP chunks,
+// decrypt, verify checksums (offloading leaves them wrong in captures made on the
+// sending host), follow IPv4 source routes or IPv6 routing headers, or read a
+// clock: time is the frame's. What it refuses has a Drop of its own, counted by the
+// caller.
 //
 // A frame is borrowed for one call of Decode. What Decode hands out borrows from
 // the frame or from the decoder's own buffers until the next Decode. In steady
@@ -14,6 +15,8 @@
 package packet
 
 import (
+	"cmp"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"time"
@@ -34,12 +37,12 @@ const (
 	LinkIPv4      Link = 228 // IPv4, no link header
 	LinkIPv6      Link = 229 // IPv6, no link header
 	LinkSLL2      Link = 276 // Linux cooked capture, version 2
-	linkPPP       Link = 9
-	linkPPPHDLC   Link = 50
-	linkPPPEther  Link = 51
-	linkCiscoHDLC Link = 104
-	link80211     Link = 105
-	linkRadiotap  Link = 127
+	LinkPPP       Link = 9   // PPP, with or without HDLC's address and control fields
+	LinkPPPHDLC   Link = 50  // PPP or Cisco's HDLC on a serial line
+	LinkPPPEther  Link = 51  // PPPoE session, without the Ethernet header
+	LinkCiscoHDLC Link = 104
+	Link80211     Link = 105
+	LinkRadiotap  Link = 127 // IEEE 802.11 behind what the card says of it
 	linkUSB       Link = 220
 	linkNflog     Link = 239
 )
@@ -75,17 +78,17 @@ func (l Link) String() string {
 		return "ipv6"
 	case LinkSLL2:
 		return "linux-sll2"
-	case linkPPP:
+	case LinkPPP:
 		return "ppp"
-	case linkPPPHDLC:
+	case LinkPPPHDLC:
 		return "ppp-hdlc"
-	case linkPPPEther:
+	case LinkPPPEther:
 		return "ppp-ether"
-	case linkCiscoHDLC:
+	case LinkCiscoHDLC:
 		return "cisco-hdlc"
-	case link80211:
+	case Link80211:
 		return "ieee802.11"
-	case linkRadiotap:
+	case LinkRadiotap:
 		return "radiotap"
 	case linkUSB:
 		return "usb"
@@ -129,9 +132,9 @@ func (t Transport) String() string {
 	return fmt.Sprintf("transport %d", uint8(t))
 }
 
-// A Packet is a datagram or a TCP segment, and where it came from. After a Decode
-// that gave OK all fields are valid; after any other outcome those that were read
-// before it.
+// A Packet is a datagram, a TCP segment or an SCTP packet, and where it came from.
+// After a Decode that gave OK all fields are valid; after any other outcome those
+// that were read before it. The Payload of an SCTP packet is its chunks.
 //
 // Payload, VLANs and Encap borrow: they are valid until the next Decode.
 type Packet struct {
@@ -160,6 +163,8 @@ type Packet struct {
 
 	SrcMAC, DstMAC [6]byte // of the innermost Ethernet header; valid if HasMAC
 	HasMAC         bool
+
+	tunnel uint32 // a hash of what tells tunnels apart, 0 outside of any
 }
 
 // maxVLANs is how many VLAN identifiers a Packet keeps. More tags are passed,
@@ -167,22 +172,50 @@ type Packet struct {
 // mirror points apart.
 const maxVLANs = 4
 
+// The numbers of FNV-1a, 32 bits.
+const (
+	fnvBasis uint32 = 2166136261
+	fnvPrime uint32 = 16777619
+)
+
+// spread brings the upper bits of a hash down, where a table takes its place from.
+func spread(h uint32) uint32 { return h ^ h>>15 }
+
+// hashAddr adds an address to a hash.
+func hashAddr(h uint32, a netip.Addr) uint32 {
+	if a.Is4() {
+		b := a.As4()
+		return (h ^ binary.BigEndian.Uint32(b[:])) * fnvPrime
+	}
+	b := a.As16()
+	for i := 0; i < len(b); i += 4 {
+		h = (h ^ binary.BigEndian.Uint32(b[i:])) * fnvPrime
+	}
+	return h
+}
+
+// mix adds what tells two tunnels apart to the hash of the path: the addresses of
+// outer IP headers, and a tunnel's own number where it has one. What may differ
+// between two packets of one tunnel is left out: ports, labels, sequence numbers.
+func (p *Packet) mix(v uint32) { p.tunnel = (p.tunnel ^ v) * fnvPrime }
+
 // PathHash tells mirror points apart: packets taken at one place have one hash,
-// and the same packet taken on another interface, VLAN or tunnel has another.
-// Addresses are left out.
+// and the same packet taken on another interface, VLAN or tunnel has another, also
+// in a tunnel of the same kind between other ends. The innermost addresses are
+// left out.
 func (p *Packet) PathHash() uint32 {
-	const prime = 16777619 // FNV-1a, 32 bits
-	h := uint32(2166136261)
-	mix := func(v uint32) { h = (h ^ v) * prime }
+	h := fnvBasis
+	mix := func(v uint32) { h = (h ^ v) * fnvPrime }
 	mix(uint32(p.Source))
 	mix(p.Iface)
+	mix(p.tunnel)
 	for _, id := range p.VLANs {
 		mix(1<<16 | uint32(id))
 	}
 	for _, l := range p.Encap {
 		mix(2<<16 | uint32(l))
 	}
-	return h ^ h>>15
+	return spread(h)
 }
 
 // A Drop says what Decode made of a frame: OK, or why there is no payload.
@@ -203,7 +236,7 @@ const (
 	UnknownNetwork                // an EtherType or address family without a row
 	NotTransport                  // an IP protocol without a row: ICMP echo, IGMP, OSPF, ...
 	ICMPError                     // ICMP that quotes a packet; quoted SIP is no message
-	DropSCTP                      // SCTP: not read yet
+	Encrypted                     // ESP or IEEE 802.11 that is not in clear
 	Depth                         // more layers than Config.Depth
 
 	NumDrops int = iota
@@ -224,7 +257,7 @@ var dropNames = [NumDrops]string{
 	UnknownNetwork:    "unknown network protocol",
 	NotTransport:      "no transport protocol",
 	ICMPError:         "ICMP error",
-	DropSCTP:          "SCTP not read",
+	Encrypted:         "encrypted",
 	Depth:             "too many layers",
 }
 
@@ -236,19 +269,52 @@ func (d Drop) String() string {
 	return fmt.Sprintf("drop %d", uint8(d))
 }
 
-// A Config bounds a Decoder.
+// A Config bounds a Decoder and says where tunnels are found. Of the lists of UDP
+// ports, nil is the default, an empty one none.
 type Config struct {
 	FragmentMax   int           `config:"fragment_max"`   // datagrams in assembly, and as many identifications remembered
 	FragmentBytes int           `config:"fragment_bytes"` // bytes held for them
 	FragmentAge   time.Duration `config:"fragment_age"`   // from the first fragment seen to giving up, in packet time
 	Depth         int           `config:"depth"`          // layers of one frame
+
+	VXLANPorts  []uint16 `config:"vxlan_ports"`
+	GenevePorts []uint16 `config:"geneve_ports"`
+	GTPPorts    []uint16 `config:"gtp_ports"`
+	TZSPPorts   []uint16 `config:"tzsp_ports"`
+	L2TPPorts   []uint16 `config:"l2tp_ports"`
+	ESPPorts    []uint16 `config:"esp_ports"`
 }
 
 // DefaultConfig gives the bounds that suit one capture source. RFC 8200 §4.5
 // allows a receiver 60 s for the rest of a datagram, RFC 791 §3.2 proposes 15 s
-// to start with, and Linux takes 30 s.
+// to start with, and Linux takes 30 s. Each tunnel takes up to four layers: a
+// mirror of a mirror of an overlay network still fits into the depth.
 func DefaultConfig() Config {
-	return Config{FragmentMax: 4096, FragmentBytes: 16 << 20, FragmentAge: 30 * time.Second, Depth: 16}
+	return Config{
+		FragmentMax: 4096, FragmentBytes: 16 << 20, FragmentAge: 30 * time.Second, Depth: 32,
+
+		VXLANPorts:  []uint16{4789, 4790, 8472}, // RFC 7348; VXLAN-GPE; Linux before it had a number
+		GenevePorts: []uint16{6081},             // RFC 8926
+		GTPPorts:    []uint16{2152},             // 3GPP TS 29.281
+		TZSPPorts:   []uint16{37008},
+		L2TPPorts:   []uint16{1701}, // RFC 2661
+		ESPPorts:    []uint16{4500}, // RFC 3948
+	}
+}
+
+// withDefaults fills in what is not set.
+func (c Config) withDefaults() Config {
+	def := DefaultConfig()
+	c.FragmentMax = cmp.Or(c.FragmentMax, def.FragmentMax)
+	c.FragmentBytes = cmp.Or(c.FragmentBytes, def.FragmentBytes)
+	c.FragmentAge = cmp.Or(c.FragmentAge, def.FragmentAge)
+	c.Depth = cmp.Or(c.Depth, def.Depth)
+	for id := range table {
+		if ports := table[id].match.ports; ports != nil && *ports(&c) == nil {
+			*ports(&c) = *ports(&def)
+		}
+	}
+	return c
 }
 
 // Validate names the first key that is out of range, and the range.
@@ -269,12 +335,52 @@ func (c Config) Validate() error {
 	if c.FragmentAge < time.Second || c.FragmentAge > 10*time.Minute {
 		return fmt.Errorf("fragment_age: %v is not allowed; allowed: 1s to 10m", c.FragmentAge)
 	}
-	return check("depth", c.Depth, 4, 64)
+	if err := check("depth", c.Depth, 4, 64); err != nil {
+		return err
+	}
+	taken := map[uint16]string{}
+	for id := range table {
+		ports := table[id].match.ports
+		if ports == nil {
+			continue
+		}
+		key := table[id].name + "_ports"
+		for _, p := range *ports(&c) {
+			if other, ok := taken[p]; ok && other != key {
+				return fmt.Errorf("%s: %d is not allowed; allowed: ports that are not in %s", key, p, other)
+			}
+			taken[p] = key
+		}
+	}
+	return nil
 }
 
-// Stats are counters of a Decoder's fragments. Held and Bytes are what is there
-// now, the others totals since New.
+// Tunnels lists where the encapsulations that are read are found: EtherTypes, IP
+// protocols, and UDP ports, so that a capture filter can let them through. The
+// caller owns the slices.
+func (c Config) Tunnels() (ether []uint16, proto []uint8, udp []uint16) {
+	c = c.withDefaults()
+	for id := range table {
+		row := &table[id]
+		if !row.encap {
+			continue
+		}
+		m := &row.match
+		ether = append(ether, m.ether...)
+		proto = append(append(append(proto, m.proto...), m.four...), m.ext...)
+		if m.ports != nil {
+			udp = append(udp, *m.ports(&c)...)
+		}
+	}
+	return ether, proto, udp
+}
+
+// Stats are counters of a Decoder. Held and Bytes are what is there now, the others
+// totals since New.
 type Stats struct {
+	Layers [NumLayers]uint64 // how often each encapsulation was undone, by Layer
+
+	// Of fragments.
 	Held       int    // datagrams in assembly
 	Bytes      int    // bytes of the pages they hold
 	Fragments  uint64 // fragments taken in

@@ -54,3 +54,15 @@ func BenchmarkFlood(b *testing.B) {
 		d.Decode(&first)
 	}
 }
+
+// BenchmarkEncrypted is ESP that fits no shape.
+func BenchmarkEncrypted(b *testing.B) {
+	frame := siptest.ESP(packet.Frame{Data: siptest.UDPFrame(netip.MustParseAddrPort("192.0.2.1:5060"), netip.MustParseAddrPort("192.0.2.2:5060"), bytes.Repeat([]byte("x"), 568))}, 0, 20)[0]
+	d := packet.New(packet.DefaultConfig())
+	b.ReportAllocs()
+	for b.Loop() {
+		if why := d.Decode(&frame); why != packet.Encrypted {
+			b.Fatal(why)
+		}
+	}
+}

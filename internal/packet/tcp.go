@@ -64,11 +64,14 @@ func tcp(d *Decoder, b []byte) (Layer, []byte, Drop) {
 	return LayerNone, b[header:], OK
 }
 
-// sctp reads the ports, RFC 9260 §3.1. Chunks are not read yet.
+// sctp reads the common header, RFC 9260 §3.1. The payload is the chunks behind it.
+// The checksum is not verified.
 func sctp(d *Decoder, b []byte) (Layer, []byte, Drop) {
-	if len(b) < 4 {
+	if len(b) >= 4 { // for the counters: whose it was
+		d.ports(SCTP, binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]))
+	}
+	if len(b) < 12 {
 		return LayerNone, nil, ShortHeader
 	}
-	d.ports(SCTP, binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]))
-	return LayerNone, nil, DropSCTP
+	return LayerNone, b[12:], OK
 }

@@ -12,47 +12,52 @@ import (
 // frame as UDPFrame makes it, borrows it, and returns the frames that carry it,
 // which the caller owns. They have its Time and Source.
 type Carrier struct {
-	Name string
-	Wrap func(f packet.Frame) []packet.Frame
+	Name   string
+	Wrap   func(f packet.Frame) []packet.Frame
+	Tunnel bool // a kernel's filter can't look inside and lets all of it through
 }
 
 // Carriers are all of them. The program must make the same of every one.
-var Carriers = []Carrier{
-	{"plain", func(f packet.Frame) []packet.Frame { return one(f, packet.LinkEthernet, f.Data) }},
-	{"trailer", func(f packet.Frame) []packet.Frame { return one(f, packet.LinkEthernet, join(f.Data, trailer)) }},
-	{"vlan", func(f packet.Frame) []packet.Frame { return VLAN(f, 0x8100, 838) }},
-	{"qinq", func(f packet.Frame) []packet.Frame { return inside(VLAN(f, 0x8100, 420), 0x88a8, 838) }},
-	{"qinq-9100", func(f packet.Frame) []packet.Frame { return inside(VLAN(f, 0x8100, 420), 0x9100, 838) }},
-	{"vlan-3", func(f packet.Frame) []packet.Frame { return inside(inside(VLAN(f, 0x8100, 1), 0x8100, 2), 0x88a8, 3) }},
-	{"sll", SLL},
-	{"sll-vlan", func(f packet.Frame) []packet.Frame { return SLL(VLAN(f, 0x8100, 838)[0]) }},
-	{"sll2", SLL2},
+var Carriers = append(plainCarriers, tunnelCarriers...)
+
+// plainCarriers are link types, tags and fragments; tunnelCarriers stand in
+// tunnel.go.
+var plainCarriers = []Carrier{
+	{"plain", func(f packet.Frame) []packet.Frame { return one(f, packet.LinkEthernet, f.Data) }, false},
+	{"trailer", func(f packet.Frame) []packet.Frame { return one(f, packet.LinkEthernet, join(f.Data, trailer)) }, false},
+	{"vlan", func(f packet.Frame) []packet.Frame { return VLAN(f, 0x8100, 838) }, false},
+	{"qinq", func(f packet.Frame) []packet.Frame { return inside(VLAN(f, 0x8100, 420), 0x88a8, 838) }, false},
+	{"qinq-9100", func(f packet.Frame) []packet.Frame { return inside(VLAN(f, 0x8100, 420), 0x9100, 838) }, false},
+	{"vlan-3", func(f packet.Frame) []packet.Frame { return inside(inside(VLAN(f, 0x8100, 1), 0x8100, 2), 0x88a8, 3) }, false},
+	{"sll", SLL, false},
+	{"sll-vlan", func(f packet.Frame) []packet.Frame { return SLL(VLAN(f, 0x8100, 838)[0]) }, false},
+	{"sll2", SLL2, false},
 	{"null", func(f packet.Frame) []packet.Frame {
 		return one(f, packet.LinkNull, join([]byte{family(f), 0, 0, 0}, f.Data[14:]))
-	}},
+	}, false},
 	{"null-big-endian", func(f packet.Frame) []packet.Frame {
 		return one(f, packet.LinkNull, join([]byte{0, 0, 0, family(f)}, f.Data[14:]))
-	}},
+	}, false},
 	{"loop", func(f packet.Frame) []packet.Frame {
 		return one(f, packet.LinkLoop, join([]byte{0, 0, 0, family(f)}, f.Data[14:]))
-	}},
-	{"raw", func(f packet.Frame) []packet.Frame { return one(f, packet.LinkRaw, f.Data[14:]) }},
-	{"ip-options", func(f packet.Frame) []packet.Frame { return one(f, packet.LinkEthernet, options(f.Data)) }},
+	}, false},
+	{"raw", func(f packet.Frame) []packet.Frame { return one(f, packet.LinkRaw, f.Data[14:]) }, false},
+	{"ip-options", func(f packet.Frame) []packet.Frame { return one(f, packet.LinkEthernet, options(f.Data)) }, false},
 	{"no-udp-length", func(f packet.Frame) []packet.Frame {
 		return one(f, packet.LinkEthernet, zeroed(f.Data, udpAt(f.Data)+4, 2))
-	}},
+	}, false},
 	{"no-ip-length", func(f packet.Frame) []packet.Frame {
 		return one(f, packet.LinkEthernet, zeroed(f.Data, ipLengthAt(f.Data), 2))
-	}},
-	{"fragments", func(f packet.Frame) []packet.Frame { return Fragments(f, 304) }},
-	{"fragments-8", func(f packet.Frame) []packet.Frame { return Fragments(f, 8) }},
-	{"fragments-reversed", func(f packet.Frame) []packet.Frame { return reversed(Fragments(f, 304)) }},
-	{"fragments-twice", func(f packet.Frame) []packet.Frame { return twice(Fragments(f, 304)) }},
-	{"fragments-options", func(f packet.Frame) []packet.Frame { f.Data = options(f.Data); return Fragments(f, 304) }},
+	}, false},
+	{"fragments", func(f packet.Frame) []packet.Frame { return Fragments(f, 304) }, false},
+	{"fragments-8", func(f packet.Frame) []packet.Frame { return Fragments(f, 8) }, false},
+	{"fragments-reversed", func(f packet.Frame) []packet.Frame { return reversed(Fragments(f, 304)) }, false},
+	{"fragments-twice", func(f packet.Frame) []packet.Frame { return twice(Fragments(f, 304)) }, false},
+	{"fragments-options", func(f packet.Frame) []packet.Frame { f.Data = options(f.Data); return Fragments(f, 304) }, false},
 	{"fragments-qinq", func(f packet.Frame) []packet.Frame {
 		return inside(each(Fragments(f, 304), func(f packet.Frame) []packet.Frame { return VLAN(f, 0x8100, 420) }), 0x88a8, 838)
-	}},
-	{"fragments-sll", func(f packet.Frame) []packet.Frame { return each(reversed(Fragments(f, 304)), SLL) }},
+	}, false},
+	{"fragments-sll", func(f packet.Frame) []packet.Frame { return each(reversed(Fragments(f, 304)), SLL) }, false},
 }
 
 var trailer = []byte{0xde, 0xad, 0xbe, 0xef, 'S', 'I', 'P', '/', '2', '.', '0'}
@@ -124,7 +129,11 @@ func fragment6(header, piece []byte, id uint32, offset int, more bool) []byte {
 	if more {
 		place |= 1
 	}
-	extension := []byte{17, 0}
+	next := header[20]
+	if len(header) > 14+40 {
+		next = header[14+40]
+	}
+	extension := []byte{next, 0}
 	extension = binary.BigEndian.AppendUint16(extension, place)
 	extension = binary.BigEndian.AppendUint32(extension, id)
 	b := join(header, extension, piece)

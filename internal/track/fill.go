@@ -14,8 +14,10 @@ import (
 // an answer's are reversed.
 func (t *Tracker) fillPacket(e *event.Event, p *packet.Packet, request bool) {
 	e.Src, e.Dst = p.Src, p.Dst
+	e.OuterSrc, e.OuterDst = p.OuterSrc, p.OuterDst
 	if !request {
 		e.Src, e.Dst = p.Dst, p.Src
+		e.OuterSrc, e.OuterDst = p.OuterDst, p.OuterSrc
 	}
 	e.Transport = event.Transport(p.Transport)
 	e.VLANs = [2]uint16{}

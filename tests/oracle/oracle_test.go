@@ -30,9 +30,12 @@ type message struct {
 var columns = []string{"frame.time_epoch", "ip.src", "ipv6.src", "ip.dst", "ipv6.dst", "sip.Method", "sip.Status-Code", "sip.Call-ID",
 	"sip.from.addr", "sip.to.addr", "sip.from.tag", "sip.to.tag", "sip.CSeq.seq", "sip.CSeq.method", "sip.r-uri", "sip.User-Agent", "sip.contact.uri"}
 
+// also stands between the values of a field that is there more than once.
+const also = "^"
+
 func tshark(t *testing.T, file string) []message {
 	t.Helper()
-	args := []string{"-r", file, "-Y", "sip && !icmp && !icmpv6", "-T", "fields", "-E", "separator=/t", "-E", "occurrence=f"}
+	args := []string{"-r", file, "-Y", "sip && !icmp && !icmpv6", "-T", "fields", "-E", "separator=/t", "-E", "occurrence=a", "-E", "aggregator=" + also}
 	for _, c := range columns {
 		args = append(args, "-e", c)
 	}
@@ -45,6 +48,11 @@ func tshark(t *testing.T, file string) []message {
 		f := strings.Split(line, "\t")
 		if len(f) < len(columns) {
 			continue
+		}
+		for i, v := range f {
+			if f[i], _, _ = strings.Cut(v, also); 1 <= i && i <= 4 { // addresses: of the innermost header
+				f[i] = v[strings.LastIndex(v, also)+1:]
+			}
 		}
 		s, ns, _ := strings.Cut(f[0], ".")
 		sec, _ := strconv.ParseInt(s, 10, 64)
