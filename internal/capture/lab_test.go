@@ -89,7 +89,7 @@ func TestLabEncapsulations(t *testing.T) {
 	}
 	for name, want := range map[string]packet.Drop{ // not read yet
 		"vxlan-fragmented": packet.OK, "mpls": packet.UnknownNetwork, "pppoe": packet.UnknownNetwork, "gre": packet.NotTransport,
-		"ipip": packet.NotTransport, "espnull-icv12": packet.NotTransport, "sctp": packet.DropSCTP,
+		"ipip": packet.NotTransport, "espnull-icv12": packet.NotTransport,
 	} {
 		got, drops, errs := decode(t, filepath.Join(dir, name+".pcap"))
 		if errs != nil || drops[want] == 0 {

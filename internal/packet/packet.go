@@ -2,8 +2,8 @@
 // link layers, VLAN tags and IP headers down to the payload and puts IP fragments
 // together.
 //
-// It does not look into the payload, put TCP segments together, read SCTP, verify
-// checksums (offloading leaves them wrong in captures made on the sending host),
+// It does not look into the payload, put TCP segments together, read SCTP chunks,
+// verify checksums (offloading leaves them wrong in captures made on the sending host),
 // follow IPv4 source routes or IPv6 routing headers, or read a clock: time is the
 // frame's. What it refuses has a Drop of its own, counted by the caller.
 //
@@ -145,10 +145,14 @@ type Packet struct {
 	Cut       bool // bytes at the end of Payload are missing: a snap length, or a mirror that shortens frames
 
 	// Of a TCP segment, else zero. Seq is the number of the first byte of Payload, or
-	// of the SYN before it.
+	// of the SYN before it; of an SCTP packet, whose Payload is its chunks, it is the
+	// verification tag.
 	Seq, Ack uint32
 	Flags    TCPFlags
 	Missing  int // how many bytes of the segment are behind Payload and not in it, where Cut; 0 if not known
+
+	Whole     bool // Payload is one whole message although Transport is TCP, TLS, SCTP or WebSocket: a HEP sender or a stream framed it
+	WebSocket bool // a WebSocket frame carried it
 
 	IPID       uint32 // identification of the innermost IPv4 or IPv6 fragment header, else 0
 	Fragmented bool   // Payload was put together from fragments
@@ -203,7 +207,6 @@ const (
 	UnknownNetwork                // an EtherType or address family without a row
 	NotTransport                  // an IP protocol without a row: ICMP echo, IGMP, OSPF, ...
 	ICMPError                     // ICMP that quotes a packet; quoted SIP is no message
-	DropSCTP                      // SCTP: not read yet
 	Depth                         // more layers than Config.Depth
 
 	NumDrops int = iota
@@ -224,7 +227,6 @@ var dropNames = [NumDrops]string{
 	UnknownNetwork:    "unknown network protocol",
 	NotTransport:      "no transport protocol",
 	ICMPError:         "ICMP error",
-	DropSCTP:          "SCTP not read",
 	Depth:             "too many layers",
 }
 

@@ -64,11 +64,15 @@ func tcp(d *Decoder, b []byte) (Layer, []byte, Drop) {
 	return LayerNone, b[header:], OK
 }
 
-// sctp reads the ports, RFC 9260 §3.1. Chunks are not read yet.
+// sctp reads the common header, RFC 9260 §3.1. The payload is the chunks.
 func sctp(d *Decoder, b []byte) (Layer, []byte, Drop) {
-	if len(b) < 4 {
+	const header = 12
+	if len(b) >= 4 {
+		d.ports(SCTP, binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]))
+	}
+	if len(b) < header {
 		return LayerNone, nil, ShortHeader
 	}
-	d.ports(SCTP, binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]))
-	return LayerNone, nil, DropSCTP
+	d.Seq = binary.BigEndian.Uint32(b[4:])
+	return LayerNone, b[header:], OK
 }
