@@ -55,7 +55,7 @@ func TestStreamCarriers(t *testing.T) {
 				if why := d.Decode(&f); why != packet.OK || d.Transport != packet.TCP {
 					t.Fatalf("%v over %v", why, d.Transport)
 				}
-				a.Push(&d.Packet, true)
+				a.Push(&d.Packet, stream.PortSIP)
 				take()
 			}
 			s := a.Stats()
