@@ -151,6 +151,16 @@ func sound(t testing.TB, a *Assembler) {
 	for d := a.pool.holds; d != nil; d = d.newer {
 		made += holdSize
 	}
+	for w := a.windows.free; w != nil; w = w.newer {
+		made += windowCost
+	}
+	for w := a.windows.oldest(nil); w != nil && w != &a.windows.ends; w = w.newer {
+		made += windowCost + len(w.buf)
+		if w.half.window != w || w.n > len(w.buf) || w.n > windowSize {
+			t.Fatalf("window of %d bytes of %d", w.n, len(w.buf))
+		}
+	}
+	made += soundSCTP(t, a)
 	if a.pool.ends.newer != nil {
 		for d := a.pool.ends.newer; d != &a.pool.ends; d = d.newer {
 			used++

@@ -163,8 +163,8 @@ func (a *Assembler) upgrade(u *Unit, d []byte) (made, again bool) {
 			c.alone[1-from] = holdsFold(ext, "client_no_context_takeover")
 		}
 	}
+	first := h.fresh && !c.probed && !c.sip && c.listed && c.proto == protoSIP
 	c.proto, h.proto = protoWebSocket, protoWebSocket
-	first := h.fresh && !c.probed && !c.sip && c.listed
 	forSIP := hasWord(headerLine(head, "sec-websocket-protocol:"), "sip")
 	h.passBody(0)
 	if !first || forSIP {
@@ -366,6 +366,10 @@ func (a *Assembler) speak(u *Unit) (made, again bool) {
 		a.heard()
 		return false, true
 	}
+	parted := a.mark > a.said && sip.StartsStrict(a.text[a.mark:])
+	if parted { // what was to go on is another message
+		t = a.text[a.said:a.mark]
+	}
 	if n := filling(t); n > 0 {
 		a.tell(u, KeepAlive, Whole, n)
 		return true, false
@@ -394,9 +398,7 @@ func (a *Assembler) speak(u *Unit) (made, again bool) {
 	switch {
 	case end > 0 && n <= len(t):
 		a.tell(u, Message, Whole, n)
-	case a.mark > a.said && sip.StartsStrict(a.text[a.mark:]): // what goes on is another message
-		a.part(u, end, Closed, a.mark-a.said)
-	case !a.deflated && int(h.value) < maxSpan:
+	case !parted && !a.deflated && int(h.value) < maxSpan:
 		h.value++
 		h.left = int32(a.said)
 		a.text, a.said = a.text[:0], 0
