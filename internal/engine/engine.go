@@ -26,7 +26,8 @@ type Config struct {
 	Stream          stream.Config
 	Track           track.Config
 	Ports           []uint16      // SIP ports
-	AnyPort         bool          // take SIP on any other port too
+	WebSocketPorts  []uint16      // ports of WebSocket: a connection is followed from its handshake
+	AnyPort         bool          // take SIP on any other port too, over WebSocket as well
 	DedupWindow     time.Duration // for mirror duplicates; 0 is off
 	KeepaliveProbes bool          // keep-alives are msg-probe events
 	Flush           track.Flush   // at the end of the last file
@@ -50,6 +51,8 @@ func DefaultConfig() Config {
 		Ports:       []uint16{5060, 5080},
 		AnyPort:     true,
 		DedupWindow: 100 * time.Millisecond,
+
+		WebSocketPorts: []uint16{80, 8080},
 	}
 }
 

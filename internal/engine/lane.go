@@ -13,6 +13,7 @@ import (
 type lane struct {
 	cfg    Config
 	ports  portSet
+	web    portSet // of WebSocket
 	dec    *packet.Decoder
 	stream *stream.Assembler
 	unit   stream.Unit
@@ -28,6 +29,7 @@ type lane struct {
 func newLane(cfg Config, sink Sink) *lane {
 	l := &lane{cfg: cfg, dec: packet.New(cfg.Packet), stream: stream.New(cfg.Stream), track: track.New(cfg.Track), sink: sink}
 	l.ports.add(cfg.Ports)
+	l.web.add(cfg.WebSocketPorts)
 	l.dedup.window = int64(cfg.DedupWindow)
 	return l
 }
@@ -56,7 +58,7 @@ func (l *lane) frame(f *packet.Frame) {
 	why := l.dec.Decode(f)
 	l.stats.Drops[why]++
 	if why == packet.OK {
-		if p := &l.dec.Packet; p.Transport == packet.TCP {
+		if p := &l.dec.Packet; p.Transport == packet.TCP || p.Transport == packet.SCTP {
 			l.segment(p)
 		} else if p.Transport == packet.SCTP {
 			l.stats.Datagrams[OtherPort]++ // not followed yet
@@ -90,16 +92,31 @@ func (l *lane) restart() {
 	l.dedup = dedup{window: l.dedup.window}
 }
 
-// segment follows one TCP segment. Which connections are followed: as with
-// datagrams, those on a listed port, and others that begin as SIP.
+// segment follows one TCP segment or SCTP packet. Which connections are followed: as
+// with datagrams, those on a listed port, and others that begin as SIP.
 func (l *lane) segment(p *packet.Packet) {
-	listed := l.ports.has(p.Src.Port()) || l.ports.has(p.Dst.Port())
-	if !listed && !l.cfg.AnyPort || !l.stream.Push(p, listed) {
+	ports := l.listed(p)
+	if ports == 0 || !l.stream.Push(p, ports) {
 		l.stats.Datagrams[OtherPort]++
 		return
 	}
 	l.stats.Datagrams[Segment]++
 	l.units()
+}
+
+// listed says what the ports of a packet are listed for.
+func (l *lane) listed(p *packet.Packet) (ports stream.Ports) {
+	src, dst := p.Src.Port(), p.Dst.Port()
+	if l.ports.has(src) || l.ports.has(dst) {
+		ports |= stream.PortSIP
+	}
+	if l.web.has(src) || l.web.has(dst) {
+		ports |= stream.PortWebSocket
+	}
+	if l.cfg.AnyPort {
+		ports |= stream.PortAny
+	}
+	return ports
 }
 
 // units follows what the streams have put together.
@@ -124,6 +141,8 @@ func (l *lane) units() {
 			if l.cfg.KeepaliveProbes {
 				l.send(l.track.Probe(l.events[:0], p, sip.ProbeNone, "keep-alive"))
 			}
+		case stream.HEP:
+			l.stats.Units[Capsule]++
 		}
 	}
 }

@@ -22,13 +22,14 @@ const (
 	KeepAlive                   // CRLF, NUL, STUN
 	MirrorDuplicate             // the same datagram from another mirror point
 	OtherPort                   // not on a listed port, and no SIP by its first line
-	Segment                     // of a TCP connection that is followed
+	Segment                     // of a TCP connection or an SCTP association that is followed
+	Capsule                     // a packet of HEP from a TCP connection
 	NumFates
 )
 
 // String names the fate in counters.
 func (f Fate) String() string {
-	return [...]string{"messages", "unusable", "probes", "keep-alives", "mirror duplicates", "other ports", "segments"}[f]
+	return [...]string{"messages", "unusable", "probes", "keep-alives", "mirror duplicates", "other ports", "segments", "HEP packets in TCP"}[f]
 }
 
 // Stats are an engine's counters, totals since the start. Frames is the sum of
@@ -88,7 +89,7 @@ func (s *Stats) Check() error {
 		{"datagrams = messages + probes + errors + keep-alives + duplicates + other ports", fates, s.Drops[packet.OK]},
 		{"messages = requests + answers", t.Requests + t.Responses, s.Datagrams[Message] + s.Units[Message]},
 		{"unusable = problems", problems, s.Datagrams[Unusable] + s.Units[Unusable]},
-		{"segments taken = segments followed", s.Stream.Segments, s.Datagrams[Segment]},
+		{"segments and SCTP packets taken = followed", s.Stream.Segments + s.Stream.SCTP.Packets, s.Datagrams[Segment]},
 		{"units = messages + unusable + probes + keep-alives", units, given},
 		{"events made = events handed on", made, events},
 	} {

@@ -354,6 +354,7 @@ func (d *Decoder) reset(f *Frame) {
 	d.Payload, d.Cut = nil, f.Wire > len(f.Data)
 	d.beyond = max(f.Wire-len(f.Data), 0)
 	d.Seq, d.Ack, d.Flags, d.Missing = 0, 0, 0, 0
+	d.Whole, d.WebSocket = false, false
 	d.IPID, d.Fragmented = 0, false
 	d.VLANs, d.Encap = d.VLANs[:0], d.Encap[:0]
 	d.OuterSrc, d.OuterDst = zeroAddr, zeroAddr

@@ -148,10 +148,14 @@ type Packet struct {
 	Cut       bool // bytes at the end of Payload are missing: a snap length, or a mirror that shortens frames
 
 	// Of a TCP segment, else zero. Seq is the number of the first byte of Payload, or
-	// of the SYN before it.
+	// of the SYN before it; of an SCTP packet, whose Payload is its chunks, it is the
+	// verification tag.
 	Seq, Ack uint32
 	Flags    TCPFlags
 	Missing  int // how many bytes of the segment are behind Payload and not in it, where Cut; 0 if not known
+
+	Whole     bool // Payload is one whole message although Transport is TCP, TLS, SCTP or WebSocket: a HEP sender or a stream framed it
+	WebSocket bool // a WebSocket frame carried it
 
 	IPID       uint32 // identification of the innermost IPv4 or IPv6 fragment header, else 0
 	Fragmented bool   // Payload was put together from fragments

@@ -340,6 +340,7 @@ func TestRefusals(t *testing.T) {
 		{"icmp6 packet too big", next6(58, []byte{2, 0, 0, 0}), ICMPError},
 
 		{"30 layers of vlan", tags(30), Depth},
+		{"sctp with half a header", next6(132, []byte{0x13, 0xc4, 0x13, 0xd8}, make([]byte, 7)), ShortHeader},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := New(Config{})
@@ -363,11 +364,26 @@ func TestRefusals(t *testing.T) {
 // The ports of what is not read are there for the counters.
 func TestPortsOfDropped(t *testing.T) {
 	for proto, want := range map[int]Transport{6: TCP, 132: SCTP} {
-		f := wire(LinkIPv4, with(ip4, 9, proto, 3, 30), udpHeader, body[:2]) // 10 bytes, too short for both
+		f := wire(LinkIPv4, with(ip4, 9, proto, 3, 31), udpHeader, body[:3]) // 11 bytes, too short for both
 		d := New(Config{})
 		if why := d.Decode(&f); why == OK || d.Transport != want || d.Src != netip.MustParseAddrPort("192.0.2.1:5060") {
 			t.Errorf("%v: %v from %v", why, d.Transport, d.Src)
 		}
+	}
+}
+
+// The payload of SCTP is what follows the common header (RFC 9260 §3.1).
+func TestSCTP(t *testing.T) {
+	header := []byte{
+		0x13, 0xc4, 0x13, 0xd8, // ports
+		1, 2, 3, 4, // verification tag
+		0, 0, 0, 0, // checksum
+	}
+	f := wire(LinkIPv4, with(ip4, 9, 132, 3, 20+12+4), header, []byte("\x0b\x00\x00\x04"))
+	d := New(Config{})
+	if why := d.Decode(&f); why != OK || d.Transport != SCTP || d.Src.Port() != 0x13c4 || d.Dst.Port() != 0x13d8 ||
+		d.Seq != 0x01020304 || string(d.Payload) != "\x0b\x00\x00\x04" {
+		t.Errorf("%v: %+v", why, d.Packet)
 	}
 }
 

@@ -64,14 +64,15 @@ func tcp(d *Decoder, b []byte) (Layer, []byte, Drop) {
 	return LayerNone, b[header:], OK
 }
 
-// sctp reads the common header, RFC 9260 §3.1. The payload is the chunks behind it.
-// The checksum is not verified.
+// sctp reads the common header, RFC 9260 §3.1. The payload is the chunks.
 func sctp(d *Decoder, b []byte) (Layer, []byte, Drop) {
-	if len(b) >= 4 { // for the counters: whose it was
+	const header = 12
+	if len(b) >= 4 {
 		d.ports(SCTP, binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]))
 	}
-	if len(b) < 12 {
+	if len(b) < header {
 		return LayerNone, nil, ShortHeader
 	}
-	return LayerNone, b[12:], OK
+	d.Seq = binary.BigEndian.Uint32(b[4:])
+	return LayerNone, b[header:], OK
 }

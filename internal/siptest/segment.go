@@ -54,7 +54,7 @@ func TCPFrame(src, dst netip.AddrPort, seq, ack uint32, flags packet.TCPFlags, p
 	return b
 }
 
-// A StreamCarrier is one way for messages to reach the program over TCP. Wrap takes
+// A StreamCarrier is one way for messages to reach the program over a connection. Wrap takes
 // Ethernet frames as UDPFrame makes them, in the order of their time, borrows
 // them, and returns the frames that carry their payloads, which the caller owns: a
 // connection for each pair of ends, with the times of the messages.
@@ -73,6 +73,33 @@ var StreamCarriers = []StreamCarrier{
 	{"tcp-midstream", func(f []packet.Frame) []packet.Frame { return TCPFrames(f, TCPStyle{Midstream: true}) }},
 	{"tcp-merged", func(f []packet.Frame) []packet.Frame { return TCPFrames(f, TCPStyle{Merge: true}) }},
 	{"tcp-keep-alive", func(f []packet.Frame) []packet.Frame { return TCPFrames(f, TCPStyle{KeepAlive: true}) }},
+
+	{"websocket", webSocket(TCPStyle{}, WSStyle{Handshake: true})},
+	{"websocket-pieces", webSocket(TCPStyle{Piece: 7}, WSStyle{Handshake: true, Binary: true})},
+	{"websocket-merged", webSocket(TCPStyle{Merge: true}, WSStyle{Handshake: true})},
+	{"websocket-reordered", webSocket(TCPStyle{Piece: 100, Reverse: true}, WSStyle{Handshake: true})},
+	{"websocket-midstream", webSocket(TCPStyle{Midstream: true}, WSStyle{})},
+	{"websocket-fragments", webSocket(TCPStyle{}, WSStyle{Handshake: true, MaskAll: true, Fragment: 100})},
+	{"websocket-deflate", webSocket(TCPStyle{}, WSStyle{Handshake: true, Deflate: true})},
+	{"websocket-deflate-alone", webSocket(TCPStyle{Midstream: true}, WSStyle{Deflate: true, Alone: true})},
+	{"websocket-deflate-fragments", webSocket(TCPStyle{Piece: 50, Twice: true}, WSStyle{Handshake: true, Deflate: true, Fragment: 60})},
+	{"websocket-keep-alive", webSocket(TCPStyle{KeepAlive: true}, WSStyle{Handshake: true})},
+
+	{"sctp", func(f []packet.Frame) []packet.Frame { return SCTPFrames(f, SCTPStyle{}) }},
+	{"sctp-bundled", func(f []packet.Frame) []packet.Frame { return SCTPFrames(f, SCTPStyle{Piece: 200, Bundle: true}) }},
+	{"sctp-pieces", func(f []packet.Frame) []packet.Frame { return SCTPFrames(f, SCTPStyle{Piece: 100}) }},
+	{"sctp-reordered", func(f []packet.Frame) []packet.Frame { return SCTPFrames(f, SCTPStyle{Piece: 100, Reverse: true}) }},
+	{"sctp-twice", func(f []packet.Frame) []packet.Frame { return SCTPFrames(f, SCTPStyle{Piece: 300, Twice: true}) }},
+	{"sctp-interleaved", func(f []packet.Frame) []packet.Frame {
+		return SCTPFrames(f, SCTPStyle{Piece: 300, Interleave: true, Midstream: true})
+	}},
+}
+
+// webSocket is TCPFrames with frames of WebSocket in it.
+func webSocket(style TCPStyle, ws WSStyle) func([]packet.Frame) []packet.Frame {
+	ws.On = true
+	style.WebSocket = ws
+	return func(f []packet.Frame) []packet.Frame { return TCPFrames(f, style) }
 }
 
 // A TCPStyle is how messages travel.
@@ -83,6 +110,7 @@ type TCPStyle struct {
 	Midstream bool // no SYN and no FIN
 	Merge     bool // messages of one time and direction share segments
 	KeepAlive bool // CRLFCRLF before every message, CRLF back
+	WebSocket WSStyle
 }
 
 // maxSegment is what fits behind any header, in bytes.
@@ -97,7 +125,9 @@ func TCPFrames(frames []packet.Frame, style TCPStyle) []packet.Frame {
 	var out, opened []packet.Frame
 	var last direction
 	var run []byte // of style.Merge
-	send := func(like packet.Frame, way direction, flags packet.TCPFlags, payload []byte) {
+	sockets := map[direction]*wsWay{}
+	var send func(like packet.Frame, way direction, flags packet.TCPFlags, payload []byte)
+	send = func(like packet.Frame, way direction, flags packet.TCPFlags, payload []byte) {
 		back := direction{way.dst, way.src}
 		if _, ok := next[way]; !ok {
 			next[way], next[back] = 0xffffff00, 0xfffffe00
@@ -108,6 +138,10 @@ func TCPFrames(frames []packet.Frame, style TCPStyle) []packet.Frame {
 					segment(like, TCPFrame(way.src, way.dst, next[way], next[back], packet.ACK, nil)))
 			}
 			opened = append(opened, segment(like, TCPFrame(way.src, way.dst, 0, 0, 0, nil)))
+			if style.WebSocket.Handshake {
+				send(like, way, 0, sockets[way].handshake())
+				send(like, back, 0, sockets[back].handshake())
+			}
 		}
 		var train []packet.Frame
 		for len(payload) > 0 || flags != 0 {
@@ -145,11 +179,21 @@ func TCPFrames(frames []packet.Frame, style TCPStyle) []packet.Frame {
 			flush()
 		}
 		f, last = g, way
-		if style.KeepAlive {
-			send(g, way, 0, []byte("\r\n\r\n"))
-			send(g, direction{d.Dst, d.Src}, 0, []byte("\r\n"))
+		back := direction{way.dst, way.src}
+		if sockets[way] == nil {
+			sockets[way], sockets[back] = &wsWay{style: style.WebSocket, client: true}, &wsWay{style: style.WebSocket}
 		}
-		run = append(run, d.Payload...)
+		wrap := func(w direction, payload []byte) []byte {
+			if style.WebSocket.On {
+				return sockets[w].wrap(payload)
+			}
+			return payload
+		}
+		if style.KeepAlive {
+			send(g, way, 0, wrap(way, []byte("\r\n\r\n")))
+			send(g, back, 0, wrap(back, []byte("\r\n")))
+		}
+		run = append(run, wrap(way, d.Payload)...)
 	}
 	flush()
 	if !style.Midstream {

@@ -85,27 +85,27 @@ func TestFlood(t *testing.T) {
 		push   func(a *Assembler, i int)
 		memory int
 	}{
-		{"SYN", func(a *Assembler, i int) { a.Push(from(i, i, syn, 7, ""), true) }, 0},
-		{"SYN with data", func(a *Assembler, i int) { a.Push(from(i, i, syn, 7, "OPTIONS"), true) }, 1 << 20},
+		{"SYN", func(a *Assembler, i int) { a.Push(from(i, i, syn, 7, ""), PortSIP) }, 0},
+		{"SYN with data", func(a *Assembler, i int) { a.Push(from(i, i, syn, 7, "OPTIONS"), PortSIP) }, 1 << 20},
 		{"opened and closed", func(a *Assembler, i int) {
-			a.Push(from(i, i, syn, 7, ""), true)
-			a.Push(from(i, i, fin, 8, ok), true)
+			a.Push(from(i, i, syn, 7, ""), PortSIP)
+			a.Push(from(i, i, fin, 8, ok), PortSIP)
 		}, 0},
 		{"opened and reset", func(a *Assembler, i int) {
-			a.Push(from(i, i, syn, 7, ""), true)
-			a.Push(from(i, i, rst, 8, ""), true)
+			a.Push(from(i, i, syn, 7, ""), PortSIP)
+			a.Push(from(i, i, rst, 8, ""), PortSIP)
 		}, 0},
 		{"binary", func(a *Assembler, i int) {
-			a.Push(from(i, i, syn, 7, ""), true)
-			a.Push(from(i, i, ack, 8, "\x80\x00\x00\x00\x00\x00\x00"), true)
+			a.Push(from(i, i, syn, 7, ""), PortSIP)
+			a.Push(from(i, i, ack, 8, "\x80\x00\x00\x00\x00\x00\x00"), PortSIP)
 		}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := New(small())
 			for _, s := range opening {
-				a.Push(s.packet(), true)
+				a.Push(s.packet(), PortSIP)
 			}
-			a.Push(seg{1, '>', ack, 0, inv[:100], nil}.packet(), true)
+			a.Push(seg{1, '>', ack, 0, inv[:100], nil}.packet(), PortSIP)
 			for i := range 10000 {
 				c.push(a, i)
 				if i%100 == 0 {
@@ -119,7 +119,7 @@ func TestFlood(t *testing.T) {
 			if c.name == "SYN with data" || c.name == "binary" {
 				return // these are as good as any other
 			}
-			a.Push(seg{2, '>', ack, 100, inv[100:], nil}.packet(), true)
+			a.Push(seg{2, '>', ack, 100, inv[100:], nil}.packet(), PortSIP)
 			check(t, drain(a), []string{"2> message inv"})
 		})
 	}
@@ -132,8 +132,8 @@ func TestMaxBytes(t *testing.T) {
 	a := New(cfg)
 	const n = 3000
 	for i := range n {
-		a.Push(from(i, i, syn, 7, ""), true)
-		a.Push(from(i, i, ack, 8, inv[:len(head(inv))+10]), true) // in the body
+		a.Push(from(i, i, syn, 7, ""), PortSIP)
+		a.Push(from(i, i, ack, 8, inv[:len(head(inv))+10]), PortSIP) // in the body
 	}
 	sound(t, a)
 	s := a.Stats()
@@ -142,7 +142,7 @@ func TestMaxBytes(t *testing.T) {
 	}
 	whole := 0
 	for i := range n {
-		a.Push(from(i, n+i, ack, 8+uint32(len(head(inv))+10), inv[len(head(inv))+10:]+opt), true)
+		a.Push(from(i, n+i, ack, 8+uint32(len(head(inv))+10), inv[len(head(inv))+10:]+opt), PortSIP)
 		got := drain(a)
 		switch {
 		case len(got) == 2 && strings.HasSuffix(got[0], "message inv"):
@@ -165,10 +165,10 @@ func TestMaxBytes(t *testing.T) {
 // One direction can't take more than its share, however its segments lie.
 func TestMaxStreamBytes(t *testing.T) {
 	a := New(small())
-	a.Push(from(1, 0, syn, 7, ""), true)
+	a.Push(from(1, 0, syn, 7, ""), PortSIP)
 	data := strings.Repeat("x", 1000)
 	for i := range 100000 {
-		a.Push(from(1, 1, ack, 8+uint32(i*7919%200000), data[:1+i%1000]), true)
+		a.Push(from(1, 1, ack, 8+uint32(i*7919%200000), data[:1+i%1000]), PortSIP)
 		for range drain(a) {
 			t.Fatal("a unit of nothing")
 		}
@@ -207,7 +207,7 @@ func TestLinear(t *testing.T) {
 			cfg.MaxMessage = n
 			a := New(cfg)
 			p := from(1, 0, syn, 7, "")
-			a.Push(p, true)
+			a.Push(p, PortSIP)
 			drain(a)
 			p.Flags = ack
 			began := time.Now()
@@ -215,7 +215,7 @@ func TestLinear(t *testing.T) {
 			b := []byte(data)
 			for i := range b {
 				p.Seq, p.Payload = 8+uint32(i), b[i:i+1]
-				a.Push(p, true)
+				a.Push(p, PortSIP)
 				for a.Next(&u) {
 				}
 			}
@@ -238,7 +238,7 @@ func TestAllocs(t *testing.T) {
 		a.Advance(now)
 		for a.Next(&u) {
 		}
-		a.Push(&p, true)
+		a.Push(&p, PortSIP)
 		for a.Next(&u) {
 		}
 		now += 1e6
@@ -295,7 +295,7 @@ func TestAllocs(t *testing.T) {
 		i++
 		binary.BigEndian.PutUint32(buffer, uint32(i))
 		p = packet.Packet{Time: now, Src: netip.AddrPortFrom(netip.AddrFrom4([4]byte(buffer[:4])), 5060), Dst: server, Transport: packet.TCP, Flags: syn}
-		a.Push(&p, true)
+		a.Push(&p, PortSIP)
 		for a.Next(&u) {
 		}
 	}
@@ -332,8 +332,8 @@ func TestClock(t *testing.T) {
 	}
 	// A hole is passed over even if the clock was set back since.
 	a = New(Config{})
-	a.Push(seg{50000, '>', syn, 0, "", nil}.packet(), true)
-	a.Push(seg{50001, '>', ack, 10, "x\r\n" + opt, nil}.packet(), true)
+	a.Push(seg{50000, '>', syn, 0, "", nil}.packet(), PortSIP)
+	a.Push(seg{50001, '>', ack, 10, "x\r\n" + opt, nil}.packet(), PortSIP)
 	got := drain(a)
 	for ms := 1000; ms <= 2100; ms += 100 {
 		a.Advance(int64(ms) * 1e6)

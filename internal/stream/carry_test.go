@@ -3,6 +3,7 @@ package stream_test
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
@@ -36,14 +37,15 @@ func TestStreamCarriers(t *testing.T) {
 			a := stream.New(stream.DefaultConfig())
 			var got []message
 			var u stream.Unit
-			keepAlives := 0
+			keepAlives, webSocket := 0, strings.HasPrefix(c.Name, "websocket")
 			take := func() {
 				for a.Next(&u) {
 					switch {
 					case u.Kind == stream.KeepAlive:
 						keepAlives++
-					case u.Kind != stream.Message || u.Cut || u.Reason != stream.Whole || u.Source != 3:
-						t.Fatalf("%v, %v, from %d", u.Kind, u.Reason, u.Source)
+					case u.Kind != stream.Message || u.Cut || u.Reason != stream.Whole || u.Source != 3 ||
+						u.WebSocket != webSocket || u.Whole != (webSocket || u.Transport == packet.SCTP):
+						t.Fatalf("%v, %v, from %d, %v, %v", u.Kind, u.Reason, u.Source, u.WebSocket, u.Whole)
 					default:
 						got = append(got, message{u.Time, u.Src, u.Dst, string(u.Payload)})
 					}
@@ -52,10 +54,10 @@ func TestStreamCarriers(t *testing.T) {
 			for _, f := range c.Wrap(frames) {
 				a.Advance(f.Time)
 				take()
-				if why := d.Decode(&f); why != packet.OK || d.Transport != packet.TCP {
+				if why := d.Decode(&f); why != packet.OK || d.Transport == packet.UDP {
 					t.Fatalf("%v over %v", why, d.Transport)
 				}
-				a.Push(&d.Packet, true)
+				a.Push(&d.Packet, stream.PortSIP)
 				take()
 			}
 			s := a.Stats()
@@ -67,7 +69,7 @@ func TestStreamCarriers(t *testing.T) {
 			if err := s.Check(); err != nil || s.Holes+s.Strays+s.Jumps+s.Resyncs+s.Lost+s.Skipped != 0 {
 				t.Errorf("%v\n%+v", err, s)
 			}
-			if c.Name == "tcp-keep-alive" != (keepAlives > 0) {
+			if strings.HasSuffix(c.Name, "keep-alive") != (keepAlives > 0) {
 				t.Errorf("%d keep-alives", keepAlives)
 			}
 		})

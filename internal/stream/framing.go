@@ -27,6 +27,9 @@ const (
 	inBody                 // in a body of known length
 	skipping               // in a body that is not kept
 	searching              // out of step: a start line is looked for
+	inUpgrade              // in the header section of what may be a WebSocket handshake
+	inFrames               // before a frame of WebSocket, or in one
+	inHEP                  // before a packet of HEP, or in one
 	dark                   // not read
 	closed                 // over
 )
@@ -43,7 +46,23 @@ type message struct {
 	value   int32 // where the value of the Content-Length in work starts, 0 for none
 	need    int32 // inBody: length of the whole message
 	left    int32 // skipping: bytes still to come
+
+	// inFrames: line is where the next frame begins, left how much of the text is given
+	// out, value how many messages of WebSocket wait for the rest of one of SIP.
+	open bool // the last frame was not the last of its message
 }
+
+// A proto is what a direction speaks.
+type proto uint8
+
+const (
+	protoSIP proto = iota
+	protoWebSocket
+	protoHEP
+)
+
+// between are the states that a direction is in where a message begins.
+var between = [...]state{protoSIP: starting, protoWebSocket: inFrames, protoHEP: inHEP}
 
 const (
 	// maxStartLine bounds the search for the end of a start line.
@@ -134,7 +153,7 @@ func (a *Assembler) frame(u *Unit) bool {
 			if a.more(0) {
 				continue
 			}
-			if h := a.half; h.state == searching && !a.conn.listed && h.hold == nil {
+			if h := a.half; h.state == searching && h.proto == protoSIP && !a.conn.listed && h.hold == nil {
 				*h = half{} // to be taken up by a segment that starts like SIP
 			}
 			return false
@@ -156,8 +175,15 @@ func (a *Assembler) frame(u *Unit) bool {
 			}
 		case searching:
 			again = a.search(d)
+		case inUpgrade:
+			made, again = a.upgrade(u, d)
+		case inFrames:
+			made, again = a.frames(u, d)
+		case inHEP:
+			made, again = a.capsule(u, d)
 		case dark:
-			a.pass(len(d), &a.stats.Unread)
+			a.unreadable(len(d))
+			a.consume(len(d))
 			again = true
 		case unseen, closed:
 			a.pass(len(d), &a.stats.Lost)
@@ -177,6 +203,14 @@ func (a *Assembler) start(u *Unit, d []byte) (made, again bool) {
 			a.give(u, KeepAlive, Whole, n)
 			return true, false
 		}
+		if h.fresh && isHEP(d) {
+			if len(d) < hepHeader {
+				return false, a.more(hepHeader - len(d))
+			}
+			a.conn.proto, h.proto, h.fresh = protoHEP, protoHEP, false
+			h.passBody(0)
+			return false, true
+		}
 	}
 	lf := bytes.IndexByte(d[h.scanned:], '\n')
 	if lf < 0 {
@@ -188,6 +222,11 @@ func (a *Assembler) start(u *Unit, d []byte) (made, again bool) {
 	}
 	end := int(h.scanned) + lf + 1
 	if end > a.startLine || !isUsual(d[:end]) && !isLikeSIP(d, end) {
+		if h.fresh && isHandshake(bytes.TrimRight(d[:end], "\r\n")) {
+			h.message = message{}
+			h.state = inUpgrade
+			return false, true
+		}
 		return a.stranger(u, d), true
 	}
 	h.headerFrom(end)
@@ -249,7 +288,7 @@ func (h *half) lookForStart(atGap bool) {
 func (h *half) passBody(n int) {
 	h.message = message{left: int32(n)}
 	if h.state = skipping; n == 0 {
-		h.state = starting
+		h.state = between[h.proto]
 	}
 }
 
@@ -257,9 +296,13 @@ func (h *half) passBody(n int) {
 // beginning of a connection, it is its Probe.
 func (a *Assembler) stranger(u *Unit, d []byte) bool {
 	h, c := a.half, a.conn
-	first := h.fresh && !c.probed && !c.sip
+	first := h.fresh && !c.probed && !c.sip && c.proto == protoSIP
 	h.lookForStart(false)
 	h.fresh = false
+	if first && !c.listed {
+		a.ignore(d)
+		return false
+	}
 	if !first {
 		a.stats.Resyncs++
 		return false
@@ -279,17 +322,38 @@ func (a *Assembler) stranger(u *Unit, d []byte) bool {
 func (a *Assembler) probe(u *Unit, kind sip.ProbeKind, why Reason, n int) {
 	c := a.conn
 	c.probed = true
-	c.dark = kind == sip.ProbeTLS || kind == sip.ProbeHTTP && isWebSocket(a.avail()[:n])
+	if kind == sip.ProbeTLS && a.p != nil {
+		a.shroud(a.avail()[:n])
+	}
 	a.give(u, Probe, why, n)
 	u.Probe = kind
-	if !c.dark {
-		return
+	if c.dark {
+		a.darken()
 	}
+}
+
+// ignore is for a connection that begins as something else where no Probe is asked
+// for: nothing more of it is looked at.
+func (a *Assembler) ignore(d []byte) {
+	a.conn.dark = true
+	if startsTLS(d) && a.p != nil {
+		a.shroud(d)
+	}
+	a.darken()
+}
+
+// darken makes both directions of a connection dark.
+func (a *Assembler) darken() {
+	c := a.conn
 	for i := range c.half {
-		a.giveUp(&c.half[i], &a.stats.Unread)
-		if c.half[i].state != closed {
-			c.half[i].state = dark
+		h := &c.half[i]
+		a.giveUp(h, &a.stats.Unread)
+		if h.state != closed {
+			h.state = dark
 		}
+	}
+	if c.list == open {
+		a.touch(c, blind)
 	}
 }
 
@@ -308,38 +372,6 @@ func (a *Assembler) startLineIn(d []byte) int {
 			return at
 		}
 	}
-}
-
-// isWebSocket tells a WebSocket handshake from other HTTP (RFC 6455 §4.1, §4.2.2),
-// by what is there of it.
-func isWebSocket(d []byte) bool {
-	return bytes.HasPrefix(d, []byte("HTTP/1.1 101 ")) || holdsFold(d, "\nupgrade: websocket")
-}
-
-// holdsFold looks for lower-case s in b, whose case does not matter.
-func holdsFold(b []byte, s string) bool {
-	for i := 0; i+len(s) <= len(b); i++ {
-		if equalFold(b[i:i+len(s)], s) {
-			return true
-		}
-	}
-	return false
-}
-
-// equalFold compares with lower-case letters, digits, '-' and ' ', case aside.
-func equalFold(b []byte, s string) bool {
-	if len(b) != len(s) {
-		return false
-	}
-	for i, c := range b {
-		if c-'A' < 26 {
-			c += 'a' - 'A'
-		}
-		if c != s[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // header reads header lines up to the empty one.
@@ -376,82 +408,6 @@ func (a *Assembler) header(u *Unit, d []byte) (made, again bool) {
 	return true, false
 }
 
-// sectionEnd reads lines up to the empty one and returns the offset behind it, 0
-// while it is not there. It takes up where it stopped.
-func (h *half) sectionEnd(d []byte) int {
-	line, at := int(h.line), int(h.scanned)
-	for {
-		lf := bytes.IndexByte(d[at:], '\n')
-		if lf < 0 {
-			h.line, h.scanned = int32(line), int32(len(d))
-			return 0
-		}
-		at += lf + 1
-		c := d[line]
-		if c != ' ' && c != '\t' { // else the line before goes on (RFC 3261 §7.3.1)
-			if h.value != 0 {
-				h.takeLength(d[h.value:line])
-			}
-			if c == '\n' || c == '\r' && at-line == 2 {
-				return at
-			}
-			if c |= 0x20; c == 'c' || c == 'l' {
-				if n := contentLength(d[line:at]); n > 0 {
-					h.value = int32(line + n)
-				}
-			}
-		}
-		line = at
-	}
-}
-
-// contentLength is where the value of a Content-Length line starts, 0 for other
-// lines.
-func contentLength(line []byte) int {
-	const name = "content-length"
-	n := 1 // the compact form
-	if line[0]|0x20 == 'c' {
-		if n = len(name); len(line) < n || line[7] != '-' || !equalFold(line[:n], name) {
-			return 0
-		}
-	}
-	for n < len(line) && (line[n] == ' ' || line[n] == '\t') {
-		n++
-	}
-	if n == len(line) || line[n] != ':' {
-		return 0
-	}
-	return n + 1
-}
-
-// takeLength reads a value of Content-Length.
-func (h *half) takeLength(b []byte) {
-	h.value = 0
-	for len(b) > 0 && isBlank(b[0]) {
-		b = b[1:]
-	}
-	for len(b) > 0 && isBlank(b[len(b)-1]) {
-		b = b[:len(b)-1]
-	}
-	n := int32(0)
-	for _, c := range b {
-		if c -= '0'; c > 9 {
-			h.bad = true
-			return
-		}
-		if n = n*10 + int32(c); n > maxBody {
-			n = maxBody + 1
-		}
-	}
-	if len(b) == 0 || h.length >= 0 && h.length != n {
-		h.bad = true
-		return
-	}
-	h.length = n
-}
-
-func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
-
 // body waits for the end of the message.
 func (a *Assembler) body(u *Unit, d []byte) (made, again bool) {
 	h := a.half
@@ -468,6 +424,10 @@ func (a *Assembler) body(u *Unit, d []byte) (made, again bool) {
 func (a *Assembler) search(d []byte) bool {
 	h := a.half
 	switch {
+	case h.proto == protoWebSocket:
+		return a.searchFrame(d)
+	case h.proto == protoHEP:
+		return a.searchHEP(d)
 	case h.line > 0:
 		return a.confirm(d)
 	case !h.atLine:
@@ -565,6 +525,12 @@ func (a *Assembler) unread() int {
 		return int(h.need) - len(a.avail())
 	case skipping:
 		return int(h.left)
+	case inFrames:
+		return a.unreadFrame()
+	case inHEP:
+		if n := int(h.need) - len(a.avail()); n >= 0 {
+			return n
+		}
 	}
 	return -1
 }
@@ -585,11 +551,23 @@ func (a *Assembler) leftover(u *Unit, why Reason) bool {
 	case inBody:
 		kind = Message
 	case inHeader:
+	case inFrames:
+		return a.leftFrames(u, d, why)
+	case inHEP:
+		a.pass(len(d), &a.stats.Lost)
+		return false
+	case inUpgrade:
+		if !h.fresh || c.probed || c.sip || !c.listed || why == Hole {
+			a.pass(len(d), &a.stats.Skipped)
+			return false
+		}
+		a.probe(u, sip.ProbeHTTP, why, len(d))
+		return true
 	case starting:
 		like, probe := sip.Classify(d)
 		switch {
 		case like == sip.KindSIP || !h.fresh && isToken(d[0]):
-		case h.fresh && !c.probed && !c.sip && why != Hole:
+		case h.fresh && !c.probed && !c.sip && c.listed && why != Hole:
 			a.probe(u, probe, why, len(d))
 			return true
 		default:
@@ -612,6 +590,14 @@ func (a *Assembler) leftover(u *Unit, why Reason) bool {
 
 // give makes a unit of the first n bytes.
 func (a *Assembler) give(u *Unit, k Kind, why Reason, n int) {
+	a.label(u, k, why)
+	u.Payload = a.avail()[:n:n]
+	a.stats.UnitBytes[k] += uint64(n)
+	a.consume(n)
+}
+
+// label fills a unit but for its payload, and counts it.
+func (a *Assembler) label(u *Unit, k Kind, why Reason) {
 	h := a.half
 	if d := h.hold; a.p != nil && h == &a.conn.half[a.from] {
 		u.Packet = *a.p
@@ -619,15 +605,13 @@ func (a *Assembler) give(u *Unit, k Kind, why Reason, n int) {
 		u.Packet = d.packet
 	}
 	u.Time = a.time
-	u.Payload = a.avail()[:n:n]
 	u.Cut, u.Kind, u.Reason, u.Probe = false, k, why, sip.ProbeNone
 	a.stats.Units[k]++
-	a.stats.UnitBytes[k] += uint64(n)
-	a.consume(n)
 }
 
 // giveUp forgets what h holds; it is counted.
 func (a *Assembler) giveUp(h *half, count *uint64) {
+	a.forgetWindow(h)
 	if h.hold != nil {
 		a.drop(h.hold.held(), count)
 		a.release(h)
@@ -641,7 +625,7 @@ func (a *Assembler) loseHold(h *half) {
 	switch h.state {
 	case inBody:
 		h.passBody(int(h.need) - have)
-	case starting, inHeader, searching:
+	case starting, inHeader, searching, inUpgrade, inFrames, inHEP:
 		h.lookForStart(false)
 	}
 }

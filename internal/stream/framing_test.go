@@ -122,7 +122,7 @@ func TestFramingAgreesWithParse(t *testing.T) {
 		"l: 5\r\nX: y\r\nContent-Length: z\r\n": sip.LengthNotNumber,
 	} {
 		a := New(Config{})
-		a.Push(seg{0, '>', syn, 0, withLength(lines, "abcde"), nil}.packet(), true)
+		a.Push(seg{0, '>', syn, 0, withLength(lines, "abcde"), nil}.packet(), PortSIP)
 		var u Unit
 		if !a.Next(&u) || u.Kind != Message {
 			t.Fatalf("%q: no message", lines)
@@ -167,6 +167,8 @@ func TestProbes(t *testing.T) {
 	const (
 		hello = "\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03" // ClientHello, the beginning
 		get   = "GET /ws HTTP/1.1\r\nHost: example.com\r\n"
+
+		switching = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
 	)
 	trail := strings.Repeat("\x17\x03\x03\x00\x20"+opt, 100)
 	for _, c := range []struct {
@@ -192,15 +194,15 @@ func TestProbes(t *testing.T) {
 			[]string{fmt.Sprintf("1> probe %q, http", get+"\r\n")},
 			func(s Stats) bool { return s.Skipped == uint64(26+len(get)+2) }},
 		{"HTTP in pieces, then SIP", []seg{{1, '>', ack, 0, get[:5], nil}, {2, '>', ack, 5, get[5:], nil}, {3, '>', ack, len(get), "\r\n" + opt, nil}},
-			[]string{fmt.Sprintf("2> probe %q, http", get), "3> message opt"}, nil},
+			[]string{fmt.Sprintf("3> probe %q, http", get+"\r\n"), "3> message opt"}, nil},
 		{"HTTP and SIP in a segment", []seg{{1, '>', ack, 0, get + "A: b\r\nC: d\r\nE: f\r\nG: h\r\n\r\n" + opt, nil}},
 			[]string{fmt.Sprintf("1> probe %q, http", get+"A: b\r\nC: d\r\nE: f\r\nG: h\r\n\r\n"), "1> message opt"}, nil},
-		{"WebSocket", []seg{{1, '>', ack, 0, get + "Upgrade: WebSocket\r\n\r\n", nil}, {2, '<', ack, 0, "HTTP/1.1 101 Switching Protocols\r\n\r\n", nil}, {3, '<', ack, 36, trail, nil}},
+		{"WebSocket that is no SIP", []seg{{1, '>', ack, 0, get + "Upgrade: WebSocket\r\n\r\n", nil}, {2, '<', ack, 0, switching, nil}, {3, '<', ack, len(switching), trail, nil}},
 			[]string{fmt.Sprintf("1> probe %q, http", get+"Upgrade: WebSocket\r\n\r\n")},
-			func(s Stats) bool { return s.Unread == uint64(36+len(trail)) }},
-		{"WebSocket, the request not seen", []seg{{2, '<', ack, 0, "HTTP/1.1 101 Switching Protocols\r\n\r\n", nil}, {3, '<', ack, 36, trail, nil}},
-			[]string{`2< probe "HTTP/1.1 101 Switching Protocols\r\n\r\n", http`},
-			func(s Stats) bool { return s.Unread == uint64(len(trail)) }},
+			func(s Stats) bool { return s.Handshake == uint64(len(switching)) && s.Skipped == uint64(len(trail)) }},
+		{"WebSocket that is no SIP, the request not seen", []seg{{2, '<', ack, 0, switching, nil}, {3, '<', ack, len(switching), trail, nil}},
+			[]string{fmt.Sprintf("2< probe %q, http", switching)},
+			func(s Stats) bool { return s.Skipped == uint64(len(trail)) }},
 		{"words", []seg{{1, '>', ack, 0, "stats items\r\n", nil}, {2, '>', ack, 13, "stats items\r\n", nil}},
 			[]string{`1> probe "stats items\r\n", text`},
 			func(s Stats) bool { return s.Skipped == 13 }},
@@ -265,7 +267,7 @@ func TestOtherPorts(t *testing.T) {
 			var got []string
 			for _, s := range c.segs {
 				others := a.stats.OtherPort
-				if taken := a.Push(s.packet(), false); taken != (a.stats.OtherPort == others) {
+				if taken := a.Push(s.packet(), PortAny); taken != (a.stats.OtherPort == others) {
 					t.Fatalf("taken %v, %d on other ports", taken, a.stats.OtherPort-others)
 				}
 				got = append(got, drain(a)...)
@@ -294,8 +296,8 @@ func TestFlush(t *testing.T) {
 		t.Errorf("left: %+v", s)
 	}
 	// What the caller leaves undone is done all the same.
-	a.Push(seg{5, '>', ack, 0, opt + inv, nil}.packet(), true)
-	a.Push(seg{6, '>', ack, len(opt) + len(inv), opt, nil}.packet(), true)
+	a.Push(seg{5, '>', ack, 0, opt + inv, nil}.packet(), PortSIP)
+	a.Push(seg{6, '>', ack, len(opt) + len(inv), opt, nil}.packet(), PortSIP)
 	if s := a.Stats(); s.Units[Message] != 2+3 {
 		t.Errorf("%+v", s)
 	}
@@ -318,17 +320,17 @@ func TestUnitPacket(t *testing.T) {
 		}
 	}
 	var u Unit
-	a.Push(seg{1, '>', ack, 0, opt[:100], from(10, 1)}.packet(), true)
+	a.Push(seg{1, '>', ack, 0, opt[:100], from(10, 1)}.packet(), PortSIP)
 	drain(a)
-	a.Push(seg{2, '>', ack, 100, opt[100:] + inv[:100], from(20, 2)}.packet(), true)
+	a.Push(seg{2, '>', ack, 100, opt[100:] + inv[:100], from(20, 2)}.packet(), PortSIP)
 	if !a.Next(&u) {
 		t.Fatal("no unit")
 	}
 	same(&u, 20, 2, client)
 	drain(a)
-	a.Push(seg{3, '<', ack, 0, ok[:100], from(30, 3)}.packet(), true)
+	a.Push(seg{3, '<', ack, 0, ok[:100], from(30, 3)}.packet(), PortSIP)
 	drain(a)
-	a.Push(seg{4, '<', rst, 100, "", from(40, 4)}.packet(), true)
+	a.Push(seg{4, '<', rst, 100, "", from(40, 4)}.packet(), PortSIP)
 	for range 2 {
 		if !a.Next(&u) {
 			t.Fatal("no unit")

@@ -112,7 +112,7 @@ func send(a *Assembler, ms int, isn uint32, data string, c chunk, flags packet.T
 	}
 	a.Advance(p.Time)
 	take()
-	a.Push(p, true)
+	a.Push(p, PortSIP)
 	take()
 }
 
@@ -163,7 +163,7 @@ func cutAndSend(t *testing.T, input []byte, isn uint32, mode uint8) {
 			}
 		}
 	}
-	a.Push(&packet.Packet{Src: client, Dst: server, Transport: packet.TCP, Flags: packet.SYN, Seq: isn}, true)
+	a.Push(&packet.Packet{Src: client, Dst: server, Transport: packet.TCP, Flags: packet.SYN, Seq: isn}, PortSIP)
 	for _, c := range chunks {
 		ms++
 		if lossy && s.next(10) == 0 {
@@ -272,7 +272,7 @@ func hostile(t *testing.T, input []byte) {
 			for a.Next(&u) {
 			}
 		}
-		a.Push(p, s.next(4) != 0)
+		a.Push(p, [...]Ports{PortSIP, PortSIP, PortAny, PortWebSocket | PortHEP}[s.next(4)])
 		if n := p.Seq + uint32(len(p.Payload)+p.Missing); s.next(4) != 0 {
 			next[id][way] = n
 		}

@@ -120,17 +120,36 @@ func (p *pool) oldest(but *hold) *hold {
 // enough for it.
 func (a *Assembler) makeRoom(n int) {
 	for !a.pool.fits(n) {
-		var own *hold
-		if a.half != nil {
-			own = a.half.hold
-		}
-		d := a.pool.oldest(own)
-		if d == nil {
+		if !a.giveWay() {
 			return // a Config that Validate refuses
 		}
-		a.stats.GivenUp++
-		a.loseHold(d.half)
 	}
+}
+
+// giveWay gives something up for the current direction: a window first, then what
+// SCTP holds, where that is more than half of all, then the oldest hold.
+func (a *Assembler) giveWay() bool {
+	if w := a.windows.oldest(nil); w != nil {
+		a.stats.Forgotten++
+		a.forgetWindow(w.half)
+		return true
+	}
+	var own *hold
+	if a.half != nil {
+		own = a.half.hold
+	}
+	d := a.pool.oldest(own)
+	if g := a.sctp.oldest(); g != nil && (d == nil || a.sctp.held > a.pool.max/2) {
+		a.stats.GivenUp++
+		a.lose(g)
+		return true
+	}
+	if d == nil {
+		return false
+	}
+	a.stats.GivenUp++
+	a.loseHold(d.half)
+	return true
 }
 
 // buffer gives a buffer for n bytes, and all of it.

@@ -40,7 +40,7 @@ type tally struct {
 }
 
 // count reads a capture as a lane does.
-func count(t testing.TB, path string, listed func(p *packet.Packet) bool) (n tally) {
+func count(t testing.TB, path string, listed func(p *packet.Packet) stream.Ports) (n tally) {
 	t.Helper()
 	file, err := os.Open(path)
 	if err != nil {
@@ -101,9 +101,9 @@ func count(t testing.TB, path string, listed func(p *packet.Packet) bool) (n tal
 	return n
 }
 
-func all(*packet.Packet) bool { return true }
+func all(*packet.Packet) stream.Ports { return stream.PortSIP }
 
-func none(*packet.Packet) bool { return false }
+func none(*packet.Packet) stream.Ports { return stream.PortAny }
 
 // Lab captures against what tshark counts over UDP and TCP together, and over TCP
 // against testdata/count.py, which knows nothing of this package.

@@ -12,7 +12,9 @@ type Stats struct {
 	Bytes     uint64
 	UnitBytes [NumKinds]uint64
 	Skipped   uint64 // rubbish between messages, bodies that are too long, the rest behind a Probe, text in a RST
-	Unread    uint64 // of TLS and WebSocket
+	Unread    uint64 // of TLS, and of connections that are not looked at
+	Handshake uint64 // of WebSocket
+	Framed    uint64 // frames of WebSocket that were read; what they say is in Units, not in UnitBytes
 	Repeated  uint64 // seen before: retransmissions, probes, the copies of a second mirror
 	Mirrored  uint64 // of another sequence space between the same ends
 	Lost      uint64 // of header sections with a hole, of connections that were pushed out, strays
@@ -36,16 +38,37 @@ type Stats struct {
 	Resyncs        uint64 // start lines that had to be searched for, holes aside
 	Jumps          uint64 // directions that went on far from where they were
 	Strays         uint64 // segments far from all others
+
+	// Of WebSocket.
+	Frames                    uint64 // read whole: the sum of the next two
+	DataFrames, ControlFrames uint64
+	LostFrames                uint64 // too long, or of a message whose beginning was lost
+	Inflated                  uint64 // compressed messages
+	Undeflated                uint64 // compressed messages that could not be read: they refer to what was lost, or are none
+	Forgotten                 uint64 // windows given up because of MaxBytes
+
+	SCTP SCTPStats
+
+	// Of TLS: bytes are in Unread too.
+	TLSConnections, TLSBytes uint64
+	TLS                      [4]Server // those with most connections
 }
 
 // Check reports bytes that went missing uncounted.
 func (s *Stats) Check() error {
-	sum := s.Skipped + s.Unread + s.Repeated + s.Mirrored + s.Lost + uint64(s.Held)
+	sum := s.Skipped + s.Unread + s.Handshake + s.Framed + s.Repeated + s.Mirrored + s.Lost + uint64(s.Held)
 	for _, n := range s.UnitBytes {
 		sum += n
 	}
 	if sum != s.Bytes {
 		return fmt.Errorf("counters disagree: bytes of segments = bytes of units + passed over + held: %d, not %d", sum, s.Bytes)
+	}
+	c := &s.SCTP
+	if n := c.Data + c.Repeated + c.Control + c.Malformed; n != c.Chunks {
+		return fmt.Errorf("counters disagree: chunks = data + repeated + control + malformed: %d, not %d", n, c.Chunks)
+	}
+	if n := s.DataFrames + s.ControlFrames; n != s.Frames {
+		return fmt.Errorf("counters disagree: frames = data + control: %d, not %d", n, s.Frames)
 	}
 	return nil
 }
@@ -56,6 +79,9 @@ func (a *Assembler) Stats() Stats {
 	a.settle()
 	s := a.stats
 	s.Streams, s.Memory = a.table.count, a.pool.made
+	s.Held = a.sctp.held
+	s.SCTP.Associations = len(a.sctp.byKey)
+	copy(s.TLS[:], a.Unreadable())
 	if end := &a.pool.ends; end.newer != nil {
 		for d := end.newer; d != end; d = d.newer {
 			s.Held += d.held()

@@ -2,9 +2,10 @@
 //
 // It follows sequence numbers, not connections: each direction stands alone, so
 // that a capture may start in the middle, lose segments, or hold one side only.
-// It does not parse headers beyond Content-Length, read TLS or WebSocket frames,
-// follow TCP options, verify checksums, send anything, or know the time but by the
-// packets.
+// SIP over WebSocket is read out of its frames, HEP is cut into packets, and the
+// user messages of SCTP are put together from its chunks. It does not parse headers
+// beyond Content-Length, read TLS, follow TCP options, verify checksums, send
+// anything, or know the time but by the packets.
 //
 // A segment's bytes are borrowed from Push until Next has returned false. What a
 // Unit holds is borrowed until the next call of any method. Most messages come as
@@ -97,19 +98,21 @@ const (
 	// capture lacks the rest, else the sender never sent it.
 	Unfinished
 	// Probe is what a connection starts with that does not start as SIP; at most one a
-	// connection. The rest of the connection is not looked at (TLS, WebSocket) or
-	// searched for SIP, quietly.
+	// connection. The rest of the connection is not looked at (TLS) or searched for SIP,
+	// quietly.
 	Probe
 	// KeepAlive is one or more CRLF between messages (RFC 5626 §3.5.1), ping or pong,
 	// or another filling that devices send in its place. A segment gives one.
 	KeepAlive
+	// HEP is a packet of HEP version 3, of which nothing but the length was read.
+	HEP
 	NumKinds
 )
 
 // String gives the word.
 func (k Kind) String() string {
 	if k < NumKinds {
-		return [...]string{"message", "unfinished", "probe", "keep-alive"}[k]
+		return [...]string{"message", "unfinished", "probe", "keep-alive", "hep"}[k]
 	}
 	return "unknown"
 }
@@ -140,7 +143,7 @@ func (r Reason) String() string {
 // A Unit is what comes out. The embedded Packet is that of the segment that
 // completed it, with its time. Where a timer brought it out, or the other direction,
 // it is that of a segment that is in it, and the time that of the last one, or at
-// Idle the deadline. Payload and Cut are the unit's own.
+// Idle the deadline. Payload, Cut, Whole and WebSocket are the unit's own.
 type Unit struct {
 	packet.Packet
 	Kind   Kind
@@ -157,6 +160,9 @@ type Assembler struct {
 	now, seen int64 // see clock
 	table     table
 	pool      pool
+	windows   windows
+	inflater  inflater
+	servers   [maxServers]Server
 	waiting   [numWaits]waitList
 	stats     Stats
 
@@ -164,6 +170,7 @@ type Assembler struct {
 	// its place yet, and in, from pos on, what is in order but neither in a unit nor
 	// in a buffer.
 	p       *packet.Packet // nil when no segment is in work
+	ports   Ports
 	conn    *conn
 	half    *half
 	from    int // the direction of p
@@ -176,6 +183,16 @@ type Assembler struct {
 	steps   [8]step
 	pending int // steps, the next one last
 	sweep   sweep
+
+	// Of the message of WebSocket in work: what it says, of which said bytes are given
+	// out, where the last of several begins in it, and whether that was compressed.
+	text     []byte
+	said     int
+	mark     int
+	deflated bool
+	packed   []byte // what was compressed; and scratch
+
+	sctp sctp
 }
 
 // New makes an Assembler. Zero fields of cfg take their defaults; the others must
@@ -200,19 +217,37 @@ func New(cfg Config) *Assembler {
 	a := &Assembler{cfg: cfg, startLine: min(maxStartLine, cfg.MaxMessage), table: newTable(cfg.MaxStreams)}
 	a.pool.max = cfg.MaxBytes
 	a.table.seed = maphash.MakeSeed()
+	a.sctp.init(cfg.MaxStreams)
 	return a
 }
 
-// Push takes a TCP segment. It borrows p and its bytes until Next has returned
-// false, which has to be waited for: the work is done there.
-//
-// listed says that one of the ports is one of SIP. On other ports a direction is
-// taken up only by a segment that begins with a start line of SIP/2.0; Push
-// returns false, remembers nothing and counts it as OtherPort when that is not so.
-func (a *Assembler) Push(p *packet.Packet, listed bool) bool {
+// Ports says what the ports of a segment are listed for, and so what a connection
+// on them may begin with.
+type Ports uint8
+
+const (
+	// PortSIP: all is followed, and what is no SIP is a Probe.
+	PortSIP Ports = 1 << iota
+	// PortWebSocket: what begins with a handshake or a frame of WebSocket.
+	PortWebSocket
+	// PortHEP: what begins with a packet of HEP.
+	PortHEP
+	// PortAny: what a segment tells beyond doubt: a start line of SIP/2.0, a handshake
+	// of WebSocket, a frame that holds such a line, a packet of HEP, a record of TLS.
+	PortAny
+)
+
+// Push takes a TCP segment, or the chunks of an SCTP packet. It borrows p and its
+// bytes until Next has returned false, which has to be waited for: the work is done
+// there. It returns false, remembers nothing and counts the packet as OtherPort when
+// it is of no connection that ports let it follow.
+func (a *Assembler) Push(p *packet.Packet, ports Ports) bool {
 	a.settle()
 	a.clock(p.Time)
-	return a.segment(p, listed)
+	if p.Transport == packet.SCTP {
+		return a.chunked(p, ports)
+	}
+	return a.segment(p, ports)
 }
 
 // Advance lets time pass, to now in Unix nanoseconds: connections become idle, and
@@ -245,6 +280,10 @@ func (a *Assembler) Next(u *Unit) bool {
 			}
 		case a.half != nil && a.half.ended():
 			a.then(step{finish, a.half, Closed})
+		case a.sctp.busy():
+			if a.chunk(u) {
+				return true
+			}
 		case a.rest():
 			return false
 		}
@@ -253,7 +292,7 @@ func (a *Assembler) Next(u *Unit) bool {
 
 // settle does what a caller left undone.
 func (a *Assembler) settle() {
-	if a.half == nil && a.pending == 0 && a.sweep == sweepNone {
+	if a.half == nil && a.pending == 0 && a.sweep == sweepNone && !a.sctp.busy() {
 		return
 	}
 	var u Unit
@@ -264,7 +303,7 @@ func (a *Assembler) settle() {
 // rest ends the work on one direction. It reports whether that was all.
 func (a *Assembler) rest() bool {
 	c := a.conn
-	if c != nil && !c.listed && c.half[0].state == unseen && c.half[1].state == unseen {
+	if c != nil && !c.listed && !c.dark && c.half[0].state == unseen && c.half[1].state == unseen {
 		a.remove(c)
 	}
 	a.p, a.conn, a.half, a.data, a.in, a.pos = nil, nil, nil, nil, nil, 0

@@ -111,7 +111,7 @@ func BenchmarkMessage(b *testing.B) {
 						a.Advance(f.Time)
 						for a.Next(&u) {
 						}
-						a.Push(&d.Packet, true)
+						a.Push(&d.Packet, stream.PortSIP)
 						for a.Next(&u) {
 							if units++; parse {
 								m.Parse(u.Payload, u.Cut)
@@ -143,7 +143,7 @@ func BenchmarkFlood(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
 				p.Src = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), uint16(i))
 				p.Time += 1000
-				a.Push(&p, true)
+				a.Push(&p, stream.PortSIP)
 				for a.Next(&u) {
 				}
 			}
@@ -163,7 +163,7 @@ func BenchmarkDisorder(b *testing.B) {
 	a := stream.New(stream.DefaultConfig())
 	p := packet.Packet{Src: netip.MustParseAddrPort("192.0.2.1:5060"), Dst: netip.MustParseAddrPort("192.0.2.10:5060"), Transport: packet.TCP}
 	p.Flags = packet.SYN
-	a.Push(&p, true)
+	a.Push(&p, stream.PortSIP)
 	p.Flags, p.Seq = packet.ACK, 1
 	var u stream.Unit
 	b.SetBytes(1000)
@@ -171,7 +171,7 @@ func BenchmarkDisorder(b *testing.B) {
 	at, base, units := 0, uint32(1), 0
 	push := func(from, to int) {
 		p.Seq, p.Payload = base+uint32(from), all[from:to]
-		a.Push(&p, true)
+		a.Push(&p, stream.PortSIP)
 		for a.Next(&u) {
 			units++
 		}

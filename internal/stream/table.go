@@ -35,17 +35,23 @@ func keyOf(p *packet.Packet) (k key, from int) {
 
 // A conn is both directions of a connection.
 type conn struct {
-	key    key
-	hash   uint32
-	list   list
-	listed bool // on a port of SIP
-	sip    bool // SIP was seen
-	probed bool // its Probe was given
-	dark   bool // TLS or WebSocket: nothing in it is read
-	last   int64
-	time   int64 // of the last segment: packet time, where last is the clock's
-	moved  int64 // clock when it was put into its list
-	half   [2]half
+	key     key
+	hash    uint32
+	list    list
+	listed  bool // on a port of SIP
+	sip     bool // SIP was seen
+	probed  bool // its Probe was given
+	quiet   bool // on a port of WebSocket or HEP: what it starts with is no Probe
+	dark    bool // TLS, or nothing to be followed: nothing in it is read
+	tls     bool
+	server  uint8 // of TLS: in servers
+	proto   proto // what was seen in one direction
+	deflate deflating
+	alone   [2]bool // each compressed message of this direction stands alone
+	last    int64
+	time    int64 // of the last segment: packet time, where last is the clock's
+	moved   int64 // clock when it was put into its list
+	half    [2]half
 
 	chain        *conn // next with the same hash, or next unused one
 	older, newer *conn
@@ -58,9 +64,13 @@ type list uint8
 const (
 	over  list = iota // FIN both ways, or RST; kept a while for stragglers
 	young             // nothing but SYN seen: what a SYN flood leaves
+	blind             // dark
 	open
 	numLists
 )
+
+// followed tells whether segments are taken whatever they begin with.
+func (c *conn) followed() bool { return c.listed || c.quiet || c.dark || c.proto != protoSIP }
 
 // linger is how long a closed connection is remembered, ns: so long a straggler of
 // its last segments starts no new one.

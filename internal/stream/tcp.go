@@ -31,6 +31,10 @@ type half struct {
 	last int64  // clock of the last segment that fitted
 	hold *hold  // nil if nothing is held
 
+	proto  proto
+	mask   masking // of the last frame of WebSocket
+	window *window // of compressed messages; nil if nothing is known
+
 	message
 }
 
@@ -65,16 +69,19 @@ func (a *Assembler) then(s step) {
 }
 
 // segment decides what to do with a segment.
-func (a *Assembler) segment(p *packet.Packet, listed bool) bool {
+func (a *Assembler) segment(p *packet.Packet, ports Ports) bool {
 	k, from := keyOf(p)
 	c, hash := a.table.find(&k)
 	syn := p.Flags.Has(packet.SYN)
-	if c == nil || c.half[from].state == unseen && !c.listed {
-		if !listed && (len(p.Payload) == 0 && c == nil || len(p.Payload) > 0 && !sip.StartsStrict(p.Payload)) {
+	a.ports, a.conn = ports, c
+	if c == nil || c.half[from].state == unseen && !c.followed() {
+		if ports&PortSIP == 0 && !a.begins(p, syn) {
 			a.stats.OtherPort++
+			a.conn = nil
 			return false
 		}
 	}
+	a.conn = nil
 	a.stats.Segments++
 	a.stats.Bytes += uint64(len(p.Payload))
 	if c == nil {
@@ -84,11 +91,15 @@ func (a *Assembler) segment(p *packet.Packet, listed bool) bool {
 		c = a.newConn(&k, hash)
 	}
 	h, other := &c.half[from], &c.half[1-from]
-	c.listed = c.listed || listed
+	c.listed = c.listed || ports&PortSIP != 0
+	c.quiet = c.quiet || ports&(PortWebSocket|PortHEP) != 0
 	c.time = p.Time
 	to := c.list
 	if to == young && len(p.Payload) > 0 {
 		to = open
+	}
+	if to == open && c.dark {
+		to = blind
 	}
 	a.touch(c, to)
 	if p.Flags.Has(packet.ACK) && other.hold != nil {
@@ -208,15 +219,20 @@ func (a *Assembler) anew(other *half) {
 		a.giveUp(other, &a.stats.Lost)
 		*other = half{}
 	}
-	c.sip, c.probed, c.dark = false, false, false
+	c.sip, c.probed, c.dark, c.tls = false, false, false, false
+	c.proto, c.deflate, c.alone = protoSIP, deflateUnknown, [2]bool{}
+	if c.list == blind {
+		a.touch(c, open)
+	}
 }
 
 // begin starts a direction at its SYN. On ports that are not listed it waits for
 // SIP.
 func (a *Assembler) begin(h *half) {
 	c := a.conn
+	a.forgetWindow(h)
 	*h = half{}
-	if !c.listed {
+	if !c.listed && !c.quiet {
 		return
 	}
 	*h = half{
@@ -258,7 +274,7 @@ func (a *Assembler) reset(h, other *half) {
 
 // inDark passes over the data of a connection that can't be read.
 func (a *Assembler) inDark(h *half) {
-	a.drop(len(a.data), &a.stats.Unread)
+	a.unreadable(len(a.data))
 	a.data = nil
 	if a.p.Flags.Has(packet.FIN) {
 		a.close(h)
@@ -267,6 +283,7 @@ func (a *Assembler) inDark(h *half) {
 
 // close marks a direction as over. What still comes of it is old.
 func (a *Assembler) close(h *half) {
+	a.forgetWindow(h)
 	h.state, h.hasFar = closed, false
 	c := a.conn
 	for i := range c.half {
@@ -323,7 +340,7 @@ func (a *Assembler) step(u *Unit) bool {
 func (a *Assembler) place(u *Unit) bool {
 	h := a.half
 	switch ahead := int(int32(a.seq - h.next)); {
-	case h.state == unseen && !a.conn.listed && !sip.StartsStrict(a.data):
+	case h.state == unseen && !a.conn.listed && a.opens(a.data) == opensNothing:
 		a.drop(len(a.data), &a.stats.Skipped)
 		a.data = nil
 	case h.state == unseen:
@@ -364,6 +381,9 @@ func (a *Assembler) inOrder(h *half, old int) {
 			}
 			a.giveUp(h, &a.stats.Skipped)
 			h.lookForStart(false)
+		} else if h.state == searching && a.turns(b) {
+			a.giveUp(h, &a.stats.Skipped)
+			h.passBody(0)
 		}
 		a.in, a.pos = b, 0
 		a.seq += uint32(len(b))
@@ -411,7 +431,7 @@ func (a *Assembler) strayed(h *half) {
 	switch {
 	case a.otherSpace(h):
 		a.drop(len(a.data), &a.stats.Mirrored)
-	case follows || sip.StartsStrict(a.data):
+	case follows || a.opens(a.data) != opensNothing:
 		a.stats.Jumps++
 		a.then(step{do: reopen, half: h})
 		a.then(step{finish, h, Hole})
@@ -427,7 +447,7 @@ func (a *Assembler) strayed(h *half) {
 // afterEnd handles data of a direction that is over: old, or the start of another
 // connection of which the SYN was not seen, or proof that the RST was a lie.
 func (a *Assembler) afterEnd(h *half, ahead int) {
-	if (ahead >= 0 || ahead < -before) && sip.StartsStrict(a.data) {
+	if (ahead >= 0 || ahead < -before) && a.opens(a.data) != opensNothing {
 		a.reopen(h)
 		return
 	}
@@ -441,13 +461,33 @@ func (a *Assembler) afterEnd(h *half, ahead int) {
 
 // reopen begins a direction in the middle, at the segment's data.
 func (a *Assembler) reopen(h *half) {
-	*h = half{next: a.seq, last: a.now, path: a.p.PathHash()}
+	a.forgetWindow(h)
+	c := a.conn
+	*h = half{next: a.seq, last: a.now, path: a.p.PathHash(), proto: c.proto}
 	h.lookForStart(false)
-	if sip.StartsStrict(a.data) {
-		h.state = starting
+	if c.list != open {
+		a.touch(c, open)
 	}
-	if a.conn.list != open {
-		a.touch(a.conn, open)
+	switch a.opens(a.data) {
+	case opensSIP:
+		h.proto, h.state = protoSIP, starting
+	case opensHandshake:
+		h.proto, h.state, h.fresh = protoSIP, starting, true
+		c.probed = true // it may have begun before
+	case opensFrame:
+		c.proto, h.proto = protoWebSocket, protoWebSocket
+		h.passBody(0)
+	case opensHEP:
+		c.proto, h.proto = protoHEP, protoHEP
+		h.passBody(0)
+	case opensTLS:
+		if c.sip {
+			break
+		}
+		if !c.dark {
+			a.shroud(a.data)
+		}
+		a.darken()
 	}
 }
 
@@ -582,6 +622,9 @@ func (a *Assembler) due() bool {
 		a.then(step{do: forget})
 		a.then(step{finish, &c.half[1], why})
 		a.then(step{finish, &c.half[0], why})
+		return true
+	}
+	if a.dueSCTP() {
 		return true
 	}
 	a.sweep = sweepNone
