@@ -19,6 +19,7 @@ const module = "github.com/sipcmbeat/sipcmbeat"
 var level = map[string]int{
 	"internal/sip":          0,
 	"internal/event":        0,
+	"internal/hep":          0,
 	"internal/packet":       1,
 	"internal/stream":       2,
 	"internal/track":        2,
@@ -65,11 +66,13 @@ func TestOneWay(t *testing.T) {
 // forbidden lists what must not appear below a package, with the reason.
 var forbidden = []struct{ pkg, imports, reason string }{
 	{"internal/sip", `^[^/]+\.[^/]+/`, "the parser has only the standard library, so that it can move out unchanged"},
+	{"internal/hep", `^[^/]+\.[^/]+/`, "the codec has only the standard library, so that it can move out unchanged"},
 	{"internal/event", `^[^/]+\.[^/]+/`, "the contract with the outside has only the standard library"},
 	{"internal/track", `google/gopacket`, "gopacket stays inside packet, stream and capture"},
 	{"internal/engine", `google/gopacket`, "gopacket stays inside packet, stream and capture"},
 	{"internal/", `elastic/`, "libbeat is 1400 packages and minutes of cold build; go test ./internal/... must not need it"},
 	{"internal/sip", `^(net|os|io/fs|time|log)$`, "the parser does no I/O and reads no clock"},
+	{"internal/hep", `^(net|os|io/fs|time|log)$`, "the codec does no I/O and reads no clock"},
 	{"internal/track", `^(net|os|log|math/rand)$`, "the tracker is pure: time and messages in, events out"},
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/hep"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
@@ -26,6 +27,7 @@ type lane struct {
 }
 
 func newLane(cfg Config, sink Sink) *lane {
+	cfg.Packet.AnyHEP = cfg.AnyPort
 	l := &lane{cfg: cfg, dec: packet.New(cfg.Packet), stream: stream.New(cfg.Stream), track: track.New(cfg.Track), sink: sink}
 	l.ports.add(cfg.Ports)
 	l.dedup.window = int64(cfg.DedupWindow)
@@ -56,9 +58,12 @@ func (l *lane) frame(f *packet.Frame) {
 	why := l.dec.Decode(f)
 	l.stats.Drops[why]++
 	if why == packet.OK {
-		if p := &l.dec.Packet; p.Transport == packet.TCP {
+		switch p := &l.dec.Packet; {
+		case p.HEP.Version != 0 && !p.HEP.SIP():
+			l.report(p)
+		case p.Transport == packet.TCP && !p.Whole:
 			l.segment(p)
-		} else {
+		default:
 			l.datagram(p)
 		}
 	}
@@ -126,11 +131,23 @@ func (l *lane) units() {
 	}
 }
 
-// datagram follows one datagram. Which ones are read: on a listed port, and on
-// any other, when the configuration says so, what is SIP by its first line.
+// report takes what a HEP sender tells besides SIP: quality reports, logs and more.
+func (l *lane) report(p *packet.Packet) {
+	l.stats.HEPTypes[p.HEP.Type]++
+	switch p.HEP.Type {
+	case hep.TypeRTCP, hep.TypeRTPAgent, hep.TypeRTCPXR, hep.TypeHoraclix:
+		l.stats.Datagrams[Report]++
+	default:
+		l.stats.Datagrams[OtherHEP]++
+	}
+}
+
+// datagram follows one datagram. Which ones are read: on a listed port, and on any
+// other, when the configuration or a HEP sender says so, what is SIP by its first
+// line.
 func (l *lane) datagram(p *packet.Packet) {
 	listed := l.ports.has(p.Src.Port()) || l.ports.has(p.Dst.Port())
-	if !listed && !(l.cfg.AnyPort && sip.StartsStrict(p.Payload)) {
+	if !listed && !((l.cfg.AnyPort || p.Whole) && sip.StartsStrict(p.Payload)) {
 		l.stats.Datagrams[OtherPort]++
 		return
 	}

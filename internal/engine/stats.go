@@ -23,12 +23,14 @@ const (
 	MirrorDuplicate             // the same datagram from another mirror point
 	OtherPort                   // not on a listed port, and no SIP by its first line
 	Segment                     // of a TCP connection that is followed
+	Report                      // a quality report by HEP
+	OtherHEP                    // what else HEP carries: logs, CDRs
 	NumFates
 )
 
 // String names the fate in counters.
 func (f Fate) String() string {
-	return [...]string{"messages", "unusable", "probes", "keep-alives", "mirror duplicates", "other ports", "segments"}[f]
+	return [...]string{"messages", "unusable", "probes", "keep-alives", "mirror duplicates", "other ports", "segments", "reports", "other HEP"}[f]
 }
 
 // Stats are an engine's counters, totals since the start. Frames is the sum of
@@ -40,6 +42,7 @@ type Stats struct {
 	Drops         [packet.NumDrops]uint64
 	Datagrams     [NumFates]uint64 // and segments
 	Units         [NumFates]uint64 // put together from segments
+	HEPTypes      [256]uint64      // the reports and other HEP among Datagrams, by their type
 	Problems      [sip.NumProblems]uint64
 	Events        [event.NumTypes]uint64
 
@@ -65,6 +68,10 @@ func (s *Stats) Check() error {
 	for _, n := range s.Problems[sip.OK+1:] {
 		problems += n
 	}
+	var reports uint64
+	for _, n := range s.HEPTypes {
+		reports += n
+	}
 	var units, given uint64
 	for _, n := range s.Units {
 		units += n
@@ -88,6 +95,7 @@ func (s *Stats) Check() error {
 		{"datagrams = messages + probes + errors + keep-alives + duplicates + other ports", fates, s.Drops[packet.OK]},
 		{"messages = requests + answers", t.Requests + t.Responses, s.Datagrams[Message] + s.Units[Message]},
 		{"unusable = problems", problems, s.Datagrams[Unusable] + s.Units[Unusable]},
+		{"reports = HEP types", reports, s.Datagrams[Report] + s.Datagrams[OtherHEP]},
 		{"segments taken = segments followed", s.Stream.Segments, s.Datagrams[Segment]},
 		{"units = messages + unusable + probes + keep-alives", units, given},
 		{"events made = events handed on", made, events},

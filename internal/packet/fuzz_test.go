@@ -31,6 +31,10 @@ func FuzzDecode(f *testing.F) {
 		wire(LinkIPv6, with(ip6, 6, 0, 5, 20), []byte{17, 0, 5, 2, 0, 0, 1, 0}, udpHeader, body),
 		wire(LinkIPv6, with(ip6, 6, 51, 5, 24), []byte{17, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, udpHeader, body),
 		wire(LinkIPv4, with(ip4, 9, 6, 3, 44), tcpHeader, body),
+		wire(LinkHEP, hepPacket(2)),
+		wire(LinkHEP, hepPacket(3)),
+		wire(LinkEthernet, ether4, udpIP4(9060, hepPacket(1))),
+		wire(LinkEthernet, ether4, udpIP4(9999, hepPacket(3))),
 		frag4(1, 7, 0, true, datagramOf(16)),
 		frag6(1, 7, 8, false, datagramOf(16)),
 	} {
@@ -41,7 +45,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		fr := Frame{Time: 1e18, Link: Link(link), Data: data, Wire: len(data) + max(0, missing%100)}
-		d := New(Config{FragmentBytes: slabSize, FragmentMax: 4})
+		d := New(Config{FragmentBytes: slabSize, FragmentMax: 4, AnyHEP: true})
 		d.port = append(d.port, struct { // a tunnel, so that layers repeat
 			number uint16
 			layer  Layer
@@ -59,13 +63,14 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		if d.Transport != UDP && d.Transport != TCP || d.Missing > 0 && !d.Cut || d.Missing < 0 || !d.Src.IsValid() || !d.Dst.IsValid() {
+		if d.Transport != UDP && d.Transport != TCP && !d.Whole || d.Missing > 0 && !d.Cut || d.Missing < 0 || !d.Src.IsValid() || !d.Dst.IsValid() {
 			t.Fatalf("%v from %v to %v", d.Transport, d.Src, d.Dst)
 		}
 		inside := within(data, d.Payload)
 		for _, b := range d.frags.out {
 			inside = inside || within(b, d.Payload)
 		}
+		inside = inside || d.HEP.Version == 3 && within(d.hep.Payload(), d.Payload)
 		if !inside {
 			t.Fatal("the payload is outside of frame and buffers")
 		}

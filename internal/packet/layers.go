@@ -5,6 +5,8 @@ import (
 	"math"
 
 	"github.com/google/gopacket/layers"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/hep"
 )
 
 // A Layer is a row of the table below, or, as what a decode function returns, a
@@ -32,6 +34,10 @@ const (
 	LayerSCTP
 	LayerICMPv4
 	LayerICMPv6
+	LayerHEP
+	LayerHEP1
+	LayerHEP2
+	LayerHEP3
 	numLayers
 )
 
@@ -97,6 +103,10 @@ var table = [numLayers]layer{
 	LayerSCTP:        {"sctp", false, sctp, match{proto: []uint8{132}}},                             // RFC 9260
 	LayerICMPv4:      {"icmp", false, icmp4, match{proto: []uint8{1}}},                              // RFC 792
 	LayerICMPv6:      {"icmp6", false, icmp6, match{ext: []uint8{58}}},                              // RFC 4443
+	LayerHEP:         {"hep", false, readHEP, match{link: []Link{LinkHEP}, udp: []uint16{9060}}},
+	LayerHEP1:        {"hep1", true, hepPayload, match{}},
+	LayerHEP2:        {"hep2", true, hepPayload, match{}},
+	LayerHEP3:        {"hep3", true, hepPayload, match{}},
 }
 
 // String gives the row's name, as it is used in records.
@@ -154,6 +164,11 @@ type Decoder struct {
 	cooked bool // the link header was a Linux cooked one
 	frags  assembly
 
+	hep      hep.Packet
+	hepKeys  [][]byte
+	anyHEP   bool
+	hepCount HEPStats
+
 	// Header structs of gopacket, reused.
 	eth layers.Ethernet
 	tag layers.Dot1Q
@@ -190,6 +205,7 @@ func New(cfg Config) *Decoder {
 			d.proto6[n] = uint8(id)
 		}
 	}
+	d.setHEP(cfg)
 	d.VLANs = make([]uint16, 0, maxVLANs)
 	d.Encap = make([]Layer, 0, cfg.Depth)
 	return d
@@ -208,7 +224,7 @@ func (d *Decoder) Decode(f *Frame) Drop {
 		id, row, outer := next, &table[next], b
 		var why Drop
 		if next, b, why = row.decode(d, b); why != OK {
-			if byPort { // a hint, not a proof: it may be SIP on the port of a tunnel
+			if byPort && why != HEPAuth { // a hint, not a proof: it may be SIP on the port of a tunnel
 				d.Payload = outer
 				return OK
 			}
@@ -275,7 +291,11 @@ func strange(etherType uint16) Drop {
 func (d *Decoder) Advance(now int64) { d.frags.expire(now) }
 
 // Stats gives the counters. It is for the goroutine that calls Decode.
-func (d *Decoder) Stats() Stats { return d.frags.stats() }
+func (d *Decoder) Stats() Stats {
+	s := d.frags.stats()
+	s.HEP = d.hepCount
+	return s
+}
 
 func (d *Decoder) reset(f *Frame) {
 	d.frags.expire(f.Time)
@@ -287,6 +307,7 @@ func (d *Decoder) reset(f *Frame) {
 	d.Seq, d.Ack, d.Flags, d.Missing = 0, 0, 0, 0
 	d.IPID, d.Fragmented = 0, false
 	d.VLANs, d.Encap = d.VLANs[:0], d.Encap[:0]
-	d.OuterSrc, d.OuterDst = zeroAddr, zeroAddr
+	d.OuterSrc, d.OuterDst = f.Peer, zeroAddr
+	d.HEP, d.Whole = HEPInfo{}, false
 	d.HasMAC, d.six, d.cooked = false, false, false
 }

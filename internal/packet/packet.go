@@ -24,16 +24,21 @@ import (
 type Link uint16
 
 const (
-	LinkNull      Link = 0   // BSD loopback, address family in the byte order of the capturing host
-	LinkEthernet  Link = 1   // Ethernet II or IEEE 802.3
-	LinkRawBSD    Link = 12  // DLT_RAW on most systems: IPv4 or IPv6, no link header
-	LinkRawOpen   Link = 14  // DLT_RAW on OpenBSD
-	LinkRaw       Link = 101 // IPv4 or IPv6, no link header
-	LinkLoop      Link = 108 // OpenBSD loopback, address family in network byte order
-	LinkSLL       Link = 113 // Linux cooked capture, version 1
-	LinkIPv4      Link = 228 // IPv4, no link header
-	LinkIPv6      Link = 229 // IPv6, no link header
-	LinkSLL2      Link = 276 // Linux cooked capture, version 2
+	LinkNull     Link = 0   // BSD loopback, address family in the byte order of the capturing host
+	LinkEthernet Link = 1   // Ethernet II or IEEE 802.3
+	LinkRawBSD   Link = 12  // DLT_RAW on most systems: IPv4 or IPv6, no link header
+	LinkRawOpen  Link = 14  // DLT_RAW on OpenBSD
+	LinkRaw      Link = 101 // IPv4 or IPv6, no link header
+	LinkLoop     Link = 108 // OpenBSD loopback, address family in network byte order
+	LinkSLL      Link = 113 // Linux cooked capture, version 1
+	LinkIPv4     Link = 228 // IPv4, no link header
+	LinkIPv6     Link = 229 // IPv6, no link header
+	LinkSLL2     Link = 276 // Linux cooked capture, version 2
+
+	// LinkHEP is a number of our own, of no capture file: a HEP packet, as a socket
+	// gives it.
+	LinkHEP Link = 0xfe01
+
 	linkPPP       Link = 9
 	linkPPPHDLC   Link = 50
 	linkPPPEther  Link = 51
@@ -44,14 +49,17 @@ const (
 	linkNflog     Link = 239
 )
 
-// Known reports whether frames of this link type can be read.
-func (l Link) Known() bool { return linkIndex.find(uint16(l)) != LayerNone }
+// Known reports whether frames of this link type can be read from a capture.
+func (l Link) Known() bool { return l != LinkHEP && linkIndex.find(uint16(l)) != LayerNone }
 
-// Links lists the link types that can be read. The caller owns the slice.
+// Links lists the link types that can be read from a capture. The caller owns the
+// slice.
 func Links() []Link {
 	var all []Link
 	for _, e := range linkIndex {
-		all = append(all, Link(e.number))
+		if l := Link(e.number); l.Known() {
+			all = append(all, l)
+		}
 	}
 	return all
 }
@@ -75,6 +83,8 @@ func (l Link) String() string {
 		return "ipv6"
 	case LinkSLL2:
 		return "linux-sll2"
+	case LinkHEP:
+		return "hep"
 	case linkPPP:
 		return "ppp"
 	case linkPPPHDLC:
@@ -97,11 +107,12 @@ func (l Link) String() string {
 
 // A Frame is what a capture source hands over.
 type Frame struct {
-	Time   int64  // Unix time in nanoseconds
-	Link   Link   // what Data starts with
-	Data   []byte // borrowed from the source until its next frame
-	Wire   int    // length on the wire; more than len(Data) where a snap length cut the frame
-	Source uint16 // which interface or input it came from
+	Time   int64      // Unix time in nanoseconds
+	Link   Link       // what Data starts with
+	Data   []byte     // borrowed from the source until its next frame
+	Wire   int        // length on the wire; more than len(Data) where a snap length cut the frame
+	Source uint16     // which interface or input it came from
+	Peer   netip.Addr // who sent it, where a socket received it; else not valid
 }
 
 // A Transport is the protocol that carried a payload.
@@ -156,7 +167,10 @@ type Packet struct {
 	VLANs []uint16 // VLAN identifiers, outermost first; the first four
 	Encap []Layer  // what was passed beyond plain Ethernet, IP and UDP, outermost first
 
-	OuterSrc, OuterDst netip.Addr // of the outermost IP header where there are several, else zero
+	OuterSrc, OuterDst netip.Addr // of the outermost IP header where there are several, else zero; OuterSrc is the frame's Peer where it has one
+
+	HEP   HEPInfo // valid if HEP.Version is not 0: a HEP packet carried it
+	Whole bool    // Payload is one whole message, although Transport is not UDP: a HEP sender framed it
 
 	SrcMAC, DstMAC [6]byte // of the innermost Ethernet header; valid if HasMAC
 	HasMAC         bool
@@ -169,7 +183,7 @@ const maxVLANs = 4
 
 // PathHash tells mirror points apart: packets taken at one place have one hash,
 // and the same packet taken on another interface, VLAN or tunnel has another.
-// Addresses are left out.
+// Addresses are left out, but for that of a HEP sender.
 func (p *Packet) PathHash() uint32 {
 	const prime = 16777619 // FNV-1a, 32 bits
 	h := uint32(2166136261)
@@ -181,6 +195,12 @@ func (p *Packet) PathHash() uint32 {
 	}
 	for _, l := range p.Encap {
 		mix(2<<16 | uint32(l))
+	}
+	if p.HEP.Version != 0 {
+		mix(p.HEP.CaptureID)
+		for _, b := range p.OuterSrc.As16() {
+			mix(uint32(b))
+		}
 	}
 	return h ^ h>>15
 }
@@ -205,6 +225,8 @@ const (
 	ICMPError                     // ICMP that quotes a packet; quoted SIP is no message
 	DropSCTP                      // SCTP: not read yet
 	Depth                         // more layers than Config.Depth
+	BadHEP                        // HEP that cannot be read
+	HEPAuth                       // HEP without one of Config.HEPKeys
 
 	NumDrops int = iota
 )
@@ -226,6 +248,8 @@ var dropNames = [NumDrops]string{
 	ICMPError:         "ICMP error",
 	DropSCTP:          "SCTP not read",
 	Depth:             "too many layers",
+	BadHEP:            "bad HEP",
+	HEPAuth:           "HEP with a wrong key",
 }
 
 // String names the outcome for counters and logs.
@@ -242,6 +266,10 @@ type Config struct {
 	FragmentBytes int           `config:"fragment_bytes"` // bytes held for them
 	FragmentAge   time.Duration `config:"fragment_age"`   // from the first fragment seen to giving up, in packet time
 	Depth         int           `config:"depth"`          // layers of one frame
+
+	HEPPorts []uint16 // UDP ports of HEP receivers; nil is 9060
+	AnyHEP   bool     // take HEP version 3 on every other UDP port too
+	HEPKeys  [][]byte // keys of which a HEP packet must have one; none is no check
 }
 
 // DefaultConfig gives the bounds that suit one capture source. RFC 8200 §4.5
@@ -283,4 +311,6 @@ type Stats struct {
 	Expired    uint64 // datagrams given up because FragmentAge was reached
 	Refused    uint64 // datagrams given up because their fragments contradict each other
 	Duplicates uint64 // fragments that brought nothing new
+
+	HEP HEPStats
 }

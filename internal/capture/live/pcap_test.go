@@ -46,7 +46,7 @@ func TestConfig(t *testing.T) {
 
 // The filter compiles on every link type, and lets through what it should.
 func TestFilter(t *testing.T) {
-	cfg := capture.FilterConfig{Ports: []uint16{5060, 5061, 5080}, TunnelPorts: []uint16{4789}, Protocols: []uint8{47, 4}}
+	cfg := capture.FilterConfig{Ports: []uint16{5060, 5061, 5080}, TunnelPorts: []uint16{4789, 9060}, Protocols: []uint8{47, 4}}
 	for _, link := range packet.Links() {
 		if link > 255 {
 			continue // gopacket keeps link types in 8 bits
@@ -80,7 +80,7 @@ func TestFilter(t *testing.T) {
 			if link > 255 || c.Name == "vlan-3" || c.Name == "sll-vlan" || c.Name == "null-big-endian" {
 				continue // two tags at most; cooked and tagged is not what the kernel filters; libpcap knows one byte order
 			}
-			if strings.HasPrefix(c.Name, "fragments") || c.Name == "ip-options" && ends.src.Addr().Is6() {
+			if strings.HasPrefix(c.Name, "hep") || strings.HasPrefix(c.Name, "fragments") || c.Name == "ip-options" && ends.src.Addr().Is6() {
 				ends.want = true // all of them
 			}
 			if link == packet.LinkRaw {
@@ -243,7 +243,7 @@ func TestCarriers(t *testing.T) {
 	frame := packet.Frame{Data: siptest.UDPFrame(from, to, []byte(payload))}
 	frame6 := packet.Frame{Data: siptest.UDPFrame(from6, to6, []byte(payload))}
 	noise := packet.Frame{Data: siptest.UDPFrame(from, netip.MustParseAddrPort("192.0.2.2:53"), []byte("noise"))}
-	s := start(t, func(c *Config) { c.Iface, c.Auto.Ports = b, []uint16{5060} })
+	s := start(t, func(c *Config) { c.Iface, c.Auto.Ports, c.Auto.TunnelPorts = b, []uint16{5060}, []uint16{9060} })
 	sent := 0
 	for _, c := range siptest.Carriers {
 		if out := c.Wrap(frame); out[0].Link == packet.LinkEthernet && !strings.HasPrefix(c.Name, "no-") && c.Name != "vlan-3" {
