@@ -71,6 +71,9 @@ func roundTrip(t *testing.T, p *Packet) {
 		q.CaptureID != m.CaptureID || !bytes.Equal(q.Node(), m.Node) || !bytes.Equal(q.CorrelationID(), m.CorrelationID) || !bytes.Equal(q.Key(), m.Key) {
 		t.Fatalf("%+v became %+v", m, q)
 	}
+	if !bytes.Equal(Key(b), m.Key) {
+		t.Fatalf("key %q, want %q", Key(b), m.Key)
+	}
 	if m.Time >= 1e9 && q.Time != m.Time || q.Trailing+q.Missing+q.Odd != 0 {
 		t.Fatalf("time %d became %d; %d trailing, %d missing, %d odd", m.Time, q.Time, q.Trailing, q.Missing, q.Odd)
 	}

@@ -214,3 +214,23 @@ func choose(a [2]netip.Addr, six bool) netip.Addr {
 	}
 	return a[0]
 }
+
+// Key borrows the key that the packet b has, without reading the rest of it; empty
+// where there is none, as in versions 1 and 2.
+func Key(b []byte) (key []byte) {
+	if len(b) < header3 || !magic(b) {
+		return nil
+	}
+	b = b[:min(len(b), int(binary.BigEndian.Uint16(b[4:])))]
+	for at := header3; at < len(b); {
+		vendor, kind, n, fits := chunkAt(b, at)
+		if !fits {
+			break
+		}
+		if vendor == 0 && kind == chunkKey {
+			key = b[at+chunkHeader : at+n : at+n]
+		}
+		at += n
+	}
+	return key
+}

@@ -423,7 +423,10 @@ func TestAuthorized(t *testing.T) {
 		"version 1":              {&one, keys, false},
 		"version 1, none wanted": {&one, nil, true},
 	} {
-		if got := c.p.Authorized(c.keys); got != c.want {
+		if key := Key(c.p.data); string(key) != string(c.p.Key()) {
+			t.Errorf("%s: key %q", name, key)
+		}
+		if got := Authorized(c.p.Key(), c.keys); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
@@ -483,7 +486,8 @@ func TestNoAllocation(t *testing.T) {
 			if Decode(b, &p, now) != OK {
 				t.Fatal("refused")
 			}
-			p.Authorized(keys)
+			Authorized(p.Key(), keys)
+			Key(b)
 		}
 		m.Append(buf)
 	}

@@ -40,6 +40,12 @@ const (
 // setHEP takes the part of the configuration that is about HEP.
 func (d *Decoder) setHEP(cfg Config) {
 	d.anyHEP, d.hepKeys = cfg.AnyHEP, cfg.HEPKeys
+	for _, n := range cfg.Siptrace {
+		d.port = append(d.port, struct {
+			number uint16
+			layer  Layer
+		}{n, LayerSiptrace})
+	}
 	if cfg.HEPPorts == nil {
 		return
 	}
@@ -79,7 +85,7 @@ func readHEP(d *Decoder, b []byte) (Layer, []byte, Drop) {
 		}
 		return LayerNone, nil, BadHEP
 	}
-	if !p.Authorized(d.hepKeys) {
+	if !hep.Authorized(p.Key(), d.hepKeys) {
 		return LayerNone, nil, HEPAuth
 	}
 	d.hepCount.Packets++

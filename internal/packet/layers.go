@@ -38,6 +38,7 @@ const (
 	LayerHEP1
 	LayerHEP2
 	LayerHEP3
+	LayerSiptrace
 	numLayers
 )
 
@@ -107,6 +108,7 @@ var table = [numLayers]layer{
 	LayerHEP1:        {"hep1", true, hepPayload, match{}},
 	LayerHEP2:        {"hep2", true, hepPayload, match{}},
 	LayerHEP3:        {"hep3", true, hepPayload, match{}},
+	LayerSiptrace:    {"siptrace", true, readSiptrace, match{link: []Link{LinkSiptrace}}},
 }
 
 // String gives the row's name, as it is used in records.

@@ -39,6 +39,9 @@ const (
 	// gives it.
 	LinkHEP Link = 0xfe01
 
+	// LinkSiptrace is another one: a SIP message that Kamailio's module siptrace copied.
+	LinkSiptrace Link = 0xfe02
+
 	linkPPP       Link = 9
 	linkPPPHDLC   Link = 50
 	linkPPPEther  Link = 51
@@ -50,7 +53,9 @@ const (
 )
 
 // Known reports whether frames of this link type can be read from a capture.
-func (l Link) Known() bool { return l != LinkHEP && linkIndex.find(uint16(l)) != LayerNone }
+func (l Link) Known() bool {
+	return l != LinkHEP && l != LinkSiptrace && linkIndex.find(uint16(l)) != LayerNone
+}
 
 // Links lists the link types that can be read from a capture. The caller owns the
 // slice.
@@ -85,6 +90,8 @@ func (l Link) String() string {
 		return "linux-sll2"
 	case LinkHEP:
 		return "hep"
+	case LinkSiptrace:
+		return "siptrace"
 	case linkPPP:
 		return "ppp"
 	case linkPPPHDLC:
@@ -170,7 +177,7 @@ type Packet struct {
 	OuterSrc, OuterDst netip.Addr // of the outermost IP header where there are several, else zero; OuterSrc is the frame's Peer where it has one
 
 	HEP   HEPInfo // valid if HEP.Version is not 0: a HEP packet carried it
-	Whole bool    // Payload is one whole message, although Transport is not UDP: a HEP sender framed it
+	Whole bool    // Payload is one whole message, although Transport is not UDP: who sent it by HEP or siptrace framed it
 
 	SrcMAC, DstMAC [6]byte // of the innermost Ethernet header; valid if HasMAC
 	HasMAC         bool
@@ -227,6 +234,7 @@ const (
 	Depth                         // more layers than Config.Depth
 	BadHEP                        // HEP that cannot be read
 	HEPAuth                       // HEP without one of Config.HEPKeys
+	BadSiptrace                   // a copy of a message that does not say where it was seen
 
 	NumDrops int = iota
 )
@@ -250,6 +258,7 @@ var dropNames = [NumDrops]string{
 	Depth:             "too many layers",
 	BadHEP:            "bad HEP",
 	HEPAuth:           "HEP with a wrong key",
+	BadSiptrace:       "siptrace copy without addresses",
 }
 
 // String names the outcome for counters and logs.
@@ -269,6 +278,7 @@ type Config struct {
 
 	HEPPorts []uint16 // UDP ports of HEP receivers; nil is 9060
 	AnyHEP   bool     // take HEP version 3 on every other UDP port too
+	Siptrace []uint16 // UDP ports to which Kamailio sends plain copies of messages
 	HEPKeys  [][]byte // keys of which a HEP packet must have one; none is no check
 }
 
