@@ -190,6 +190,12 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       example: "200"
       ignore_above: 1024
       default_field: true
+    - name: "observer.name"
+      type: keyword
+      description: "Name of the capture agent that saw the message, where HEP gives one."
+      example: "edge-1"
+      ignore_above: 1024
+      default_field: true
     - name: "observer.ingress.interface.name"
       type: keyword
       description: "Interface that the packet was captured on."
@@ -706,6 +712,40 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       type: keyword
       description: "What the packet was wrapped in, outermost first."
       example: "vlan, vxlan"
+      ignore_above: 1024
+      default_field: true
+    - name: "sip.hep.version"
+      type: long
+      description: "Version of the HEP packet that carried the message: 1, 2 or 3."
+      example: "3"
+    - name: "sip.hep.protocol_type"
+      type: long
+      description: "What the HEP packet says it carries: 1 is SIP, 50 SIP in JSON."
+      example: "1"
+    - name: "sip.hep.vendor_id"
+      type: long
+      description: "Vendor of the first HEP chunk that is not a generic one: 1 FreeSWITCH, 2 Kamailio, 3 OpenSIPS, 4 Asterisk, 5 Homer."
+      example: "1"
+    - name: "sip.hep.capture_id"
+      type: long
+      description: "Capture id of the HEP sender."
+      example: "2001"
+    - name: "sip.hep.node"
+      type: keyword
+      description: "Name of the HEP sender, as it gives it."
+      example: "edge-1"
+      ignore_above: 1024
+      default_field: true
+    - name: "sip.hep.correlation_id"
+      type: keyword
+      description: "What the HEP sender ties the packets of one call together with; often the Call-ID."
+      example: "a84b4c76e66710@client.example.com"
+      ignore_above: 1024
+      default_field: true
+    - name: "sip.hep.timestamp_source"
+      type: keyword
+      description: "receive: the HEP packet had no time that could be taken, and the event has that of the packet's arrival."
+      example: "receive"
       ignore_above: 1024
       default_field: true
     - name: "sip.pcap.path"

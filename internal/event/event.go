@@ -46,6 +46,15 @@ type URI struct {
 	Port   uint16 // 0 when not written
 }
 
+// HEP is what a HEP packet says of itself; Version 0 is none.
+type HEP struct {
+	Version, Type     uint8
+	Vendor            uint16
+	CaptureID         uint32
+	Node, Correlation Text
+	Received          bool // the time is that of the packet's arrival
+}
+
 // Party is one side as From, To or Contact describe it.
 type Party struct {
 	Display Text
@@ -72,6 +81,7 @@ type Event struct {
 	Transport Transport
 	VLANs     [2]uint16 // outer, inner; 0 is none
 	Encap     List
+	HEP       HEP
 	Legs      List // addresses, 4 or 16 bytes each
 
 	Method     Text // of the request that the event is about

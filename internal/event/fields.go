@@ -124,6 +124,7 @@ var base = []row{
 			v.constants(tagEmergency)
 		}
 	}},
+	{"observer.name", keyword, public, func(e *Event, v *Value) { v.str(e, e.HEP.Node) }},
 	{"observer.ingress.interface.name", keyword, public, func(e *Event, v *Value) { v.quoted(e.Iface) }},
 }
 
@@ -416,6 +417,17 @@ var registration = []row{
 
 var labels = []row{
 	{"sip.encapsulation", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.Encap) }},
+	{"sip.hep.version", long, public, func(e *Event, v *Value) { v.positive(int64(e.HEP.Version)) }},
+	{"sip.hep.protocol_type", long, public, func(e *Event, v *Value) { v.positive(int64(e.HEP.Type)) }},
+	{"sip.hep.vendor_id", long, public, func(e *Event, v *Value) { v.positive(int64(e.HEP.Vendor)) }},
+	{"sip.hep.capture_id", long, public, func(e *Event, v *Value) { v.positive(int64(e.HEP.CaptureID)) }},
+	{"sip.hep.node", keyword, public, func(e *Event, v *Value) { v.str(e, e.HEP.Node) }},
+	{"sip.hep.correlation_id", keyword, public, func(e *Event, v *Value) { v.str(e, e.HEP.Correlation) }},
+	{"sip.hep.timestamp_source", keyword, public, func(e *Event, v *Value) {
+		if e.HEP.Received {
+			v.constant("receive")
+		}
+	}},
 	{"sip.pcap.path", keyword, public, func(e *Event, v *Value) { v.quoted(e.Capture) }},
 	{"sip.probe.kind", keyword, public, func(e *Event, v *Value) { v.str(e, e.Probe) }},
 	{"sip.incomplete", keyword, public, func(e *Event, v *Value) {

@@ -56,8 +56,9 @@ func full(typ Type) *Event {
 	e.Type, e.Time, e.Start, e.End, e.Sequence = typ, 3e9, 1e9, 2e9, 7
 	e.ID, e.Call = Hash{1}, Hash{2}
 	e.Src, e.Dst, e.NAT = netip.MustParseAddrPort("192.0.2.1:5060"), netip.MustParseAddrPort("192.0.2.2:5061"), netip.MustParseAddrPort("198.51.100.1:6000")
+	e.HEP = HEP{Version: 3, Type: 1, Vendor: 2, CaptureID: 234, Received: true}
 	e.Transport, e.VLANs, e.Side, e.Outcome = UDP, [2]uint16{100, 200}, Caller, Success
-	for _, x := range []*Text{&e.CallID, &e.Method, &e.CSeqMethod, &e.ViaTransport, &e.Branch, &e.Status, &e.UserAgent, &e.Server,
+	for _, x := range []*Text{&e.CallID, &e.HEP.Node, &e.HEP.Correlation, &e.Method, &e.CSeqMethod, &e.ViaTransport, &e.Branch, &e.Status, &e.UserAgent, &e.Server,
 		&e.Q850Text, &e.AuthUser, &e.AuthRealm, &e.AuthScheme, &e.IdentityOrig, &e.IdentityX5U, &e.SessionLocal, &e.SessionRemote,
 		&e.Conn, &e.ContentType, &e.Error, &e.Probe} {
 		e.SetString(x, "x")

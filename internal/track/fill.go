@@ -27,6 +27,11 @@ func (t *Tracker) fillPacket(e *event.Event, p *packet.Packet, request bool) {
 	for _, l := range p.Encap {
 		e.Add(&e.Encap, []byte(l.String()))
 	}
+	if h := &p.HEP; h.Version != 0 {
+		e.HEP = event.HEP{Version: h.Version, Type: h.Type, Vendor: h.Vendor, CaptureID: h.CaptureID, Received: h.Received}
+		e.Set(&e.HEP.Node, h.Node)
+		e.SetKey(&e.HEP.Correlation, h.CorrelationID)
+	}
 	e.Capture, e.Iface = t.capture, t.iface
 	e.AddLeg(p.Src.Addr())
 	e.AddLeg(p.Dst.Addr())
