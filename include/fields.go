@@ -884,6 +884,143 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       description: "How many requests of other methods."
       example: "1"
 
+- key: qos
+  title: Media quality
+  description: "What reports say of the media: RTCP and probes by HEP, application/vq-rtcpxr by SIP. docs/quality.md explains it."
+  fields:
+    - name: "sip.qos.mos"
+      type: double
+      description: "The lowest MOS of both directions, 1 to 5, as reports say; nothing is estimated."
+      example: "3.5"
+    - name: "sip.qos.reports"
+      type: long
+      description: "How many reports the record is made of."
+      example: "12"
+    - name: "sip.qos.call_id"
+      type: keyword
+      description: "Call-ID of the call that the report in the body of this request speaks of."
+      example: "6dg37f1890463@192.0.2.7"
+      ignore_above: 1024
+      default_field: true
+    - name: "sip.qos.codec"
+      type: keyword
+      description: "Codec as the report in the body names it."
+      example: "PCMA"
+      ignore_above: 1024
+      default_field: true
+    - name: "sip.qos.caller.mos"
+      type: double
+      description: "MOS of the media that the caller received: of its session report, else the average of the others."
+      example: "4.1"
+    - name: "sip.qos.caller.mos_min"
+      type: double
+      description: "Lowest MOS that any report gave of the media that the caller received."
+      example: "3.2"
+    - name: "sip.qos.caller.loss_pct"
+      type: double
+      description: "Lost packets of the media that the caller received, in percent of the whole call: of its session report, else the last count, else the average."
+      example: "0.5"
+    - name: "sip.qos.caller.loss_max_pct"
+      type: double
+      description: "Highest loss in percent that any report gave of the media that the caller received."
+      example: "12.5"
+    - name: "sip.qos.caller.jitter_ms"
+      type: double
+      description: "Highest interarrival jitter of the media that the caller received, in ms; of a session report its own."
+      example: "4.2"
+    - name: "sip.qos.caller.delay_ms"
+      type: double
+      description: "Average round trip in ms, as reports on the media that the caller received give it."
+      example: "80"
+    - name: "sip.qos.caller.r_factor"
+      type: double
+      description: "Average R factor of the media that the caller received, 0 to 120."
+      example: "92.4"
+    - name: "sip.qos.caller.packets"
+      type: long
+      description: "Packets of the media that the caller received that should have arrived: what the other end sent."
+      example: "3000"
+    - name: "sip.qos.caller.lost"
+      type: long
+      description: "Packets of the media that the caller received that did not arrive, the last count."
+      example: "15"
+    - name: "sip.qos.callee.mos"
+      type: double
+      description: "MOS of the media that the callee received: of its session report, else the average of the others."
+      example: "4.1"
+    - name: "sip.qos.callee.mos_min"
+      type: double
+      description: "Lowest MOS that any report gave of the media that the callee received."
+      example: "3.2"
+    - name: "sip.qos.callee.loss_pct"
+      type: double
+      description: "Lost packets of the media that the callee received, in percent of the whole call: of its session report, else the last count, else the average."
+      example: "0.5"
+    - name: "sip.qos.callee.loss_max_pct"
+      type: double
+      description: "Highest loss in percent that any report gave of the media that the callee received."
+      example: "12.5"
+    - name: "sip.qos.callee.jitter_ms"
+      type: double
+      description: "Highest interarrival jitter of the media that the callee received, in ms; of a session report its own."
+      example: "4.2"
+    - name: "sip.qos.callee.delay_ms"
+      type: double
+      description: "Average round trip in ms, as reports on the media that the callee received give it."
+      example: "80"
+    - name: "sip.qos.callee.r_factor"
+      type: double
+      description: "Average R factor of the media that the callee received, 0 to 120."
+      example: "92.4"
+    - name: "sip.qos.callee.packets"
+      type: long
+      description: "Packets of the media that the callee received that should have arrived: what the other end sent."
+      example: "3000"
+    - name: "sip.qos.callee.lost"
+      type: long
+      description: "Packets of the media that the callee received that did not arrive, the last count."
+      example: "15"
+    - name: "sip.qos.local.mos"
+      type: double
+      description: "MOS of what the end that reports received."
+      example: "4.1"
+    - name: "sip.qos.local.loss_pct"
+      type: double
+      description: "Lost packets of what the end that reports received, in percent."
+      example: "0.5"
+    - name: "sip.qos.local.jitter_ms"
+      type: double
+      description: "Interarrival jitter of what the end that reports received, in ms."
+      example: "4.2"
+    - name: "sip.qos.local.delay_ms"
+      type: double
+      description: "Round trip in ms, beside what the end that reports received."
+      example: "80"
+    - name: "sip.qos.local.r_factor"
+      type: double
+      description: "R factor of what the end that reports received, 0 to 120."
+      example: "92"
+    - name: "sip.qos.remote.mos"
+      type: double
+      description: "MOS of what the other end received, as the one that reports was told."
+      example: "4.1"
+    - name: "sip.qos.remote.loss_pct"
+      type: double
+      description: "Lost packets of what the other end received, as the one that reports was told, in percent."
+      example: "0.5"
+    - name: "sip.qos.remote.jitter_ms"
+      type: double
+      description: "Interarrival jitter of what the other end received, as the one that reports was told, in ms."
+      example: "4.2"
+    - name: "sip.qos.remote.delay_ms"
+      type: double
+      description: "Round trip in ms, beside what the other end received, as the one that reports was told."
+      example: "80"
+    - name: "sip.qos.remote.r_factor"
+      type: double
+      description: "R factor of what the other end received, as the one that reports was told, 0 to 120."
+      example: "92"
+
 - key: registration
   title: Registration
   description: "Of reg-new, reg-del and reg-expired: one record for each contact."

@@ -62,6 +62,12 @@ type Party struct {
 	Tag     Text
 }
 
+// MediaEnd is where one end receives its first media. It is not rendered.
+type MediaEnd struct {
+	Addr Text
+	Port uint16
+}
+
 // Event is one record. The zero value is empty and ready. It owns its bytes.
 type Event struct {
 	Type     Type
@@ -127,7 +133,9 @@ type Event struct {
 	Ptime          uint16 // ms
 	MaxPtime       uint16 // ms
 	Conn           Text
-	SRTP, ICE, Ses bool // Ses: a session description was seen
+	Offered        MediaEnd // where the caller receives media
+	Answered       MediaEnd // where the callee does
+	SRTP, ICE, Ses bool     // Ses: a session description was seen
 
 	ContentType Text
 
@@ -157,6 +165,10 @@ type Event struct {
 
 	Incomplete Incomplete
 	Anomalies  Anomalies
+
+	quality      Text // see SetQuality
+	QualityCall  Text // Call-ID that a report speaks of
+	QualityCodec Text
 
 	Error Text
 	Probe Text

@@ -66,6 +66,9 @@ const (
 var Fields = sorted(slices.Concat(
 	only(anyType, base), only(anyType, ends), only(messages, message), only(calls, call), only(calls|requests, dialogs),
 	only(regs, registration), only(anyType, labels),
+	only(1<<CallEnd|requests, quality), only(requests, report),
+	only(1<<CallEnd, heard("sip.qos.caller", 0, false)), only(1<<CallEnd, heard("sip.qos.callee", 1, false)),
+	only(requests, heard("sip.qos.local", 0, true)), only(requests, heard("sip.qos.remote", 1, true)),
 	only(anyType, address("source", false)),
 	only(anyType, address("client", false)),
 	only(anyType, address("destination", true)),

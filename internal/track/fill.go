@@ -296,6 +296,17 @@ func (t *Tracker) fillSDP(e *event.Event) {
 	e.Set(&e.Conn, s.Connection())
 	e.Ptime, e.MaxPtime = uint16(min(s.Ptime(), 1<<16-1)), uint16(min(s.MaxPtime(), 1<<16-1))
 	e.SRTP, e.ICE, e.Ses = s.SRTP(), s.ICE(), true
+	to := &e.Answered
+	if t.view.request {
+		to = &e.Offered
+	}
+	for i := range s.NumMedia() {
+		if m := s.Media(i); m.Port != 0 {
+			e.Set(&to.Addr, m.Connection)
+			to.Port = m.Port
+			break
+		}
+	}
 }
 
 // sessionID splits a Session-ID (RFC 7989 §5): the sender's UUID and the other's.
