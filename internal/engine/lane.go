@@ -2,8 +2,8 @@ package engine
 
 import (
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
-	"github.com/sipcmbeat/sipcmbeat/internal/hep"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/qos"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
@@ -19,6 +19,7 @@ type lane struct {
 	unit   stream.Unit
 	msg    sip.Message
 	dedup  dedup
+	rep    qos.Report
 	track  *track.Tracker
 	sink   Sink
 	events []event.Event
@@ -128,17 +129,6 @@ func (l *lane) units() {
 				l.send(l.track.Probe(l.events[:0], p, sip.ProbeNone, "keep-alive"))
 			}
 		}
-	}
-}
-
-// report takes what a HEP sender tells besides SIP: quality reports, logs and more.
-func (l *lane) report(p *packet.Packet) {
-	l.stats.HEPTypes[p.HEP.Type]++
-	switch p.HEP.Type {
-	case hep.TypeRTCP, hep.TypeRTPAgent, hep.TypeRTCPXR, hep.TypeHoraclix:
-		l.stats.Datagrams[Report]++
-	default:
-		l.stats.Datagrams[OtherHEP]++
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/qos"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
@@ -40,9 +41,10 @@ type Stats struct {
 	Frames, Bytes uint64
 	Faults        uint64 // frames that this program failed on
 	Drops         [packet.NumDrops]uint64
-	Datagrams     [NumFates]uint64 // and segments
-	Units         [NumFates]uint64 // put together from segments
-	HEPTypes      [256]uint64      // the reports and other HEP among Datagrams, by their type
+	Datagrams     [NumFates]uint64        // and segments
+	Units         [NumFates]uint64        // put together from segments
+	HEPTypes      [256]uint64             // the reports and other HEP among Datagrams, by their type
+	Quality       [qos.NumOutcomes]uint64 // the reports, by what could be read
 	Problems      [sip.NumProblems]uint64
 	Events        [event.NumTypes]uint64
 
@@ -72,6 +74,13 @@ func (s *Stats) Check() error {
 	for _, n := range s.HEPTypes {
 		reports += n
 	}
+	var quality, joined uint64
+	for _, n := range s.Quality {
+		quality += n
+	}
+	for _, n := range s.Track.Reports {
+		joined += n
+	}
 	var units, given uint64
 	for _, n := range s.Units {
 		units += n
@@ -96,6 +105,8 @@ func (s *Stats) Check() error {
 		{"messages = requests + answers", t.Requests + t.Responses, s.Datagrams[Message] + s.Units[Message]},
 		{"unusable = problems", problems, s.Datagrams[Unusable] + s.Units[Unusable]},
 		{"reports = HEP types", reports, s.Datagrams[Report] + s.Datagrams[OtherHEP]},
+		{"reports = read + not", quality, s.Datagrams[Report]},
+		{"reports read = joined + not", joined, s.Quality[qos.OK] + t.ReportsInSIP},
 		{"segments taken = segments followed", s.Stream.Segments, s.Datagrams[Segment]},
 		{"units = messages + unusable + probes + keep-alives", units, given},
 		{"events made = events handed on", made, events},

@@ -186,6 +186,7 @@ func (t *Tracker) reportIn(r *request, v *view) {
 	if rep.ParseText(body) != qos.OK {
 		return
 	}
+	t.stats.ReportsInSIP++
 	t.stats.Reports[t.join(rep, v.p.Src.Addr(), t.hash(body))]++
 	var here, there reception
 	here.add(&rep.Here, rankWhole, ordinaryRate)
