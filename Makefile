@@ -54,7 +54,7 @@ poison: libpcap ## goldens with every borrowed frame overwritten after its turn
 
 .PHONY: race
 race: libpcap ## the race detector over what has goroutines (which changes what is allocated)
-	$(GO) test -race -skip Allocation ./internal/engine ./internal/capture/... ./internal/track ./internal/stream
+	$(GO) test -race -skip Allocation ./internal/engine ./internal/capture/... ./internal/track ./internal/stream ./internal/relay
 
 .PHONY: system-tests
 system-tests: build test-tools ## the real binary: commands, outputs, bad input

@@ -6,6 +6,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/relay"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
 )
@@ -14,7 +15,7 @@ import (
 // for comes from there.
 func DefaultKeys() Keys {
 	files, p, t := capture.DefaultFilesConfig(), packet.DefaultConfig(), track.DefaultConfig()
-	tcp := stream.DefaultConfig()
+	tcp, out := stream.DefaultConfig(), relay.DefaultConfig()
 	return Keys{
 		Iface:       AnyIface,
 		Snaplen:     262144,
@@ -57,6 +58,8 @@ func DefaultKeys() Keys {
 		RegDelDelay: t.RegDelDelay,
 
 		Numbers: Numbers{Emergency: t.Emergency},
+
+		HEPOutput: HEPOutput{Transport: out.Transport, Version: out.Version, Relay: out.Received, Buffer: Size(out.Buffer), TLS: HEPTLS{Verify: "full"}},
 
 		EventTypesBlst: []string{
 			event.MsgProbe.String(), event.ParseError.String(),

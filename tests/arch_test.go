@@ -25,6 +25,7 @@ var level = map[string]int{
 	"internal/stream":       2,
 	"internal/track":        2,
 	"internal/capture":      3,
+	"internal/relay":        3,
 	"internal/capture/live": 4, // on top of capture, and the only cgo
 	"internal/engine":       5,
 	"config":                6,
@@ -70,6 +71,7 @@ var forbidden = []struct{ pkg, imports, reason string }{
 	{"internal/hep", `^[^/]+\.[^/]+/`, "the codec has only the standard library, so that it can move out unchanged"},
 	{"internal/event", `^[^/]+\.[^/]+/`, "the contract with the outside has only the standard library"},
 	{"internal/qos", `^[^/]+\.[^/]+/`, "reports are bytes like messages: the standard library reads them"},
+	{"internal/relay", `google/gopacket`, "gopacket stays inside packet, stream and capture"},
 	{"internal/track", `google/gopacket`, "gopacket stays inside packet, stream and capture"},
 	{"internal/engine", `google/gopacket`, "gopacket stays inside packet, stream and capture"},
 	{"internal/", `elastic/`, "libbeat is 1400 packages and minutes of cold build; go test ./internal/... must not need it"},

@@ -174,6 +174,9 @@ func (l *lane) message(p *packet.Packet) ([]event.Event, Fate) {
 	if l.cfg.Tap != nil {
 		l.cfg.Tap(p, &l.msg)
 	}
+	if l.cfg.Copy != nil {
+		l.cfg.Copy(p, &l.msg)
+	}
 	return l.track.See(l.events[:0], p, &l.msg), Message
 }
 
