@@ -302,8 +302,9 @@ func (t *Tracker) fillSDP(e *event.Event) {
 	}
 	for i := range s.NumMedia() {
 		if m := s.Media(i); m.Port != 0 {
-			e.Set(&to.Addr, m.Connection)
-			to.Port = m.Port
+			if to.Port, to.Addr = m.Port, e.Conn; !bytes.Equal(m.Connection, e.Bytes(e.Conn)) {
+				e.Set(&to.Addr, m.Connection)
+			}
 			break
 		}
 	}
