@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"net/netip"
 	"strings"
 	"testing"
 )
@@ -38,16 +37,19 @@ func TestLoops(t *testing.T) {
 		target, listen string
 		loops          bool
 	}{
-		{"127.0.0.1:9060", "0.0.0.0:9060", true},
-		{"127.0.0.1:9060", "[::]:9060", true},
-		{"localhost:9060", "127.0.0.1:9060", true},
-		{"192.0.2.1:9060", "192.0.2.1:9060", true},
-		{"127.0.0.1:9061", "0.0.0.0:9060", false},
-		{"192.0.2.1:9060", "0.0.0.0:9060", false},
-		{"homer.example.com:9060", "0.0.0.0:9060", false},
+		{"127.0.0.1:9060", "udp:0.0.0.0:9060", true},
+		{"127.0.0.1:9060", "udp:[::]:9060", true},
+		{"127.0.0.1:9060", "udp::9060", true},
+		{"localhost:9060", "udp:127.0.0.1:9060", true},
+		{"probe.example.com:9060", "udp:probe.example.com:9060", true},
+		{"192.0.2.1:9060", "udp:192.0.2.1:9060", true},
+		{"127.0.0.1:9060", "tcp:0.0.0.0:9060", false},
+		{"127.0.0.1:9061", "udp:0.0.0.0:9060", false},
+		{"192.0.2.1:9060", "udp:0.0.0.0:9060", false},
+		{"homer.example.com:9060", "udp:0.0.0.0:9060", false},
 	} {
 		cfg := config("udp", c.target)
-		if err := cfg.Loops([]netip.AddrPort{netip.MustParseAddrPort(c.listen)}); err != nil != c.loops {
+		if err := cfg.Loops([]string{c.listen}); err != nil != c.loops {
 			t.Errorf("%s, listening at %s: %v", c.target, c.listen, err)
 		}
 	}

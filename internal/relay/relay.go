@@ -93,15 +93,23 @@ func (c *Config) Validate() error {
 // maxName bounds what stands in every packet, in bytes.
 const maxName = 256
 
-// Loops names the first target that is one of listen, the addresses at which this
-// program receives HEP: what it sends would come back.
-func (c *Config) Loops(listen []netip.AddrPort) error {
+// Loops names the first target that is one of listen, where this program receives
+// HEP: what it sends would come back. They are written as capture.HEPConfig has
+// them, udp:0.0.0.0:9060.
+func (c *Config) Loops(listen []string) error {
 	for _, target := range c.Targets {
 		host, port, _ := net.SplitHostPort(target)
-		n, _ := net.LookupPort("udp", port)
 		for _, l := range listen {
-			if int(l.Port()) == n && own(host, l.Addr()) {
-				return fmt.Errorf("targets: %s is where this program itself receives HEP (%v): what it sends would come back", target, l)
+			transport, rest, _ := strings.Cut(l, ":")
+			at, atPort, err := net.SplitHostPort(rest)
+			if err != nil || transport != c.Transport || atPort != port {
+				continue
+			}
+			if at == "" {
+				at = "::"
+			}
+			if a, err := netip.ParseAddr(at); err == nil && own(host, a) || strings.EqualFold(at, host) {
+				return fmt.Errorf("targets: %s is where this program itself receives HEP (%s): what it sends would come back", target, l)
 			}
 		}
 	}
