@@ -159,6 +159,7 @@ type run struct {
 	faults atomic.Uint64
 	disk   *diskQueue // nil: libbeat's queue is in memory
 	moved  moves      // a minute ago
+	out    *output    // nil: no HEP output
 
 	began     time.Time
 	captured  chan error    // the engine's error, once
@@ -208,6 +209,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 	}
 	r.ring = newRing(r.cfg.EventBufferSize, !r.src.live)
 	r.cfg.Engine.Fault = r.fault
+	r.startRelay()
 	r.engine = engine.New(r.cfg.Engine, r.src, r)
 	r.began, r.captured, r.published = time.Now(), make(chan error, 1), make(chan struct{})
 
@@ -256,6 +258,8 @@ func (r *run) wait() error {
 			}
 		case <-r.deadline:
 			return r.end(fmt.Sprintf("no delivery within shutdown_timeout (%v)", r.cfg.ShutdownTimeout))
+		case <-r.relayed():
+			r.endRelay()
 		case <-status.C:
 			r.status()
 			r.progress(every)
@@ -292,6 +296,7 @@ func (r *run) readEnded(err error) {
 		}
 	}
 	r.summary()
+	r.drainRelay()
 	if !r.src.live && r.cfg.RunForever && !r.stopping {
 		r.log.Info("the last file is read; run_forever: waiting for a signal")
 		return
@@ -301,7 +306,7 @@ func (r *run) readEnded(err error) {
 
 // finished tells whether everything is read and delivered.
 func (r *run) finished() bool {
-	if r.reading || r.sending || r.ledger.done()+r.ledger.refused.Load() < r.ring.accepted.Load() {
+	if r.reading || r.sending || r.relayed() != nil || r.ledger.done()+r.ledger.refused.Load() < r.ring.accepted.Load() {
 		return false
 	}
 	return r.disk == nil || r.stopping || r.disk.empty(time.Now())
@@ -312,6 +317,9 @@ func (r *run) end(why string) error {
 	r.ring.abort()
 	r.cancel()
 	r.src.stop()
+	if r.relayed() != nil {
+		r.endRelay()
+	}
 	left := r.ring.accepted.Load() - min(r.ledger.done(), r.ring.accepted.Load())
 	delivered, dropped := r.ledger.acked.Load(), r.metrics.dropped()
 	if r.disk != nil {

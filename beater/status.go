@@ -10,6 +10,8 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/qos"
+	"github.com/sipcmbeat/sipcmbeat/internal/track"
 )
 
 // status writes the line that a live capture leaves every minute.
@@ -19,6 +21,10 @@ func (r *run) status() {
 	}
 	s := r.engine.Stats()
 	r.log.Infof("since the start: %s", r.line(&s))
+	if r.relayed() != nil {
+		s := r.out.relay.Stats()
+		r.log.Info(relayLine(&s))
+	}
 }
 
 // summary writes the last line of a capture, and says when the counters do not
@@ -95,6 +101,14 @@ func (r *run) line(s *engine.Stats) string {
 		}
 		return "", 0
 	})
+	reports := s.Track.Reports
+	counts(&b, "; quality reports: ", track.NumReports, func(i int) (string, uint64) { return track.ReportFate(i).String(), reports[i] })
+	counts(&b, "; quality reports not used: ", qos.NumOutcomes, func(i int) (string, uint64) {
+		if o := qos.Outcome(i); o != qos.OK {
+			return o.String(), s.Quality[i]
+		}
+		return "", 0
+	})
 	losses := []loss{
 		{"packets by the kernel (pcap_buf_kb)", s.Capture.KernelDrops},
 		{"packets by the interface", s.Capture.InterfaceDrops},
@@ -121,7 +135,7 @@ type loss struct {
 }
 
 // counts writes those of n counters that are not zero behind a title.
-func counts[N int | engine.Fate | event.Type](b *strings.Builder, title string, n N, at func(i int) (string, uint64)) {
+func counts[N int | engine.Fate | event.Type | track.ReportFate | qos.Outcome](b *strings.Builder, title string, n N, at func(i int) (string, uint64)) {
 	first := true
 	for i := range int(n) {
 		name, count := at(i)

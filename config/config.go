@@ -15,6 +15,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/relay"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
 )
 
@@ -68,6 +69,8 @@ type Keys struct {
 	KeepaliveProbes bool     `config:"keepalive_probes"`
 	Numbers         Numbers  `config:"numbers"`
 
+	HEPOutput HEPOutput `config:"hep_output"`
+
 	EventTypesBlst  []string      `config:"event_types_blst,replace"`
 	EventBufferSize int           `config:"event_buffer_size"`
 	ShutdownTimeout time.Duration `config:"shutdown_timeout"`
@@ -109,6 +112,29 @@ type Numbers struct {
 	Emergency []string `config:"emergency,replace"`
 }
 
+// HEPOutput is where the messages that are followed go besides.
+type HEPOutput struct {
+	Targets   []string `config:"targets,replace"`
+	Transport string   `config:"transport"`
+	Version   int      `config:"version"`
+	AuthKey   string   `config:"auth_key"`
+	CaptureID int      `config:"capture_id"`
+	Node      string   `config:"node"`
+	Methods   []string `config:"methods,replace"`
+	Sources   []string `config:"sources,replace"`
+	Relay     bool     `config:"relay"`
+	Buffer    Size     `config:"buffer"`
+	TLS       HEPTLS   `config:"tls"`
+}
+
+// HEPTLS is for transport tls.
+type HEPTLS struct {
+	CA          string `config:"ca"`
+	Certificate string `config:"certificate"`
+	Key         string `config:"key"`
+	Verify      string `config:"verify"`
+}
+
 // Config is the section, checked and composed.
 type Config struct {
 	Keys
@@ -116,6 +142,7 @@ type Config struct {
 	Files  capture.FilesConfig // no paths: a live capture
 	Filter capture.FilterConfig
 	Engine engine.Config
+	Relay  relay.Config // without targets: no HEP output
 
 	Held     [event.NumTypes]bool // types that are held back
 	HeldSet  bool                 // whether the user chose them
@@ -184,6 +211,9 @@ func (c *Config) compose() error {
 		return err
 	}
 	if c.Held, err = heldTypes(k.EventTypesBlst); err != nil {
+		return err
+	}
+	if err := c.composeRelay(); err != nil {
 		return err
 	}
 	return c.composeEngine()

@@ -7,6 +7,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/relay"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
 )
@@ -15,7 +16,7 @@ import (
 // for comes from there.
 func DefaultKeys() Keys {
 	files, p, t := capture.DefaultFilesConfig(), packet.DefaultConfig(), track.DefaultConfig()
-	tcp := stream.DefaultConfig()
+	tcp, out := stream.DefaultConfig(), relay.DefaultConfig()
 	return Keys{
 		Iface:       AnyIface,
 		Snaplen:     262144,
@@ -65,6 +66,8 @@ func DefaultKeys() Keys {
 		RegDelDelay: t.RegDelDelay,
 
 		Numbers: Numbers{Emergency: t.Emergency},
+
+		HEPOutput: HEPOutput{Transport: out.Transport, Version: out.Version, Relay: out.Received, Buffer: Size(out.Buffer), TLS: HEPTLS{Verify: "full"}},
 
 		EventTypesBlst: []string{
 			event.MsgProbe.String(), event.ParseError.String(),

@@ -379,6 +379,8 @@ func (c *Config) Validate() error {
 		{"event_buffer_size", int64(c.EventBufferSize), 16, 1 << 24, false},
 		{"shutdown_timeout", int64(c.ShutdownTimeout), 0, int64(maxShutdown), false},
 		{"dedup_window", int64(c.DedupWindow), 0, int64(maxDedup), false},
+		{"hep_output.buffer", int64(c.HEPOutput.Buffer), 256 << 10, 1 << 30, false},
+		{"hep_output.capture_id", int64(c.HEPOutput.CaptureID), 0, 1<<32 - 1, false},
 		{"calls_max_entries", int64(c.CallsMaxEntries), 64, 1 << 40, true},
 		{"regs_max_entries", int64(c.RegsMaxEntries), 64, 1 << 40, true},
 		{"calls_max_mem", int64(c.CallsMaxMem), 1 << 20, 1 << 50, true},
@@ -388,6 +390,9 @@ func (c *Config) Validate() error {
 			row, _ := find(n.key)
 			return refuse(n.key, c.text(n.key), row.allowed())
 		}
+	}
+	if err := c.Relay.Validate(); err != nil {
+		return fmt.Errorf("%s.hep_output.%w", Section, err)
 	}
 	for _, validate := range []func() error{
 		c.Engine.Packet.Validate, c.Engine.Stream.Validate, c.Engine.Track.Validate, c.Files.ValidatePace,

@@ -190,6 +190,12 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       example: "200"
       ignore_above: 1024
       default_field: true
+    - name: "observer.name"
+      type: keyword
+      description: "Name of the capture agent that saw the message, where HEP gives one."
+      example: "edge-1"
+      ignore_above: 1024
+      default_field: true
     - name: "observer.ingress.interface.name"
       type: keyword
       description: "Interface that the packet was captured on."
@@ -716,6 +722,40 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       type: ip
       description: "The end of the outermost tunnel on the side of the destination."
       example: "198.51.100.2"
+    - name: "sip.hep.version"
+      type: long
+      description: "Version of the HEP packet that carried the message: 1, 2 or 3."
+      example: "3"
+    - name: "sip.hep.protocol_type"
+      type: long
+      description: "What the HEP packet says it carries: 1 is SIP, 50 SIP in JSON."
+      example: "1"
+    - name: "sip.hep.vendor_id"
+      type: long
+      description: "Vendor of the first HEP chunk that is not a generic one: 1 FreeSWITCH, 2 Kamailio, 3 OpenSIPS, 4 Asterisk, 5 Homer."
+      example: "1"
+    - name: "sip.hep.capture_id"
+      type: long
+      description: "Capture id of the HEP sender."
+      example: "2001"
+    - name: "sip.hep.node"
+      type: keyword
+      description: "Name of the HEP sender, as it gives it."
+      example: "edge-1"
+      ignore_above: 1024
+      default_field: true
+    - name: "sip.hep.correlation_id"
+      type: keyword
+      description: "What the HEP sender ties the packets of one call together with; often the Call-ID."
+      example: "a84b4c76e66710@client.example.com"
+      ignore_above: 1024
+      default_field: true
+    - name: "sip.hep.timestamp_source"
+      type: keyword
+      description: "receive: the HEP packet had no time that could be taken, and the event has that of the packet's arrival."
+      example: "receive"
+      ignore_above: 1024
+      default_field: true
     - name: "sip.pcap.path"
       type: keyword
       description: "Capture file that the packet was read from."
@@ -851,6 +891,143 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       type: long
       description: "How many requests of other methods."
       example: "1"
+
+- key: qos
+  title: Media quality
+  description: "What reports say of the media: RTCP and probes by HEP, application/vq-rtcpxr by SIP. docs/quality.md explains it."
+  fields:
+    - name: "sip.qos.mos"
+      type: double
+      description: "The lowest MOS of both directions, 1 to 5, as reports say; nothing is estimated."
+      example: "3.5"
+    - name: "sip.qos.reports"
+      type: long
+      description: "How many reports the record is made of."
+      example: "12"
+    - name: "sip.qos.call_id"
+      type: keyword
+      description: "Call-ID of the call that the report in the body of this request speaks of."
+      example: "6dg37f1890463@192.0.2.7"
+      ignore_above: 1024
+      default_field: true
+    - name: "sip.qos.codec"
+      type: keyword
+      description: "Codec as the report in the body names it."
+      example: "PCMA"
+      ignore_above: 1024
+      default_field: true
+    - name: "sip.qos.caller.mos"
+      type: double
+      description: "MOS of the media that the caller received: of its session report, else the average of the others."
+      example: "4.1"
+    - name: "sip.qos.caller.mos_min"
+      type: double
+      description: "Lowest MOS that any report gave of the media that the caller received."
+      example: "3.2"
+    - name: "sip.qos.caller.loss_pct"
+      type: double
+      description: "Lost packets of the media that the caller received, in percent of the whole call: of its session report, else the last count, else the average."
+      example: "0.5"
+    - name: "sip.qos.caller.loss_max_pct"
+      type: double
+      description: "Highest loss in percent that any report gave of the media that the caller received."
+      example: "12.5"
+    - name: "sip.qos.caller.jitter_ms"
+      type: double
+      description: "Highest interarrival jitter of the media that the caller received, in ms; of a session report its own."
+      example: "4.2"
+    - name: "sip.qos.caller.delay_ms"
+      type: double
+      description: "Average round trip in ms, as reports on the media that the caller received give it."
+      example: "80"
+    - name: "sip.qos.caller.r_factor"
+      type: double
+      description: "Average R factor of the media that the caller received, 0 to 120."
+      example: "92.4"
+    - name: "sip.qos.caller.packets"
+      type: long
+      description: "Packets of the media that the caller received that should have arrived: what the other end sent."
+      example: "3000"
+    - name: "sip.qos.caller.lost"
+      type: long
+      description: "Packets of the media that the caller received that did not arrive, the last count."
+      example: "15"
+    - name: "sip.qos.callee.mos"
+      type: double
+      description: "MOS of the media that the callee received: of its session report, else the average of the others."
+      example: "4.1"
+    - name: "sip.qos.callee.mos_min"
+      type: double
+      description: "Lowest MOS that any report gave of the media that the callee received."
+      example: "3.2"
+    - name: "sip.qos.callee.loss_pct"
+      type: double
+      description: "Lost packets of the media that the callee received, in percent of the whole call: of its session report, else the last count, else the average."
+      example: "0.5"
+    - name: "sip.qos.callee.loss_max_pct"
+      type: double
+      description: "Highest loss in percent that any report gave of the media that the callee received."
+      example: "12.5"
+    - name: "sip.qos.callee.jitter_ms"
+      type: double
+      description: "Highest interarrival jitter of the media that the callee received, in ms; of a session report its own."
+      example: "4.2"
+    - name: "sip.qos.callee.delay_ms"
+      type: double
+      description: "Average round trip in ms, as reports on the media that the callee received give it."
+      example: "80"
+    - name: "sip.qos.callee.r_factor"
+      type: double
+      description: "Average R factor of the media that the callee received, 0 to 120."
+      example: "92.4"
+    - name: "sip.qos.callee.packets"
+      type: long
+      description: "Packets of the media that the callee received that should have arrived: what the other end sent."
+      example: "3000"
+    - name: "sip.qos.callee.lost"
+      type: long
+      description: "Packets of the media that the callee received that did not arrive, the last count."
+      example: "15"
+    - name: "sip.qos.local.mos"
+      type: double
+      description: "MOS of what the end that reports received."
+      example: "4.1"
+    - name: "sip.qos.local.loss_pct"
+      type: double
+      description: "Lost packets of what the end that reports received, in percent."
+      example: "0.5"
+    - name: "sip.qos.local.jitter_ms"
+      type: double
+      description: "Interarrival jitter of what the end that reports received, in ms."
+      example: "4.2"
+    - name: "sip.qos.local.delay_ms"
+      type: double
+      description: "Round trip in ms, beside what the end that reports received."
+      example: "80"
+    - name: "sip.qos.local.r_factor"
+      type: double
+      description: "R factor of what the end that reports received, 0 to 120."
+      example: "92"
+    - name: "sip.qos.remote.mos"
+      type: double
+      description: "MOS of what the other end received, as the one that reports was told."
+      example: "4.1"
+    - name: "sip.qos.remote.loss_pct"
+      type: double
+      description: "Lost packets of what the other end received, as the one that reports was told, in percent."
+      example: "0.5"
+    - name: "sip.qos.remote.jitter_ms"
+      type: double
+      description: "Interarrival jitter of what the other end received, as the one that reports was told, in ms."
+      example: "4.2"
+    - name: "sip.qos.remote.delay_ms"
+      type: double
+      description: "Round trip in ms, beside what the other end received, as the one that reports was told."
+      example: "80"
+    - name: "sip.qos.remote.r_factor"
+      type: double
+      description: "R factor of what the other end received, as the one that reports was told, 0 to 120."
+      example: "92"
 
 - key: registration
   title: Registration

@@ -19,10 +19,13 @@ const module = "github.com/sipcmbeat/sipcmbeat"
 var level = map[string]int{
 	"internal/sip":          0,
 	"internal/event":        0,
+	"internal/hep":          0,
+	"internal/qos":          0,
 	"internal/packet":       1,
 	"internal/stream":       2,
 	"internal/track":        2,
 	"internal/capture":      3,
+	"internal/relay":        3,
 	"internal/capture/live": 4, // on top of capture, and the only cgo
 	"internal/engine":       5,
 	"config":                6,
@@ -65,11 +68,15 @@ func TestOneWay(t *testing.T) {
 // forbidden lists what must not appear below a package, with the reason.
 var forbidden = []struct{ pkg, imports, reason string }{
 	{"internal/sip", `^[^/]+\.[^/]+/`, "the parser has only the standard library, so that it can move out unchanged"},
+	{"internal/hep", `^[^/]+\.[^/]+/`, "the codec has only the standard library, so that it can move out unchanged"},
 	{"internal/event", `^[^/]+\.[^/]+/`, "the contract with the outside has only the standard library"},
+	{"internal/qos", `^[^/]+\.[^/]+/`, "reports are bytes like messages: the standard library reads them"},
+	{"internal/relay", `google/gopacket`, "gopacket stays inside packet, stream and capture"},
 	{"internal/track", `google/gopacket`, "gopacket stays inside packet, stream and capture"},
 	{"internal/engine", `google/gopacket`, "gopacket stays inside packet, stream and capture"},
 	{"internal/", `elastic/`, "libbeat is 1400 packages and minutes of cold build; go test ./internal/... must not need it"},
 	{"internal/sip", `^(net|os|io/fs|time|log)$`, "the parser does no I/O and reads no clock"},
+	{"internal/hep", `^(net|os|io/fs|time|log)$`, "the codec does no I/O and reads no clock"},
 	{"internal/track", `^(net|os|log|math/rand)$`, "the tracker is pure: time and messages in, events out"},
 }
 

@@ -1,6 +1,6 @@
 // Package capture delivers frames: from capture files (pcap and pcapng, gzip or
-// not), and, in its subpackage live, from interfaces. It also writes the kernel
-// filter for the latter.
+// not), from sockets to which HEP is sent, and, in its subpackage live, from
+// interfaces. It also writes the kernel filter for the latter.
 //
 // It does not look into frames; package packet does. It needs neither cgo nor
 // libpcap; only the subpackage does. With package api it is where the wall clock
@@ -49,4 +49,10 @@ type Stats struct {
 
 	KernelDrops    uint64 // lost because the capture buffer was full
 	InterfaceDrops uint64 // lost by the network card or its driver, where it says so
+
+	// Of a source that listens on sockets; what is in none of Frames.
+	Refused  uint64 // datagrams and connections of senders that may not send
+	WrongKey uint64 // packets without one of the keys
+	Surplus  uint64 // connections beyond the limit
+	Broken   uint64 // connections that were cut: not HEP, too slow, no TLS
 }

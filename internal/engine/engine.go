@@ -40,6 +40,10 @@ type Config struct {
 	// Tap, when set, sees each message that could be parsed before the tracker
 	// does. It borrows both until it returns.
 	Tap func(p *packet.Packet, m *sip.Message)
+
+	// Copy, when set, is given the same for another program. It borrows both until it
+	// returns and must not wait; lanes call it at the same time.
+	Copy func(p *packet.Packet, m *sip.Message)
 }
 
 // DefaultConfig is right for capture files.

@@ -3,6 +3,7 @@ package engine
 import (
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/qos"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
@@ -11,22 +12,25 @@ import (
 // lane is the way of a packet from one capture source: one goroutine, a handful
 // of calls. It owns everything it calls.
 type lane struct {
-	cfg    Config
-	ports  portSet
-	web    portSet // of WebSocket
-	dec    *packet.Decoder
-	stream *stream.Assembler
-	unit   stream.Unit
-	msg    sip.Message
-	dedup  dedup
-	track  *track.Tracker
-	sink   Sink
-	events []event.Event
-	seq    uint64
-	stats  Stats
+	cfg      Config
+	ports    portSet
+	web      portSet // of WebSocket
+	dec      *packet.Decoder
+	stream   *stream.Assembler
+	unit     stream.Unit
+	capsules *packet.Decoder // of HEP packets from TCP connections; nil before the first
+	msg      sip.Message
+	dedup    dedup
+	rep      qos.Report
+	track    *track.Tracker
+	sink     Sink
+	events   []event.Event
+	seq      uint64
+	stats    Stats
 }
 
 func newLane(cfg Config, sink Sink) *lane {
+	cfg.Packet.AnyHEP = cfg.AnyPort
 	l := &lane{cfg: cfg, dec: packet.New(cfg.Packet), stream: stream.New(cfg.Stream), track: track.New(cfg.Track), sink: sink}
 	l.ports.add(cfg.Ports)
 	l.web.add(cfg.WebSocketPorts)
@@ -58,15 +62,22 @@ func (l *lane) frame(f *packet.Frame) {
 	why := l.dec.Decode(f)
 	l.stats.Drops[why]++
 	if why == packet.OK {
-		if p := &l.dec.Packet; p.Transport == packet.TCP || p.Transport == packet.SCTP {
+		if p := &l.dec.Packet; (p.Transport == packet.TCP || p.Transport == packet.SCTP) && !p.Whole {
 			l.segment(p)
-		} else if p.Transport == packet.SCTP {
-			l.stats.Datagrams[OtherPort]++ // not followed yet
 		} else {
-			l.datagram(p)
+			l.carried(p)
 		}
 	}
 	poison(f)
+}
+
+// carried follows what a frame, or a HEP packet, carries whole.
+func (l *lane) carried(p *packet.Packet) {
+	if p.HEP.Version != 0 && !p.HEP.SIP() {
+		l.report(p)
+	} else {
+		l.datagram(p)
+	}
 }
 
 // advance lets time pass: what streams give up comes first, it is older.
@@ -143,15 +154,33 @@ func (l *lane) units() {
 			}
 		case stream.HEP:
 			l.stats.Units[Capsule]++
+			l.capsule(u)
 		}
 	}
 }
 
-// datagram follows one datagram. Which ones are read: on a listed port, and on
-// any other, when the configuration says so, what is SIP by its first line.
+// capsule follows what a HEP packet of a TCP connection carries. The stream still
+// borrows the lane's own decoder's packet, so it has one of its own.
+func (l *lane) capsule(u *stream.Unit) {
+	if l.capsules == nil {
+		l.capsules = packet.New(l.cfg.Packet)
+	}
+	f := packet.Frame{
+		Time: u.Time, Link: packet.LinkHEP, Data: u.Payload, Wire: len(u.Payload), Source: u.Source, Peer: u.Src.Addr(),
+	}
+	why := l.capsules.Decode(&f)
+	l.stats.Capsules[why]++
+	if why == packet.OK {
+		l.carried(&l.capsules.Packet)
+	}
+}
+
+// datagram follows one datagram. Which ones are read: on a listed port, and on any
+// other, when the configuration or a HEP sender says so, what is SIP by its first
+// line.
 func (l *lane) datagram(p *packet.Packet) {
 	listed := l.ports.has(p.Src.Port()) || l.ports.has(p.Dst.Port())
-	if !listed && !(l.cfg.AnyPort && sip.StartsStrict(p.Payload)) {
+	if !listed && !((l.cfg.AnyPort || p.Whole) && sip.StartsStrict(p.Payload)) {
 		l.stats.Datagrams[OtherPort]++
 		return
 	}
@@ -187,6 +216,9 @@ func (l *lane) message(p *packet.Packet) ([]event.Event, Fate) {
 	}
 	if l.cfg.Tap != nil {
 		l.cfg.Tap(p, &l.msg)
+	}
+	if l.cfg.Copy != nil {
+		l.cfg.Copy(p, &l.msg)
 	}
 	return l.track.See(l.events[:0], p, &l.msg), Message
 }

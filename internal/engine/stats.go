@@ -6,6 +6,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/qos"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
@@ -24,23 +25,28 @@ const (
 	OtherPort                   // not on a listed port, and no SIP by its first line
 	Segment                     // of a TCP connection or an SCTP association that is followed
 	Capsule                     // a packet of HEP from a TCP connection
+	Report                      // a quality report by HEP
+	OtherHEP                    // what else HEP carries: logs, CDRs
 	NumFates
 )
 
 // String names the fate in counters.
 func (f Fate) String() string {
-	return [...]string{"messages", "unusable", "probes", "keep-alives", "mirror duplicates", "other ports", "segments", "HEP packets in TCP"}[f]
+	return [...]string{"messages", "unusable", "probes", "keep-alives", "mirror duplicates", "other ports", "segments", "HEP packets in TCP", "reports", "other HEP"}[f]
 }
 
 // Stats are an engine's counters, totals since the start. Frames is the sum of
-// Drops, Drops[packet.OK] the sum of Datagrams, and the messages among Datagrams
+// Drops, Drops[packet.OK] and Capsules[packet.OK] the sum of Datagrams, and the messages among Datagrams
 // and Units are those that the tracker took.
 type Stats struct {
 	Frames, Bytes uint64
 	Faults        uint64 // frames that this program failed on
 	Drops         [packet.NumDrops]uint64
-	Datagrams     [NumFates]uint64 // and segments
-	Units         [NumFates]uint64 // put together from segments
+	Capsules      [packet.NumDrops]uint64 // the same of HEP packets from TCP connections
+	Datagrams     [NumFates]uint64        // and segments
+	Units         [NumFates]uint64        // put together from segments
+	HEPTypes      [256]uint64             // the reports and other HEP among Datagrams, by their type
+	Quality       [qos.NumOutcomes]uint64 // the reports, by what could be read
 	Problems      [sip.NumProblems]uint64
 	Events        [event.NumTypes]uint64
 
@@ -66,7 +72,21 @@ func (s *Stats) Check() error {
 	for _, n := range s.Problems[sip.OK+1:] {
 		problems += n
 	}
-	var units, given uint64
+	var reports uint64
+	for _, n := range s.HEPTypes {
+		reports += n
+	}
+	var quality, joined uint64
+	for _, n := range s.Quality {
+		quality += n
+	}
+	for _, n := range s.Track.Reports {
+		joined += n
+	}
+	var units, given, capsules uint64
+	for _, n := range s.Capsules {
+		capsules += n
+	}
 	for _, n := range s.Units {
 		units += n
 	}
@@ -86,9 +106,13 @@ func (s *Stats) Check() error {
 		have, want uint64
 	}{
 		{"frames = decoded + dropped", drops, s.Frames},
-		{"datagrams = messages + probes + errors + keep-alives + duplicates + other ports", fates, s.Drops[packet.OK]},
+		{"datagrams = messages + probes + errors + keep-alives + duplicates + other ports", fates, s.Drops[packet.OK] + s.Capsules[packet.OK]},
+		{"HEP packets in TCP = decoded + dropped", capsules, s.Units[Capsule]},
 		{"messages = requests + answers", t.Requests + t.Responses, s.Datagrams[Message] + s.Units[Message]},
 		{"unusable = problems", problems, s.Datagrams[Unusable] + s.Units[Unusable]},
+		{"reports = HEP types", reports, s.Datagrams[Report] + s.Datagrams[OtherHEP]},
+		{"reports = read + not", quality, s.Datagrams[Report]},
+		{"reports read = joined + not", joined, s.Quality[qos.OK] + t.ReportsInSIP},
 		{"segments and SCTP packets taken = followed", s.Stream.Segments + s.Stream.SCTP.Packets, s.Datagrams[Segment]},
 		{"units = messages + unusable + probes + keep-alives", units, given},
 		{"events made = events handed on", made, events},

@@ -46,11 +46,26 @@ type URI struct {
 	Port   uint16 // 0 when not written
 }
 
+// HEP is what a HEP packet says of itself; Version 0 is none.
+type HEP struct {
+	Version, Type     uint8
+	Vendor            uint16
+	CaptureID         uint32
+	Node, Correlation Text
+	Received          bool // the time is that of the packet's arrival
+}
+
 // Party is one side as From, To or Contact describe it.
 type Party struct {
 	Display Text
 	URI     URI
 	Tag     Text
+}
+
+// MediaEnd is where one end receives its first media. It is not rendered.
+type MediaEnd struct {
+	Addr Text
+	Port uint16
 }
 
 // Event is one record. The zero value is empty and ready. It owns its bytes.
@@ -74,6 +89,7 @@ type Event struct {
 	Encap     List
 	OuterSrc  netip.Addr // of the outermost IP header of a tunnel, turned like Src and Dst
 	OuterDst  netip.Addr
+	HEP       HEP
 	Legs      List // addresses, 4 or 16 bytes each
 
 	Method     Text // of the request that the event is about
@@ -119,7 +135,9 @@ type Event struct {
 	Ptime          uint16 // ms
 	MaxPtime       uint16 // ms
 	Conn           Text
-	SRTP, ICE, Ses bool // Ses: a session description was seen
+	Offered        MediaEnd // where the caller receives media
+	Answered       MediaEnd // where the callee does
+	SRTP, ICE, Ses bool     // Ses: a session description was seen
 
 	ContentType Text
 
@@ -149,6 +167,10 @@ type Event struct {
 
 	Incomplete Incomplete
 	Anomalies  Anomalies
+
+	quality      Text // see SetQuality
+	QualityCall  Text // Call-ID that a report speaks of
+	QualityCodec Text
 
 	Error Text
 	Probe Text

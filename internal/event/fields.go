@@ -66,6 +66,9 @@ const (
 var Fields = sorted(slices.Concat(
 	only(anyType, base), only(anyType, ends), only(messages, message), only(calls, call), only(calls|requests, dialogs),
 	only(regs, registration), only(anyType, labels),
+	only(1<<CallEnd|requests, quality), only(requests, report),
+	only(1<<CallEnd, heard("sip.qos.caller", 0, false)), only(1<<CallEnd, heard("sip.qos.callee", 1, false)),
+	only(requests, heard("sip.qos.local", 0, true)), only(requests, heard("sip.qos.remote", 1, true)),
 	only(anyType, address("source", false)),
 	only(anyType, address("client", false)),
 	only(anyType, address("destination", true)),
@@ -124,6 +127,7 @@ var base = []row{
 			v.constants(tagEmergency)
 		}
 	}},
+	{"observer.name", keyword, public, func(e *Event, v *Value) { v.str(e, e.HEP.Node) }},
 	{"observer.ingress.interface.name", keyword, public, func(e *Event, v *Value) { v.quoted(e.Iface) }},
 }
 
@@ -418,6 +422,17 @@ var labels = []row{
 	{"sip.encapsulation", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.Encap) }},
 	{"sip.outer.destination.ip", ip, private, func(e *Event, v *Value) { v.addr(e.OuterDst) }},
 	{"sip.outer.source.ip", ip, private, func(e *Event, v *Value) { v.addr(e.OuterSrc) }},
+	{"sip.hep.version", long, public, func(e *Event, v *Value) { v.positive(int64(e.HEP.Version)) }},
+	{"sip.hep.protocol_type", long, public, func(e *Event, v *Value) { v.positive(int64(e.HEP.Type)) }},
+	{"sip.hep.vendor_id", long, public, func(e *Event, v *Value) { v.positive(int64(e.HEP.Vendor)) }},
+	{"sip.hep.capture_id", long, public, func(e *Event, v *Value) { v.positive(int64(e.HEP.CaptureID)) }},
+	{"sip.hep.node", keyword, public, func(e *Event, v *Value) { v.str(e, e.HEP.Node) }},
+	{"sip.hep.correlation_id", keyword, public, func(e *Event, v *Value) { v.str(e, e.HEP.Correlation) }},
+	{"sip.hep.timestamp_source", keyword, public, func(e *Event, v *Value) {
+		if e.HEP.Received {
+			v.constant("receive")
+		}
+	}},
 	{"sip.pcap.path", keyword, public, func(e *Event, v *Value) { v.quoted(e.Capture) }},
 	{"sip.probe.kind", keyword, public, func(e *Event, v *Value) { v.str(e, e.Probe) }},
 	{"sip.incomplete", keyword, public, func(e *Event, v *Value) {

@@ -57,10 +57,11 @@ func full(typ Type) *Event {
 	e.ID, e.Call = Hash{1}, Hash{2}
 	e.Src, e.Dst, e.NAT = netip.MustParseAddrPort("192.0.2.1:5060"), netip.MustParseAddrPort("192.0.2.2:5061"), netip.MustParseAddrPort("198.51.100.1:6000")
 	e.OuterSrc, e.OuterDst = netip.MustParseAddr("198.51.100.8"), netip.MustParseAddr("2001:db8::8")
+	e.HEP = HEP{Version: 3, Type: 1, Vendor: 2, CaptureID: 234, Received: true}
 	e.Transport, e.VLANs, e.Side, e.Outcome = UDP, [2]uint16{100, 200}, Caller, Success
-	for _, x := range []*Text{&e.CallID, &e.Method, &e.CSeqMethod, &e.ViaTransport, &e.Branch, &e.Status, &e.UserAgent, &e.Server,
+	for _, x := range []*Text{&e.CallID, &e.HEP.Node, &e.HEP.Correlation, &e.Method, &e.CSeqMethod, &e.ViaTransport, &e.Branch, &e.Status, &e.UserAgent, &e.Server,
 		&e.Q850Text, &e.AuthUser, &e.AuthRealm, &e.AuthScheme, &e.IdentityOrig, &e.IdentityX5U, &e.SessionLocal, &e.SessionRemote,
-		&e.Conn, &e.ContentType, &e.Error, &e.Probe} {
+		&e.Conn, &e.ContentType, &e.Error, &e.Probe, &e.QualityCall, &e.QualityCodec} {
 		e.SetString(x, "x")
 	}
 	for _, p := range []*Party{&e.From, &e.To, &e.Contact} {
@@ -91,6 +92,8 @@ func full(typ Type) *Event {
 	e.Forked, e.Held, e.InDialog, e.Synthetic, e.Emergency, e.Timer = true, true, true, true, true, 'B'
 	e.Expires, e.HasExpires, e.Lifetime, e.NumContacts, e.Refreshes, e.NewLocation = 60, true, 1e9, 2, 3, true
 	e.Incomplete, e.Anomalies = NoInvite|EndOfCapture, LFOnly|ContactBroken
+	one := Heard{MOS: 4321, MOSMin: 1000, Loss: 0, LossMax: 1, Jitter: 20, Delay: 1 << 30, R: 93200, Packets: 1 << 40, Lost: 0}
+	e.SetQuality(&Quality{Ends: [2]Heard{one, one}, MOS: 4321, Reports: 2})
 	return e
 }
 

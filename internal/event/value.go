@@ -85,6 +85,13 @@ func (v *Value) ms(ns int64) {
 	}
 }
 
+// milli renders thousandths; a negative number is absent.
+func (v *Value) milli(n int32) {
+	if n >= 0 {
+		v.Form, v.Float, v.Int, v.Digits = Float, float64(n)/1e3, int64(n), 3
+	}
+}
+
 // seconds does the same in seconds.
 func (v *Value) seconds(ns int64) {
 	if ns != absent {

@@ -7,6 +7,9 @@ func (d *Decoder) Inside(frame, b []byte) bool {
 	for _, buffer := range d.frags.out {
 		inside = inside || within(buffer, b)
 	}
+	if d.HEP.Version == 3 { // compressed
+		inside = inside || within(d.hep.Payload(), b)
+	}
 	return inside
 }
 

@@ -5,6 +5,8 @@ import (
 	"math"
 
 	"github.com/google/gopacket/layers"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/hep"
 )
 
 // A Layer is a row of the table below, or, as what a decode function returns, a
@@ -55,6 +57,11 @@ const (
 	LayerL2TP
 	LayerTZSP
 	LayerESP
+	LayerHEP
+	LayerHEP1
+	LayerHEP2
+	LayerHEP3
+	LayerSiptrace
 	numLayers
 
 	NumLayers int = iota - 1
@@ -150,6 +157,11 @@ var table = [numLayers]layer{
 	LayerL2TP:        {"l2tp", true, l2tp, match{ports: func(c *Config) *[]uint16 { return &c.L2TPPorts }, answers: true}},
 	LayerTZSP:        {"tzsp", true, tzsp, match{ports: func(c *Config) *[]uint16 { return &c.TZSPPorts }}},
 	LayerESP:         {"esp", true, esp, match{proto: []uint8{50}, ports: func(c *Config) *[]uint16 { return &c.ESPPorts }, answers: true}},
+	LayerHEP:         {"hep", false, readHEP, match{link: []Link{LinkHEP}, ports: func(c *Config) *[]uint16 { return &c.HEPPorts }}},
+	LayerHEP1:        {"hep1", true, hepPayload, match{}},
+	LayerHEP2:        {"hep2", true, hepPayload, match{}},
+	LayerHEP3:        {"hep3", true, hepPayload, match{}},
+	LayerSiptrace:    {"siptrace", true, readSiptrace, match{link: []Link{LinkSiptrace}, ports: func(c *Config) *[]uint16 { return &c.Siptrace }}},
 }
 
 // String gives the row's name, as it is used in records.
@@ -212,6 +224,11 @@ type Decoder struct {
 	cooked bool // the link header was a Linux cooked one
 	frags  assembly
 
+	hep      hep.Packet
+	hepKeys  [][]byte
+	anyHEP   bool
+	hepCount HEPStats
+
 	// Header structs of gopacket, reused.
 	eth  layers.Ethernet
 	tag  layers.Dot1Q
@@ -251,6 +268,7 @@ func New(cfg Config) *Decoder {
 			d.proto6[n] = uint8(id)
 		}
 	}
+	d.anyHEP, d.hepKeys = cfg.AnyHEP, cfg.HEPKeys
 	d.VLANs = make([]uint16, 0, maxVLANs)
 	d.Encap = make([]Layer, 0, cfg.Depth)
 	return d
@@ -269,7 +287,7 @@ func (d *Decoder) Decode(f *Frame) Drop {
 		id, row, outer := next, &table[next], b
 		var why Drop
 		if next, b, why = row.decode(d, b); why != OK {
-			if byPort { // a hint, not a proof: it may be SIP on the port of a tunnel
+			if byPort && why != HEPAuth { // a hint, not a proof: it may be SIP on the port of a tunnel
 				d.Payload = outer
 				return OK
 			}
@@ -343,6 +361,7 @@ func (d *Decoder) Advance(now int64) { d.frags.expire(now) }
 func (d *Decoder) Stats() Stats {
 	s := d.frags.stats()
 	s.Layers = d.layers
+	s.HEP = d.hepCount
 	return s
 }
 
@@ -357,7 +376,8 @@ func (d *Decoder) reset(f *Frame) {
 	d.Whole, d.WebSocket = false, false
 	d.IPID, d.Fragmented = 0, false
 	d.VLANs, d.Encap = d.VLANs[:0], d.Encap[:0]
-	d.OuterSrc, d.OuterDst = zeroAddr, zeroAddr
+	d.OuterSrc, d.OuterDst = f.Peer, zeroAddr
+	d.HEP = HEPInfo{}
 	d.HasMAC, d.six, d.cooked, d.padded = false, false, false, false
 	d.tunnel = 0
 }

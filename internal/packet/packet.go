@@ -43,18 +43,31 @@ const (
 	LinkCiscoHDLC Link = 104
 	Link80211     Link = 105
 	LinkRadiotap  Link = 127 // IEEE 802.11 behind what the card says of it
-	linkUSB       Link = 220
-	linkNflog     Link = 239
+
+	// LinkHEP is a number of our own, of no capture file: a HEP packet, as a socket
+	// gives it.
+	LinkHEP Link = 0xfe01
+
+	// LinkSiptrace is another one: a SIP message that Kamailio's module siptrace copied.
+	LinkSiptrace Link = 0xfe02
+
+	linkUSB   Link = 220
+	linkNflog Link = 239
 )
 
-// Known reports whether frames of this link type can be read.
-func (l Link) Known() bool { return linkIndex.find(uint16(l)) != LayerNone }
+// Known reports whether frames of this link type can be read from a capture.
+func (l Link) Known() bool {
+	return l != LinkHEP && l != LinkSiptrace && linkIndex.find(uint16(l)) != LayerNone
+}
 
-// Links lists the link types that can be read. The caller owns the slice.
+// Links lists the link types that can be read from a capture. The caller owns the
+// slice.
 func Links() []Link {
 	var all []Link
 	for _, e := range linkIndex {
-		all = append(all, Link(e.number))
+		if l := Link(e.number); l.Known() {
+			all = append(all, l)
+		}
 	}
 	return all
 }
@@ -78,6 +91,10 @@ func (l Link) String() string {
 		return "ipv6"
 	case LinkSLL2:
 		return "linux-sll2"
+	case LinkHEP:
+		return "hep"
+	case LinkSiptrace:
+		return "siptrace"
 	case LinkPPP:
 		return "ppp"
 	case LinkPPPHDLC:
@@ -100,11 +117,12 @@ func (l Link) String() string {
 
 // A Frame is what a capture source hands over.
 type Frame struct {
-	Time   int64  // Unix time in nanoseconds
-	Link   Link   // what Data starts with
-	Data   []byte // borrowed from the source until its next frame
-	Wire   int    // length on the wire; more than len(Data) where a snap length cut the frame
-	Source uint16 // which interface or input it came from
+	Time   int64      // Unix time in nanoseconds
+	Link   Link       // what Data starts with
+	Data   []byte     // borrowed from the source until its next frame
+	Wire   int        // length on the wire; more than len(Data) where a snap length cut the frame
+	Source uint16     // which interface or input it came from
+	Peer   netip.Addr // who sent it, where a socket received it; else not valid
 }
 
 // A Transport is the protocol that carried a payload.
@@ -163,7 +181,9 @@ type Packet struct {
 	VLANs []uint16 // VLAN identifiers, outermost first; the first four
 	Encap []Layer  // what was passed beyond plain Ethernet, IP and UDP, outermost first
 
-	OuterSrc, OuterDst netip.Addr // of the outermost IP header where there are several, else zero
+	OuterSrc, OuterDst netip.Addr // of the outermost IP header where there are several, else zero; OuterSrc is the frame's Peer where it has one
+
+	HEP HEPInfo // valid if HEP.Version is not 0: a HEP packet carried it
 
 	SrcMAC, DstMAC [6]byte // of the innermost Ethernet header; valid if HasMAC
 	HasMAC         bool
@@ -205,8 +225,8 @@ func (p *Packet) mix(v uint32) { p.tunnel = (p.tunnel ^ v) * fnvPrime }
 
 // PathHash tells mirror points apart: packets taken at one place have one hash,
 // and the same packet taken on another interface, VLAN or tunnel has another, also
-// in a tunnel of the same kind between other ends. The innermost addresses are
-// left out.
+// in a tunnel of the same kind between other ends, or by another HEP sender. The
+// innermost addresses are left out.
 func (p *Packet) PathHash() uint32 {
 	h := fnvBasis
 	mix := func(v uint32) { h = (h ^ v) * fnvPrime }
@@ -218,6 +238,12 @@ func (p *Packet) PathHash() uint32 {
 	}
 	for _, l := range p.Encap {
 		mix(2<<16 | uint32(l))
+	}
+	if p.HEP.Version != 0 {
+		mix(p.HEP.CaptureID)
+		for _, b := range p.OuterSrc.As16() {
+			mix(uint32(b))
+		}
 	}
 	return spread(h)
 }
@@ -242,6 +268,9 @@ const (
 	ICMPError                     // ICMP that quotes a packet; quoted SIP is no message
 	Encrypted                     // ESP or IEEE 802.11 that is not in clear
 	Depth                         // more layers than Config.Depth
+	BadHEP                        // HEP that cannot be read
+	HEPAuth                       // HEP without one of Config.HEPKeys
+	BadSiptrace                   // a copy of a message that does not say where it was seen
 
 	NumDrops int = iota
 )
@@ -263,6 +292,9 @@ var dropNames = [NumDrops]string{
 	ICMPError:         "ICMP error",
 	Encrypted:         "encrypted",
 	Depth:             "too many layers",
+	BadHEP:            "bad HEP",
+	HEPAuth:           "HEP with a wrong key",
+	BadSiptrace:       "siptrace copy without addresses",
 }
 
 // String names the outcome for counters and logs.
@@ -287,6 +319,11 @@ type Config struct {
 	TZSPPorts   []uint16 `config:"tzsp_ports"`
 	L2TPPorts   []uint16 `config:"l2tp_ports"`
 	ESPPorts    []uint16 `config:"esp_ports"`
+	HEPPorts    []uint16 `config:"hep_ports"`
+
+	AnyHEP   bool     // take HEP version 3 on every other UDP port too
+	Siptrace []uint16 // UDP ports to which Kamailio sends plain copies of messages
+	HEPKeys  [][]byte // keys of which a HEP packet must have one; none is no check
 }
 
 // DefaultConfig gives the bounds that suit one capture source. RFC 8200 §4.5
@@ -303,6 +340,7 @@ func DefaultConfig() Config {
 		TZSPPorts:   []uint16{37008},
 		L2TPPorts:   []uint16{1701}, // RFC 2661
 		ESPPorts:    []uint16{4500}, // RFC 3948
+		HEPPorts:    []uint16{9060},
 	}
 }
 
@@ -366,7 +404,7 @@ func (c Config) Tunnels() (ether []uint16, proto []uint8, udp []uint16) {
 	c = c.withDefaults()
 	for id := range table {
 		row := &table[id]
-		if !row.encap {
+		if !row.encap && row.match.ports == nil {
 			continue
 		}
 		m := &row.match
@@ -393,4 +431,6 @@ type Stats struct {
 	Expired    uint64 // datagrams given up because FragmentAge was reached
 	Refused    uint64 // datagrams given up because their fragments contradict each other
 	Duplicates uint64 // fragments that brought nothing new
+
+	HEP HEPStats
 }

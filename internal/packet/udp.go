@@ -28,6 +28,9 @@ func udp(d *Decoder, b []byte) (Layer, []byte, Drop) {
 		d.Cut = length > len(b)
 	}
 	d.ports(UDP, uint16(d.dgm.SrcPort), uint16(d.dgm.DstPort))
+	if d.anyHEP && isHEP3(d.dgm.Payload) {
+		return LayerHEP, d.dgm.Payload, OK
+	}
 	return byUDPPort | Layer(d.dgm.DstPort), d.dgm.Payload, OK
 }
 

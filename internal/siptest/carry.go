@@ -58,6 +58,13 @@ var plainCarriers = []Carrier{
 		return inside(each(Fragments(f, 304), func(f packet.Frame) []packet.Frame { return VLAN(f, 0x8100, 420) }), 0x88a8, 838)
 	}, false},
 	{"fragments-sll", func(f packet.Frame) []packet.Frame { return each(reversed(Fragments(f, 304)), SLL) }, false},
+	{"hep1", func(f packet.Frame) []packet.Frame { return HEP(f, 1, false) }, true},
+	{"hep2", func(f packet.Frame) []packet.Frame { return HEP(f, 2, false) }, true},
+	{"hep3", func(f packet.Frame) []packet.Frame { return HEP(f, 3, false) }, true},
+	{"hep3-gzip", func(f packet.Frame) []packet.Frame { return HEP(f, 3, true) }, true},
+	{"hep3-socket", func(f packet.Frame) []packet.Frame { return one(f, packet.LinkHEP, HEPPacket(f, 3, false)) }, true},
+	{"hep3-vlan", func(f packet.Frame) []packet.Frame { return inside(HEP(f, 3, false), 0x8100, 838) }, true},
+	{"hep3-fragments", func(f packet.Frame) []packet.Frame { return Fragments(HEP(f, 3, false)[0], 304) }, true},
 }
 
 var trailer = []byte{0xde, 0xad, 0xbe, 0xef, 'S', 'I', 'P', '/', '2', '.', '0'}

@@ -400,6 +400,7 @@ func (t *Tracker) sayEnd(d *dialog, why symbol) {
 		e.Incomplete |= event.NoAck
 		e.Anomalies |= event.AckMissing
 	}
+	t.fillQuality(e, d)
 	t.identifyCall(e)
 	a, b := tags(e)
 	t.identify(e, e.Bytes(e.CallID), a, b)

@@ -175,8 +175,9 @@ type dialog struct {
 	byeLost   bool      // only the answer to the BYE was seen
 	cseqs     [2]uint32 // highest CSeq of a request, by side
 	acked     bool
-	byAck     bool   // assumed from an ACK
-	expires   uint32 // s, of the session timer; 0 is off
+	byAck     bool     // assumed from an ACK
+	expires   uint32   // s, of the session timer; 0 is off
+	quality   *quality // what reports said; nil without any
 }
 
 func (d *dialog) keyOf() uint64 { return d.key }
@@ -205,6 +206,7 @@ func (t *Tracker) newDialog(set *callSet, s state, key uint64, at int64) *dialog
 func (t *Tracker) freeDialog(d *dialog) {
 	t.wheel.clear(&d.timer)
 	d.link.leave()
+	t.freeQuality(d)
 	s := d.set
 	s.dialogs.drop(d)
 	t.weigh(&d.extra, nil)
@@ -334,6 +336,8 @@ func (t *Tracker) completeDialog(d *dialog, a *attempt) {
 	d.rec.Set(&d.rec.Status, answer.Bytes(answer.Status))
 	d.rec.Set(&d.rec.Server, answer.Bytes(answer.Server))
 	d.rec.SetKey(&d.rec.To.Tag, answer.Bytes(answer.To.Tag))
+	d.rec.Set(&d.rec.Answered.Addr, answer.Bytes(answer.Answered.Addr))
+	d.rec.Answered.Port = answer.Answered.Port
 	d.rec.Start, d.rec.Setup, d.rec.Delay = min(a.first, at), since(a.first, at), since(a.round, at)
 	if d.rec.PDD < 0 {
 		d.rec.PDD, d.rec.PDDSource = since(a.first, at), answer.Code

@@ -29,6 +29,11 @@ func (t *Tracker) fillPacket(e *event.Event, p *packet.Packet, request bool) {
 	for _, l := range p.Encap {
 		e.Add(&e.Encap, []byte(l.String()))
 	}
+	if h := &p.HEP; h.Version != 0 {
+		e.HEP = event.HEP{Version: h.Version, Type: h.Type, Vendor: h.Vendor, CaptureID: h.CaptureID, Received: h.Received}
+		e.Set(&e.HEP.Node, h.Node)
+		e.SetKey(&e.HEP.Correlation, h.CorrelationID)
+	}
 	e.Capture, e.Iface = t.capture, t.iface
 	e.AddLeg(p.Src.Addr())
 	e.AddLeg(p.Dst.Addr())
@@ -293,6 +298,18 @@ func (t *Tracker) fillSDP(e *event.Event) {
 	e.Set(&e.Conn, s.Connection())
 	e.Ptime, e.MaxPtime = uint16(min(s.Ptime(), 1<<16-1)), uint16(min(s.MaxPtime(), 1<<16-1))
 	e.SRTP, e.ICE, e.Ses = s.SRTP(), s.ICE(), true
+	to := &e.Answered
+	if t.view.request {
+		to = &e.Offered
+	}
+	for i := range s.NumMedia() {
+		if m := s.Media(i); m.Port != 0 {
+			if to.Port, to.Addr = m.Port, e.Conn; !bytes.Equal(m.Connection, e.Bytes(e.Conn)) {
+				e.Set(&to.Addr, m.Connection)
+			}
+			break
+		}
+	}
 }
 
 // sessionID splits a Session-ID (RFC 7989 §5): the sender's UUID and the other's.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/qos"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 )
@@ -135,6 +136,13 @@ func walk(t *testing.T, in []byte, how uint8) {
 			continue
 		}
 		take(tr.See(events, &p, &m))
+		if how&16 == 16 {
+			var r qos.Report
+			r.Parse([]byte(`{"mos":4,"report_blocks":[{"fraction_lost":1}]}`), src, dst)
+			r.CallIDs[2] = []byte(pick(w, "x", "y", "z"))
+			r.Kind = qos.Kind(w.next(int(qos.NumKinds)))
+			take(tr.Report(events, &p, &r))
+		}
 	}
 	if how&8 == 8 {
 		take(tr.Flush(events, FlushAll))

@@ -2,6 +2,7 @@ package track
 
 import (
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/qos"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 )
 
@@ -375,6 +376,9 @@ func (t *Tracker) startRequest(r *request, v *view) {
 	r.creds, r.first, r.asked = v.creds, v.time, true
 	if v.method == sip.MethodRegister {
 		t.fillRegister(r.rec)
+	}
+	if qos.IsText(r.rec.Bytes(r.rec.ContentType)) {
+		t.reportIn(r, v)
 	}
 	r.holds = t.tried(&v.creds, v.cid, r.holds)
 	t.stepRequest(r, sawNew)

@@ -16,6 +16,9 @@ type Stats struct {
 	AnswersToUnusable   uint64 // answers to messages that were a parse-error
 	ContactsCut         uint64 // contacts beyond what one AOR may have
 
+	Reports      [NumReports]uint64 // quality reports, by what became of them
+	ReportsInSIP uint64             // those among them that requests carried
+
 	Events     [event.NumTypes]uint64
 	Evicted    [numWorth]uint64
 	Unexpected [numMachines][maxStates][maxSymbols]uint64

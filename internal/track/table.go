@@ -199,6 +199,7 @@ type pools struct {
 	records  []*event.Event
 	clients  []*client
 	holds    []*hold
+	quality  []*quality
 }
 
 // maxPool bounds each pool; beyond it the garbage collector takes over.

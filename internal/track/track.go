@@ -20,6 +20,7 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/qos"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 )
 
@@ -168,6 +169,7 @@ type Tracker struct {
 	credentials    sip.Auth // the first of the request in work
 	authHeader     sip.Auth
 	sdp            sip.SDP
+	report         qos.Report
 	early          challenges
 	temp           event.Event
 	asked, granted []contact

@@ -87,7 +87,7 @@ func TestFilter(t *testing.T) {
 			if link > 255 || c.Name == "vlan-3" || c.Name == "sll-vlan" || c.Name == "null-big-endian" || c.Name == "ppp" {
 				continue // two tags at most; cooked and tagged is not what the kernel filters; libpcap knows one byte order, and PPP with HDLC's fields
 			}
-			if c.Tunnel || link == packet.Link80211 || link == packet.LinkRadiotap || strings.HasPrefix(c.Name, "fragments") || c.Name == "ip-options" && ends.src.Addr().Is6() {
+			if c.Tunnel || strings.HasPrefix(c.Name, "hep") || link == packet.Link80211 || link == packet.LinkRadiotap || strings.HasPrefix(c.Name, "fragments") || c.Name == "ip-options" && ends.src.Addr().Is6() {
 				ends.want = true // all of them
 			}
 			if link == packet.LinkRaw {

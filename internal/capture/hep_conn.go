@@ -1,0 +1,154 @@
+package capture
+
+import (
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/hep"
+)
+
+// accept takes connections until Close.
+func (h *HEP) accept(l *listener) {
+	for {
+		c, err := l.tcp.Accept()
+		if err != nil {
+			if !h.failed(l, err) {
+				return
+			}
+			continue
+		}
+		peer := peerOf(c)
+		if !h.mayCome(peer) || !h.enter(c, peer) {
+			c.Close()
+			continue
+		}
+		h.working.Go(func() {
+			defer h.leave(c)
+			h.serve(l, c, peer)
+		})
+	}
+}
+
+func peerOf(c net.Conn) netip.Addr {
+	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		return a.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
+}
+
+// enter counts a connection in, unless there are too many or the end has come.
+func (h *HEP) enter(c net.Conn, peer netip.Addr) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	select {
+	case <-h.done:
+		return false
+	default:
+	}
+	if len(h.conns) >= h.cfg.MaxConns {
+		h.count.surplus.Add(1)
+		h.refusals.note(peer, TooMany, time.Now())
+		return false
+	}
+	h.conns[c] = struct{}{}
+	return true
+}
+
+func (h *HEP) leave(c net.Conn) {
+	c.Close()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.conns, c)
+}
+
+// serve reads packets from one connection. It ends at the first byte that cannot
+// belong to one: nothing after it could be told apart.
+func (h *HEP) serve(l *listener, c net.Conn, peer netip.Addr) {
+	if t, ok := c.(*tls.Conn); ok {
+		c.SetDeadline(time.Now().Add(h.cfg.PacketTimeout))
+		if t.Handshake() != nil {
+			h.broken(peer, NoHandshake)
+			return
+		}
+		c.SetWriteDeadline(time.Time{})
+	}
+	buf := make([]byte, 4096)
+	for n := 0; ; {
+		// A packet that has begun keeps its deadline, however it trickles.
+		if n == 0 {
+			c.SetReadDeadline(time.Now().Add(h.cfg.IdleTimeout))
+		}
+		m, err := c.Read(buf[n:])
+		if m > 0 {
+			begun := n == 0
+			if n += m; begun {
+				c.SetReadDeadline(time.Now().Add(h.cfg.PacketTimeout))
+			}
+			taken, need, ok := h.take(l, peer, buf[:n])
+			if !ok {
+				return
+			}
+			if taken > 0 {
+				n = copy(buf, buf[taken:n])
+				c.SetReadDeadline(time.Now().Add(h.cfg.PacketTimeout))
+			}
+			if need > len(buf) {
+				buf = append(make([]byte, 0, hep.MaxSize), buf[:n]...)[:hep.MaxSize]
+			}
+		}
+		if err != nil {
+			if n > 0 {
+				h.broken(peer, Unfinished)
+			}
+			return
+		}
+	}
+}
+
+// take hands on the packets that b begins with. need is the length of the one after
+// them, as far as it is known; ok is false where the connection has to end.
+func (h *HEP) take(l *listener, peer netip.Addr, b []byte) (taken, need int, ok bool) {
+	for taken < len(b) {
+		n, is := hep.Length(b[taken:])
+		switch {
+		case !is:
+			h.broken(peer, NotHEP)
+			return taken, 0, false
+		case n == 0 || n > len(b)-taken:
+			return taken, n, true
+		}
+		if h.mayKey(peer, b[taken:taken+n]) && !h.deliver(l, peer, b[taken:taken+n]) {
+			return taken, 0, false
+		}
+		taken += n
+	}
+	return taken, 0, true
+}
+
+// deliver copies a packet for Next. It waits for room, and with it the sender.
+func (h *HEP) deliver(l *listener, peer netip.Addr, b []byte) bool {
+	select {
+	case r := <-h.free:
+		if r.data == nil {
+			r.data = make([]byte, hep.MaxSize)
+		}
+		r.n, r.time, r.peer, r.from = copy(r.data, b), time.Now().UnixNano(), peer, l
+		h.full <- r // has room for all there are
+		return true
+	case <-h.done:
+		return false
+	}
+}
+
+// broken counts a connection that did not end as it should.
+func (h *HEP) broken(peer netip.Addr, why RefusalReason) {
+	select {
+	case <-h.done: // we ended it
+		return
+	default:
+	}
+	h.count.broken.Add(1)
+	h.refusals.note(peer, why, time.Now())
+}

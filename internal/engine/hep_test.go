@@ -1,0 +1,63 @@
+package engine
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/hep"
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
+)
+
+func fromHEP(at time.Duration, m hep.Message) packet.Frame {
+	m.Version = max(m.Version, 3)
+	m.Src, m.Dst = netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:5070")
+	b, ok := m.Append(nil)
+	if !ok {
+		panic("not written")
+	}
+	return packet.Frame{Time: siptest.Start + int64(at), Link: packet.LinkHEP, Data: b, Wire: len(b), Peer: netip.MustParseAddr("203.0.113.77")}
+}
+
+// TestHEP: an event tells who sent its message, and has the time at which it was
+// seen; what HEP carries besides is counted by its type. A HEP sender needs neither
+// listed ports nor any_port.
+func TestHEP(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.AnyPort = false
+	seen := siptest.Start - int64(3*time.Hour)
+	all := []packet.Frame{
+		fromHEP(0, hep.Message{Protocol: 22, Type: hep.TypeSIP, Time: seen, CaptureID: 2001, Node: []byte("edge-1"), CorrelationID: []byte("corr-1"), Payload: []byte(options)}),
+		fromHEP(1, hep.Message{Protocol: 17, Type: hep.TypeLog, CorrelationID: []byte("x"), Payload: []byte("hello")}),
+		fromHEP(2, hep.Message{Protocol: 17, Type: hep.TypeRTCP, CorrelationID: []byte("x"), Payload: []byte("{}")}),
+		fromHEP(3, hep.Message{Protocol: 17, Type: hep.TypeSIP, Payload: []byte("hello")}),
+	}
+	events, s := run(t, cfg, &frames{all: all})
+	if len(events) != 1 || events[0].Type != event.OtherTimeout {
+		t.Fatalf("events: %s", summary(events))
+	}
+	e := &events[0]
+	if e.Start != seen || e.Transport != event.TCP || e.Src.String() != "192.0.2.1:40000" || e.Dst.String() != "192.0.2.2:5070" {
+		t.Errorf("at %d by %v from %v to %v", e.Start, e.Transport, e.Src, e.Dst)
+	}
+	if h := &e.HEP; h.Version != 3 || h.Type != 1 || h.CaptureID != 2001 || h.Received || string(e.Bytes(h.Node)) != "edge-1" || string(e.Bytes(h.Correlation)) != "corr-1" {
+		t.Errorf("%+v", e.HEP)
+	}
+	if s.HEPTypes[hep.TypeLog] != 1 || s.HEPTypes[hep.TypeRTCP] != 1 || s.Datagrams[Report] != 1 || s.Datagrams[OtherHEP] != 1 || s.Datagrams[OtherPort] != 1 {
+		t.Errorf("%v", s.Datagrams)
+	}
+}
+
+// TestHEPDuplicates: a message that two agents saw is one; one that an agent sends
+// again is a retransmission.
+func TestHEPDuplicates(t *testing.T) {
+	m := hep.Message{Protocol: 17, Type: hep.TypeSIP, Time: siptest.Start, CaptureID: 1, Payload: []byte(options)}
+	other := m
+	other.CaptureID = 2
+	_, s := run(t, DefaultConfig(), &frames{all: []packet.Frame{fromHEP(0, m), fromHEP(1, other), fromHEP(2, m)}})
+	if s.Datagrams[Message] != 2 || s.Datagrams[MirrorDuplicate] != 1 {
+		t.Errorf("%v", s.Datagrams)
+	}
+}
