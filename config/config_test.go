@@ -184,6 +184,7 @@ func TestListsReplace(t *testing.T) {
 		"ports": "1, 2, 3, 4", "vxlan_ports": "1, 2, 3, 4", "geneve_ports": "1, 2, 3, 4", "gtp_ports": "1, 2, 3, 4",
 		"tzsp_ports": "1, 2, 3, 4", "l2tp_ports": "1, 2, 3, 4", "esp_ports": "1, 2, 3, 4", "pcap": "a, b, c, d", "auth_failed_codes": "403, 404, 500, 503",
 		"numbers.emergency": "110, 111, 113, 114", "event_types_blst": "call-end, reg-new, reg-del, call-start",
+		"pcap_dump.when": "always, failed, alert", "pcap_dump.list": "alice, bob, carol",
 	}
 	for _, row := range Table {
 		if row.Kind != List {

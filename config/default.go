@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
+	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
@@ -15,7 +16,7 @@ import (
 // for comes from there.
 func DefaultKeys() Keys {
 	files, p, t := capture.DefaultFilesConfig(), packet.DefaultConfig(), track.DefaultConfig()
-	tcp := stream.DefaultConfig()
+	tcp, d := stream.DefaultConfig(), dump.DefaultConfig()
 	return Keys{
 		Iface:       AnyIface,
 		Snaplen:     262144,
@@ -65,6 +66,18 @@ func DefaultKeys() Keys {
 		RegDelDelay: t.RegDelDelay,
 
 		Numbers: Numbers{Emergency: t.Emergency},
+
+		PcapDump: PcapDump{
+			When:      []string{"failed"},
+			MaxFile:   Size(d.MaxFile),
+			MaxFiles:  d.MaxFiles,
+			MaxTotal:  Size(d.MaxTotal),
+			MaxAge:    d.MaxAge,
+			RingSize:  Size(d.RingSize),
+			RingAge:   d.RingAge,
+			Linger:    d.Linger,
+			QueueSize: Size(d.Queue),
+		},
 
 		EventTypesBlst: []string{
 			event.MsgProbe.String(), event.ParseError.String(),

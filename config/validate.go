@@ -12,6 +12,7 @@ import (
 	"github.com/elastic/go-ucfg"
 	"github.com/elastic/go-ucfg/parse"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
@@ -357,6 +358,18 @@ func authFailedCodes(items []string) ([]track.AuthFailedCode, error) {
 	return all, nil
 }
 
+// when reads the reasons to write a file.
+func when(items []string) (all dump.When, err error) {
+	for _, item := range items {
+		w, ok := dump.ParseWhen(item)
+		if !ok {
+			return 0, refuse("pcap_dump.when", quote(item), dump.WhenNames()+", or none alone")
+		}
+		all |= w
+	}
+	return all, nil
+}
+
 // flushes are the values of replay_flush.
 var flushes = map[string]track.Flush{"pending": track.FlushPending, "all": track.FlushAll, "none": track.FlushNone}
 
@@ -395,6 +408,9 @@ func (c *Config) Validate() error {
 		if err := validate(); err != nil {
 			return c.ours(err)
 		}
+	}
+	if err := c.Dump.Validate(); err != nil {
+		return fmt.Errorf("%s.%w", Section, err)
 	}
 	if c.Live() {
 		return nil

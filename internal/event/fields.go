@@ -418,6 +418,7 @@ var labels = []row{
 	{"sip.encapsulation", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.Encap) }},
 	{"sip.outer.destination.ip", ip, private, func(e *Event, v *Value) { v.addr(e.OuterDst) }},
 	{"sip.outer.source.ip", ip, private, func(e *Event, v *Value) { v.addr(e.OuterSrc) }},
+	{"sip.pcap.dump", keyword, private, func(e *Event, v *Value) { v.str(e, e.Dump) }},
 	{"sip.pcap.path", keyword, public, func(e *Event, v *Value) { v.quoted(e.Capture) }},
 	{"sip.probe.kind", keyword, public, func(e *Event, v *Value) { v.str(e, e.Probe) }},
 	{"sip.incomplete", keyword, public, func(e *Event, v *Value) {
