@@ -31,8 +31,11 @@ func (r *run) summary() {
 		how = ", before the end of the files"
 	}
 	r.log.Infof("capture ended after %v%s; %s", time.Since(r.began).Round(time.Millisecond), how, r.line(&s))
-	if err := s.Check(); err != nil {
-		r.log.Error(err)
+	written := r.dumped()
+	for _, err := range []error{s.Check(), written.Check()} {
+		if err != nil {
+			r.log.Error(err)
+		}
 	}
 }
 

@@ -157,6 +157,37 @@ func TestDumpIsTheCall(t *testing.T) {
 	}
 }
 
+// TestDumpOfFailures: with the default reasons each event that says a failure has a
+// file, and the file alone gives that event.
+func TestDumpOfFailures(t *testing.T) {
+	captures, _ := filepath.Glob("captures/*.pcap")
+	more, _ := filepath.Glob("golden/*/in.pcap")
+	found := 0
+	for _, file := range append(captures, more...) {
+		cfg := dump.DefaultConfig()
+		cfg.Dir, cfg.MaxAge, cfg.Wait = filepath.Join(t.TempDir(), "dump"), 0, true
+		all, end := follow(t, file, cfg, 0)
+		for _, e := range all {
+			failure := strings.Contains(e.text, `"action":"call-attempt"`) || strings.Contains(e.text, `"action":"auth-failed"`) ||
+				strings.Contains(e.text, `"action":"other-failed"`) || strings.Contains(e.text, `"action":"other-timeout"`)
+			if failure && e.path == "" {
+				t.Errorf("%s: no file for %s", file, e.text)
+			}
+			if !failure || e.path == "" {
+				continue
+			}
+			found++
+			got, _ := follow(t, e.path, dump.Config{}, end)
+			if !slices.ContainsFunc(got, func(x dumped) bool { return x.text == e.text }) {
+				t.Errorf("%s, %s:\n%s", file, filepath.Base(e.path), different(nil, []string{e.text}))
+			}
+		}
+	}
+	if t.Logf("%d failures", found); found < 30 {
+		t.Errorf("only %d failures", found)
+	}
+}
+
 func different(have, want []string) string {
 	var b strings.Builder
 	for _, s := range have {

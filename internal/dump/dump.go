@@ -132,7 +132,7 @@ func (d *Dumper) copy(p *packet.Packet, m *sip.Message, hash uint64, flags byte)
 		return
 	}
 	// A header section without its end would run into the next message of its file.
-	if p.Cut || p.Transport == packet.TCP && m.Problem() != sip.OK {
+	if p.Cut || m.Problem() != sip.OK && p.Transport != packet.UDP && p.Transport != packet.SCTP {
 		flags |= flagCut
 	}
 	r.fill(opMessage, flags, byte(p.Transport), hash, p.Time)

@@ -142,8 +142,12 @@ func (f *folder) create(name string, at int64) (*os.File, *kept, error) {
 }
 
 // append opens a file that create made, if it is still the same one.
-func (f *folder) append(name string, was os.FileInfo) (*os.File, error) {
+func (f *folder) append(name string, was os.FileInfo, size int64) (*os.File, error) {
 	if f.root == nil {
+		return nil, fs.ErrNotExist
+	}
+	// A link to another file of the directory would be followed.
+	if now, err := f.root.Lstat(name); err != nil || !now.Mode().IsRegular() || now.Size() != size {
 		return nil, fs.ErrNotExist
 	}
 	file, err := f.root.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)

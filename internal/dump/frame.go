@@ -33,6 +33,7 @@ const (
 type flow struct {
 	src, dst netip.AddrPort
 	next     uint32
+	tag      uint32 // of SCTP: tells associations apart
 }
 
 // flows are those of one file. The oldest gives way.
@@ -47,7 +48,7 @@ func (f *flows) of(src, dst netip.AddrPort) *flow {
 	if len(*f) >= maxFlows {
 		*f = append((*f)[:0], (*f)[1:]...)
 	}
-	*f = append(*f, flow{src, dst, 1})
+	*f = append(*f, flow{src, dst, 1, uint32(len(*f)) + 1})
 	return &(*f)[len(*f)-1]
 }
 
@@ -62,13 +63,12 @@ func appendFrames(dst []byte, r record, f *flows) []byte {
 		m.missing = max(r.missing(), 1)
 	}
 	switch r.transport() {
-	case packet.TCP:
-		return m.tcp(dst, f)
+	case packet.UDP, packet.TransportNone:
+		return m.udp(dst)
 	case packet.SCTP:
 		return m.sctp(dst, f)
-	case packet.UDP, packet.TransportNone:
 	}
-	return m.udp(dst)
+	return m.tcp(dst, f)
 }
 
 // A message is what a frame is made of.
@@ -175,7 +175,8 @@ func (m *message) sctp(dst []byte, f *flows) []byte {
 		padding = 0
 	}
 	b, at, length := m.open(dst, 132, head, padding)
-	b = append(b, 0, 0, 0, 1, 0, 0, 0, 0) // verification tag, checksum
+	b = binary.BigEndian.AppendUint32(b, way.tag)
+	b = append(b, 0, 0, 0, 0) // checksum
 	chunk := min(length-12-padding, maxIP)
 	b = append(b, 0, 3, byte(chunk>>8), byte(chunk)) // DATA, beginning and end
 	b = binary.BigEndian.AppendUint32(b, way.next)

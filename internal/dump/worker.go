@@ -55,7 +55,7 @@ type worker struct {
 	dirty  []*file
 	open   []*file // with a descriptor, the least used first
 	idle   [][]byte
-	now    int64
+	now    int64 // for the age of files
 	said   bool
 	done   chan struct{}
 }
@@ -103,12 +103,13 @@ func (w *worker) batch(batch []byte) {
 	if len(batch) == 0 {
 		return
 	}
+	now := int64(math.MaxInt64)
 	for b := batch; len(b) > 0; {
 		r := record(b[:record(b).length()])
 		b = b[len(r):]
 		switch r.op() {
 		case opMessage:
-			w.now = max(w.now, r.time())
+			now = min(now, r.time())
 			if r.has(flagHold) && w.ring != nil {
 				w.ring.add(r)
 			}
@@ -128,6 +129,10 @@ func (w *worker) batch(batch []byte) {
 		w.flush(f)
 	}
 	w.dirty = w.dirty[:0]
+	// The least time: one frame whose clock is wrong must not make all files too old.
+	if now < math.MaxInt64 {
+		w.now = now
+	}
 	w.tell(w.folder.limit(w.now))
 }
 
@@ -289,7 +294,7 @@ func (w *worker) ready(f *file) (err error) {
 			f.info, err = f.fd.Stat()
 		}
 	} else {
-		f.fd, err = w.folder.append(f.name, f.info)
+		f.fd, err = w.folder.append(f.name, f.info, f.size)
 	}
 	if f.fd != nil {
 		w.open = append(w.open, f)
