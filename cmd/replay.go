@@ -168,8 +168,9 @@ func (r *replay) dumpTo() {
 	if r.filter.call != "" {
 		k.When, k.List = []string{"list"}, []string{r.filter.call}
 	}
-	// The files are the result: one of ten years ago is not too old for it.
-	k.MaxAge = 0
+	// The files are the result: none is too old or one too many, and none that was
+	// there before is deleted.
+	k.MaxAge, k.MaxFiles, k.MaxTotal = 0, dump.MostFiles, dump.MostBytes
 }
 
 // userSection is our section of what -c and -E say, nil when neither is given:

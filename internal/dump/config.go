@@ -63,6 +63,12 @@ type Config struct {
 	Say func(line string)
 }
 
+// The greatest limits.
+const (
+	MostFiles = 1 << 20
+	MostBytes = 1 << 50
+)
+
 // DefaultConfig is off; the bounds suit a sensor with a small disk. A caller gives
 // up 180 s after the last ringing (RFC 3261 §16.6, Timer C), and the ring has to
 // reach to before that; requests are repeated for 32 s (§17.1.1.1).
@@ -97,8 +103,8 @@ func (c *Config) Validate() error {
 		allowed          string
 	}{
 		{"max_file", c.MaxFile, 64 << 10, 4 << 30, "64KiB to 4GiB"},
-		{"max_files", int64(c.MaxFiles), 1, 1 << 20, "1 to 1048576"},
-		{"max_total", c.MaxTotal, c.MaxFile, 1 << 50, "max_file and above"},
+		{"max_files", int64(c.MaxFiles), 1, MostFiles, "1 to 1048576"},
+		{"max_total", c.MaxTotal, c.MaxFile, MostBytes, "max_file and above"},
 		{"ring_size", int64(c.RingSize), minBuffer, 16 << 30, "4MiB to 16GiB"},
 		{"queue_size", int64(c.Queue), minBuffer, 1 << 30, "4MiB to 1GiB"},
 	} {
