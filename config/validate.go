@@ -403,14 +403,11 @@ func (c *Config) Validate() error {
 		}
 	}
 	for _, validate := range []func() error{
-		c.Engine.Packet.Validate, c.Engine.Stream.Validate, c.Engine.Track.Validate, c.Files.ValidatePace,
+		c.Engine.Packet.Validate, c.Engine.Stream.Validate, c.Engine.Track.Validate, c.Files.ValidatePace, c.Dump.Validate,
 	} {
 		if err := validate(); err != nil {
 			return c.ours(err)
 		}
-	}
-	if err := c.Dump.Validate(); err != nil {
-		return fmt.Errorf("%s.%w", Section, err)
 	}
 	if c.Live() {
 		return nil

@@ -92,7 +92,7 @@ const maxDir = 512
 // Validate names the first setting that cannot be, and what is allowed.
 func (c *Config) Validate() error {
 	if len(c.Dir) > maxDir || strings.ContainsFunc(c.Dir, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return fmt.Errorf("pcap_dump.dir: %q is not allowed; allowed: %d bytes at most, no control characters", c.Dir, maxDir)
+		return fmt.Errorf("pcap_dump.dir: %q is not allowed: a path has %d bytes at most and no control characters", c.Dir, maxDir)
 	}
 	if c.When&List != 0 && len(c.List) == 0 {
 		return errors.New("pcap_dump.when: list is not allowed while pcap_dump.list is empty; allowed there: users, user@host, telephone numbers, Call-IDs")
