@@ -9,7 +9,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' cmd/version.go 2>/dev/null)
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
-BENCHMARK = $(GO) test -run '^$$' -bench '^Benchmark[^H]' -benchtime 1s ./internal/sip ./internal/hep ./internal/packet ./internal/capture ./internal/track ./internal/event ./internal/stream
+BENCHMARK = $(GO) test -run '^$$' -bench '^Benchmark[^H]' -benchtime 1s ./internal/sip ./internal/hep ./internal/packet ./internal/capture ./internal/track ./internal/event ./internal/stream ./internal/dump
 FUZZTIME ?= 20s
 # Packages that need neither libbeat nor a minute.
 QUICK := ./internal/... ./tests/oracle ./tests
@@ -54,7 +54,7 @@ poison: libpcap ## goldens with every borrowed frame overwritten after its turn
 
 .PHONY: race
 race: libpcap ## the race detector over what has goroutines (which changes what is allocated)
-	$(GO) test -race -skip Allocation ./internal/engine ./internal/capture/... ./internal/track ./internal/stream ./internal/relay
+	$(GO) test -race -skip 'Allocation|^TestCarriers$$' ./internal/engine ./internal/capture/... ./internal/track ./internal/stream ./internal/relay ./internal/dump
 
 .PHONY: system-tests
 system-tests: build test-tools ## the real binary: commands, outputs, bad input

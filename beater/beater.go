@@ -29,6 +29,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/config"
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/capture/live"
+	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
@@ -151,6 +152,7 @@ type run struct {
 	told    Voice
 
 	engine *engine.Engine
+	dump   *dump.Dumper // nil: off
 	ring   *ring
 	ledger ledger
 	client beat.Client
@@ -210,6 +212,10 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 	r.ring = newRing(r.cfg.EventBufferSize, !r.src.live)
 	r.cfg.Engine.Fault = r.fault
 	r.startRelay()
+	if err := r.startDump(); err != nil {
+		r.client.Close()
+		return err
+	}
 	r.engine = engine.New(r.cfg.Engine, r.src, r)
 	r.began, r.captured, r.published = time.Now(), make(chan error, 1), make(chan struct{})
 
@@ -217,9 +223,26 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 	ctx, r.cancel = context.WithCancel(context.Background())
 	p := &publisher{ring: r.ring, client: r.client, maps: maps, done: r.published}
 	r.reading, r.sending = true, true
-	go func() { r.captured <- r.engine.Run(ctx) }()
+	go func() {
+		err := r.engine.Run(ctx)
+		if r.dump != nil {
+			r.dump.Close()
+		}
+		r.captured <- err
+	}()
 	go p.run()
 	return nil
+}
+
+// startDump starts what writes the files of single calls, if they are wanted.
+func (r *run) startDump() error {
+	if r.cfg.Dump.Dir == "" {
+		return nil
+	}
+	r.cfg.Dump.Say = func(line string) { r.log.Warn(line) }
+	r.dump = dump.New(r.cfg.Dump)
+	r.cfg.Engine.Dump = r.dump
+	return r.dump.Start()
 }
 
 // poll is how often the end of the delivery is looked for.

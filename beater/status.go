@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
@@ -36,8 +37,11 @@ func (r *run) summary() {
 		how = ", before the end of the files"
 	}
 	r.log.Infof("capture ended after %v%s; %s", time.Since(r.began).Round(time.Millisecond), how, r.line(&s))
-	if err := s.Check(); err != nil {
-		r.log.Error(err)
+	written := r.dumped()
+	for _, err := range []error{s.Check(), written.Check()} {
+		if err != nil {
+			r.log.Error(err)
+		}
 	}
 }
 
@@ -109,6 +113,10 @@ func (r *run) line(s *engine.Stats) string {
 		}
 		return "", 0
 	})
+	written := r.dumped()
+	if written.Files > 0 {
+		fmt.Fprintf(&b, "; pcap_dump: %s in %s", plural(written.Written, "message"), plural(written.Files, "file"))
+	}
 	losses := []loss{
 		{"packets by the kernel (pcap_buf_kb)", s.Capture.KernelDrops},
 		{"packets by the interface", s.Capture.InterfaceDrops},
@@ -116,6 +124,11 @@ func (r *run) line(s *engine.Stats) string {
 		{"frames by a fault of this program", s.Faults},
 		{"events by the full queue (event_buffer_size)", total(&r.ring.dropped)},
 		{"events by the output", r.metrics.dropped()},
+		{"messages for capture files by the full queue (pcap_dump.queue_size)", written.Dropped},
+		{"messages for capture files by pcap_dump.max_file", written.Full},
+		{"messages for capture files by the disk", written.Unwritten},
+		{"messages for capture files that had been deleted", written.Deleted},
+		{"capture files by the full queue (pcap_dump.queue_size)", written.Refused},
 	}
 	counts(&b, "; lost: ", len(losses), func(i int) (string, uint64) { return losses[i].what, losses[i].n })
 	if r.src.live {
@@ -126,6 +139,14 @@ func (r *run) line(s *engine.Stats) string {
 		}
 	}
 	return b.String()
+}
+
+// dumped is what became of the messages for files of single calls.
+func (r *run) dumped() dump.Stats {
+	if r.dump == nil {
+		return dump.Stats{}
+	}
+	return r.dump.Stats()
 }
 
 // loss is a counter of what is gone.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/config"
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
+	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
@@ -61,6 +62,7 @@ func formatNames() string {
 // replay is one run of the command.
 type replay struct {
 	format string
+	dump   string
 	filter filter
 	cfg    *config.Config
 	files  []string // that are there
@@ -97,6 +99,7 @@ why; events up to there are printed), 2 when the command line is wrong.`,
 	}
 	f := c.Flags()
 	f.StringVar(&r.format, "format", formats[0].name, formatNames())
+	f.StringVar(&r.dump, "dump", "", "write the messages of each Call-ID into a capture file in this directory; with --call, of that one")
 	f.StringVar(&r.filter.call, "call", "", "only this Call-ID")
 	f.StringVar(&r.filter.user, "user", "", "only this user, user@host or @host: in From, To, Request-URI, address of record or credentials")
 	f.StringVar(&r.filter.number, "number", "", "only this telephone number there; + and separators do not count")
@@ -134,6 +137,7 @@ func (r *replay) prepare(c *cobra.Command, args []string) error {
 	if r.cfg, err = config.New(section); err != nil {
 		return err
 	}
+	r.dumpTo()
 	for _, w := range r.cfg.Warnings {
 		fmt.Fprintf(r.stderr, "sipcmbeat: %s\n", w)
 	}
@@ -152,6 +156,21 @@ func (r *replay) prepare(c *cobra.Command, args []string) error {
 		return errSaid
 	}
 	return r.cfg.ReadFiles(r.files)
+}
+
+// dumpTo is --dump: what the configuration says of pcap_dump, besides, counts.
+func (r *replay) dumpTo() {
+	if r.dump == "" {
+		return
+	}
+	k := &r.cfg.Keys.PcapDump
+	k.Dir, k.When, k.List = r.dump, []string{"always"}, nil
+	if r.filter.call != "" {
+		k.When, k.List = []string{"list"}, []string{r.filter.call}
+	}
+	// The files are the result: none is too old or one too many, and none that was
+	// there before is deleted.
+	k.MaxAge, k.MaxFiles, k.MaxTotal = 0, dump.MostFiles, dump.MostBytes
 }
 
 // userSection is our section of what -c and -E say, nil when neither is given:
@@ -216,12 +235,41 @@ func (r *replay) run() error {
 			fmt.Fprintf(r.stderr, "sipcmbeat: a frame was passed over, a fault of this program; please report it: %v\n", cause)
 		}
 	}
+	var d *dump.Dumper
+	if r.cfg.Dump.Dir != "" {
+		r.cfg.Dump.Say = func(line string) { fmt.Fprintf(r.stderr, "sipcmbeat: %s\n", line) }
+		d = dump.New(r.cfg.Dump)
+		if err := d.Start(); err != nil {
+			return err
+		}
+		r.cfg.Engine.Dump = d
+	}
 	e := engine.New(r.cfg.Engine, src, sink)
 	done := r.progress(files)
 	err = e.Run(ctx)
 	done()
 	p.finish()
+	r.dumped(d)
 	return r.ended(ctx, err, w, out, e)
+}
+
+// dumped waits for the files of single calls and says what is in none of them.
+func (r *replay) dumped(d *dump.Dumper) {
+	if d == nil {
+		return
+	}
+	d.Close()
+	s := d.Stats()
+	if err := s.Check(); err != nil {
+		r.complain(err)
+	}
+	if s.Removed > 0 {
+		fmt.Fprintf(r.stderr, "sipcmbeat: pcap_dump: %d files were deleted, the oldest first (max_files, max_total, max_age)\n", s.Removed)
+	}
+	if n := s.Lost(); n > 0 {
+		r.complain(fmt.Errorf("pcap_dump: %d of %d messages are in no file: %d by max_file, %d by the disk, %d because their file was deleted (max_files, max_total)",
+			n, s.Wanted, s.Full, s.Unwritten, s.Deleted))
+	}
 }
 
 // ended writes the lines about what went wrong.

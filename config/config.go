@@ -12,6 +12,7 @@ import (
 	conf "github.com/elastic/elastic-agent-libs/config"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
+	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
@@ -70,6 +71,7 @@ type Keys struct {
 	Numbers         Numbers  `config:"numbers"`
 
 	HEPOutput HEPOutput `config:"hep_output"`
+	PcapDump  PcapDump  `config:"pcap_dump"`
 
 	EventTypesBlst  []string      `config:"event_types_blst,replace"`
 	EventBufferSize int           `config:"event_buffer_size"`
@@ -135,6 +137,21 @@ type HEPTLS struct {
 	Verify      string `config:"verify"`
 }
 
+// PcapDump is what package dump writes.
+type PcapDump struct {
+	Dir       string        `config:"dir"`
+	When      []string      `config:"when,replace"`
+	List      []string      `config:"list,replace"`
+	MaxFile   Size          `config:"max_file"`
+	MaxFiles  int           `config:"max_files"`
+	MaxTotal  Size          `config:"max_total"`
+	MaxAge    time.Duration `config:"max_age"`
+	RingSize  Size          `config:"ring_size"`
+	RingAge   time.Duration `config:"ring_age"`
+	Linger    time.Duration `config:"linger"`
+	QueueSize Size          `config:"queue_size"`
+}
+
 // Config is the section, checked and composed.
 type Config struct {
 	Keys
@@ -143,6 +160,7 @@ type Config struct {
 	Filter capture.FilterConfig
 	Engine engine.Config
 	Relay  relay.Config // without targets: no HEP output
+	Dump   dump.Config  // an empty Dir: off
 
 	Held     [event.NumTypes]bool // types that are held back
 	HeldSet  bool                 // whether the user chose them
@@ -172,6 +190,9 @@ func New(section *conf.C) (*Config, error) {
 	}
 	if err := c.compose(); err != nil {
 		return nil, err
+	}
+	if len(c.PcapDump.List) > 0 && c.Dump.When&dump.List == 0 {
+		c.Warnings = append(c.Warnings, Section+".pcap_dump.list is not looked at, because list is not in "+Section+".pcap_dump.when")
 	}
 	return c, c.Validate()
 }
@@ -216,7 +237,38 @@ func (c *Config) compose() error {
 	if err := c.composeRelay(); err != nil {
 		return err
 	}
+	if err := c.composeDump(); err != nil {
+		return err
+	}
 	return c.composeEngine()
+}
+
+func (c *Config) composeDump() error {
+	k := &c.Keys.PcapDump
+	var err error
+	if k.When, err = list("pcap_dump.when", k.When, true); err != nil {
+		return err
+	}
+	if k.List, err = list("pcap_dump.list", k.List, true); err != nil {
+		return err
+	}
+	c.Dump = dump.Config{
+		Dir:      k.Dir,
+		List:     k.List,
+		MaxFile:  int64(k.MaxFile),
+		MaxFiles: k.MaxFiles,
+		MaxTotal: int64(k.MaxTotal),
+		MaxAge:   k.MaxAge,
+		RingSize: int(k.RingSize),
+		RingAge:  k.RingAge,
+		Linger:   k.Linger,
+		Queue:    int(k.QueueSize),
+		Wait:     !c.Live(), // as with events: a file run loses none
+	}
+	if c.Dump.When, err = when(k.When); c.Dump.When == 0 {
+		c.Dump.Dir = ""
+	}
+	return err
 }
 
 func (c *Config) composeEngine() error {

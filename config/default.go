@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
+	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/relay"
@@ -16,7 +17,7 @@ import (
 // for comes from there.
 func DefaultKeys() Keys {
 	files, p, t := capture.DefaultFilesConfig(), packet.DefaultConfig(), track.DefaultConfig()
-	tcp, out := stream.DefaultConfig(), relay.DefaultConfig()
+	tcp, out, d := stream.DefaultConfig(), relay.DefaultConfig(), dump.DefaultConfig()
 	return Keys{
 		Iface:       AnyIface,
 		Snaplen:     262144,
@@ -68,6 +69,17 @@ func DefaultKeys() Keys {
 		Numbers: Numbers{Emergency: t.Emergency},
 
 		HEPOutput: HEPOutput{Transport: out.Transport, Version: out.Version, Relay: out.Received, Buffer: Size(out.Buffer), TLS: HEPTLS{Verify: "full"}},
+		PcapDump: PcapDump{
+			When:      []string{"failed"},
+			MaxFile:   Size(d.MaxFile),
+			MaxFiles:  d.MaxFiles,
+			MaxTotal:  Size(d.MaxTotal),
+			MaxAge:    d.MaxAge,
+			RingSize:  Size(d.RingSize),
+			RingAge:   d.RingAge,
+			Linger:    d.Linger,
+			QueueSize: Size(d.Queue),
+		},
 
 		EventTypesBlst: []string{
 			event.MsgProbe.String(), event.ParseError.String(),

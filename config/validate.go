@@ -12,6 +12,7 @@ import (
 	"github.com/elastic/go-ucfg"
 	"github.com/elastic/go-ucfg/parse"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
@@ -357,6 +358,18 @@ func authFailedCodes(items []string) ([]track.AuthFailedCode, error) {
 	return all, nil
 }
 
+// when reads the reasons to write a file.
+func when(items []string) (all dump.When, err error) {
+	for _, item := range items {
+		w, ok := dump.ParseWhen(item)
+		if !ok {
+			return 0, refuse("pcap_dump.when", quote(item), dump.WhenNames()+", or none alone")
+		}
+		all |= w
+	}
+	return all, nil
+}
+
 // flushes are the values of replay_flush.
 var flushes = map[string]track.Flush{"pending": track.FlushPending, "all": track.FlushAll, "none": track.FlushNone}
 
@@ -395,7 +408,7 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("%s.hep_output.%w", Section, err)
 	}
 	for _, validate := range []func() error{
-		c.Engine.Packet.Validate, c.Engine.Stream.Validate, c.Engine.Track.Validate, c.Files.ValidatePace,
+		c.Engine.Packet.Validate, c.Engine.Stream.Validate, c.Engine.Track.Validate, c.Files.ValidatePace, c.Dump.Validate,
 	} {
 		if err := validate(); err != nil {
 			return c.ours(err)

@@ -756,6 +756,12 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       example: "receive"
       ignore_above: 1024
       default_field: true
+    - name: "sip.pcap.dump"
+      type: keyword
+      description: "Capture file that the messages of this Call-ID are written to (pcap_dump). Written behind the event: it may be a second late, and is missing where the disk was full."
+      example: "/var/spool/sipcmbeat/20261122T041853.000000000Z_call-attempt_a84b4c76e66710@pc33.pcap"
+      ignore_above: 1024
+      default_field: true
     - name: "sip.pcap.path"
       type: keyword
       description: "Capture file that the packet was read from."

@@ -27,6 +27,7 @@ var level = map[string]int{
 	"internal/capture":      3,
 	"internal/relay":        3,
 	"internal/capture/live": 4, // on top of capture, and the only cgo
+	"internal/dump":         3,
 	"internal/engine":       5,
 	"config":                6,
 	"beater":                7,

@@ -37,6 +37,9 @@ type Config struct {
 	// be nil.
 	Fault func(f *packet.Frame, cause any)
 
+	// Dump, when set, keeps messages.
+	Dump Dumper
+
 	// Tap, when set, sees each message that could be parsed before the tracker
 	// does. It borrows both until it returns.
 	Tap func(p *packet.Packet, m *sip.Message)
@@ -44,6 +47,15 @@ type Config struct {
 	// Copy, when set, is given the same for another program. It borrows both until it
 	// returns and must not wait; lanes call it at the same time.
 	Copy func(p *packet.Packet, m *sip.Message)
+}
+
+// Dumper keeps messages for those who want to look at them later. It borrows what it
+// is given until it returns, copies, and does not hold the lane. Message gets every
+// message that has a Call-ID, before the tracker does, also one that cannot be used;
+// Event gets every event before the sink, and may name a file in it.
+type Dumper interface {
+	Message(p *packet.Packet, m *sip.Message)
+	Event(e *event.Event)
 }
 
 // DefaultConfig is right for capture files.

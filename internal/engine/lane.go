@@ -211,6 +211,9 @@ func (l *lane) datagram(p *packet.Packet) {
 func (l *lane) message(p *packet.Packet) ([]event.Event, Fate) {
 	problem := l.msg.Parse(p.Payload, p.Cut)
 	l.stats.Problems[problem]++
+	if l.cfg.Dump != nil {
+		l.cfg.Dump.Message(p, &l.msg)
+	}
 	if problem != sip.OK {
 		return l.track.Unusable(l.events[:0], p, &l.msg), Unusable
 	}
@@ -229,6 +232,9 @@ func (l *lane) send(events []event.Event) {
 		l.seq++
 		events[i].Sequence = l.seq
 		l.stats.Events[events[i].Type]++
+		if l.cfg.Dump != nil {
+			l.cfg.Dump.Event(&events[i])
+		}
 		l.sink.Put(&events[i])
 	}
 	l.events = events[:0]

@@ -176,6 +176,7 @@ type Event struct {
 	Probe Text
 
 	Capture string // file name
+	Dump    Text   // path of the file that the messages are written to
 	Iface   string
 
 	buf []byte

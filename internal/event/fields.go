@@ -433,6 +433,7 @@ var labels = []row{
 			v.constant("receive")
 		}
 	}},
+	{"sip.pcap.dump", keyword, private, func(e *Event, v *Value) { v.str(e, e.Dump) }},
 	{"sip.pcap.path", keyword, public, func(e *Event, v *Value) { v.quoted(e.Capture) }},
 	{"sip.probe.kind", keyword, public, func(e *Event, v *Value) { v.str(e, e.Probe) }},
 	{"sip.incomplete", keyword, public, func(e *Event, v *Value) {

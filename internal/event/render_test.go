@@ -81,6 +81,7 @@ func full(typ Type) *Event {
 	e.AddAddr(&e.Legs, netip.MustParseAddr("2001:db8::1"))
 	e.AddCode(&e.Codes, 486)
 	e.Capture, e.Iface = `a "b".pcap`, "eth0"
+	e.Set(&e.Dump, []byte("/spool/x.pcap"))
 	e.CSeq, e.HasCSeq, e.MaxForwards, e.HasMaxForwards = 3, true, 70, true
 	e.Code, e.Last, e.Q850, e.Attest, e.HasIdentity, e.IdentityIAT = 486, 487, 17, 'A', true, 1
 	e.Ptime, e.MaxPtime, e.SRTP, e.ICE = 20, 60, true, true
@@ -126,7 +127,7 @@ func TestFieldsAppear(t *testing.T) {
 // TestProbe: what a msg-probe says of itself is there.
 func TestProbe(t *testing.T) {
 	got := string(AppendJSON(nil, full(MsgProbe), nil))
-	for _, want := range []string{`"probe":{"kind":"x"}`, `"encapsulation":["one","two"]`, `"pcap":{"path":"a \"b\".pcap"}`} {
+	for _, want := range []string{`"probe":{"kind":"x"}`, `"encapsulation":["one","two"]`, `"pcap":{"dump":"/spool/x.pcap","path":"a \"b\".pcap"}`} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s in %s", want, got)
 		}
