@@ -95,6 +95,11 @@ func (r *run) line(s *engine.Stats) string {
 		}
 		return "", 0
 	})
+	if tls := &s.Stream; tls.TLSConnections > 0 {
+		counts(&b, "; can't be read: TLS: ", len(tls.TLS), func(i int) (string, uint64) {
+			return "connections to " + tls.TLS[i].Addr.String(), tls.TLS[i].Connections
+		})
+	}
 	losses := []loss{
 		{"packets by the kernel (pcap_buf_kb)", s.Capture.KernelDrops},
 		{"packets by the interface", s.Capture.InterfaceDrops},

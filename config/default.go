@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
+	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
@@ -24,12 +25,13 @@ func DefaultKeys() Keys {
 
 		Ports: []string{"5060", "5080"},
 
-		VXLANPorts:  portTexts(p.VXLANPorts),
-		GenevePorts: portTexts(p.GenevePorts),
-		GTPPorts:    portTexts(p.GTPPorts),
-		TZSPPorts:   portTexts(p.TZSPPorts),
-		L2TPPorts:   portTexts(p.L2TPPorts),
-		ESPPorts:    portTexts(p.ESPPorts),
+		WebSocketPorts: portTexts(engine.DefaultConfig().WebSocketPorts),
+		VXLANPorts:     portTexts(p.VXLANPorts),
+		GenevePorts:    portTexts(p.GenevePorts),
+		GTPPorts:       portTexts(p.GTPPorts),
+		TZSPPorts:      portTexts(p.TZSPPorts),
+		L2TPPorts:      portTexts(p.L2TPPorts),
+		ESPPorts:       portTexts(p.ESPPorts),
 
 		PcapLoop:    files.Loop,
 		ReplayScale: files.Scale,
