@@ -117,6 +117,11 @@ func (r *run) line(s *engine.Stats) string {
 	if written.Files > 0 {
 		fmt.Fprintf(&b, "; pcap_dump: %s in %s", plural(written.Written, "message"), plural(written.Files, "file"))
 	}
+	if tls := &s.Stream; tls.TLSConnections > 0 {
+		counts(&b, "; can't be read: TLS: ", len(tls.TLS), func(i int) (string, uint64) {
+			return "connections to " + tls.TLS[i].Addr.String(), tls.TLS[i].Connections
+		})
+	}
 	losses := []loss{
 		{"packets by the kernel (pcap_buf_kb)", s.Capture.KernelDrops},
 		{"packets by the interface", s.Capture.InterfaceDrops},

@@ -45,12 +45,13 @@ type Keys struct {
 	ReplayFlush    string        `config:"replay_flush"`
 	RunForever     bool          `config:"run_forever"`
 
-	VXLANPorts  []string `config:"vxlan_ports,replace"`
-	GenevePorts []string `config:"geneve_ports,replace"`
-	GTPPorts    []string `config:"gtp_ports,replace"`
-	TZSPPorts   []string `config:"tzsp_ports,replace"`
-	L2TPPorts   []string `config:"l2tp_ports,replace"`
-	ESPPorts    []string `config:"esp_ports,replace"`
+	WebSocketPorts []string `config:"websocket_ports,replace"`
+	VXLANPorts     []string `config:"vxlan_ports,replace"`
+	GenevePorts    []string `config:"geneve_ports,replace"`
+	GTPPorts       []string `config:"gtp_ports,replace"`
+	TZSPPorts      []string `config:"tzsp_ports,replace"`
+	L2TPPorts      []string `config:"l2tp_ports,replace"`
+	ESPPorts       []string `config:"esp_ports,replace"`
 
 	DedupWindow time.Duration `config:"dedup_window"`
 	Fragments   Fragments     `config:"fragments"`
@@ -276,6 +277,10 @@ func (c *Config) composeEngine() error {
 	e := engine.DefaultConfig()
 	e.Live = c.Live()
 	e.Ports = c.Filter.Ports
+	if err := readPorts("websocket_ports", &k.WebSocketPorts, &e.WebSocketPorts); err != nil {
+		return err
+	}
+	c.Filter.TCPPorts = e.WebSocketPorts
 	e.AnyPort = !e.Live
 	if k.AnyPort != nil {
 		e.AnyPort = *k.AnyPort

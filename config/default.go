@@ -6,6 +6,7 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
+	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/relay"
@@ -26,12 +27,13 @@ func DefaultKeys() Keys {
 
 		Ports: []string{"5060", "5080"},
 
-		VXLANPorts:  portTexts(p.VXLANPorts),
-		GenevePorts: portTexts(p.GenevePorts),
-		GTPPorts:    portTexts(p.GTPPorts),
-		TZSPPorts:   portTexts(p.TZSPPorts),
-		L2TPPorts:   portTexts(p.L2TPPorts),
-		ESPPorts:    portTexts(p.ESPPorts),
+		WebSocketPorts: portTexts(engine.DefaultConfig().WebSocketPorts),
+		VXLANPorts:     portTexts(p.VXLANPorts),
+		GenevePorts:    portTexts(p.GenevePorts),
+		GTPPorts:       portTexts(p.GTPPorts),
+		TZSPPorts:      portTexts(p.TZSPPorts),
+		L2TPPorts:      portTexts(p.L2TPPorts),
+		ESPPorts:       portTexts(p.ESPPorts),
 
 		PcapLoop:    files.Loop,
 		ReplayScale: files.Scale,

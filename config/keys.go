@@ -72,6 +72,7 @@ var Groups = []Group{
 	{"What is SIP", "", []Key{
 		{Name: "ports", Kind: List, Allowed: "each 1 to 65535", Meaning: "The SIP ports. What is neither SIP nor a keep-alive on them is a msg-probe."},
 		{Name: "any_port", Kind: Flag, Default: "true for files, false live", Meaning: "Take what starts like SIP on every other port too. Live, the kernel's filter is made from ports all the same, unless bpf is set."},
+		{Name: "websocket_ports", Kind: List, Allowed: "each 1 to 65535, none", Meaning: "TCP ports of SIP over WebSocket: 80 is the protocol's own (RFC 6455), 8080 its usual second. A connection on them is followed from its handshake; what is no WebSocket is left alone and is no msg-probe. 443 is TLS, which can't be read. On the SIP ports, and with any_port on every other, WebSocket is recognised too."},
 		{Name: "vxlan_ports", Kind: List, Allowed: tunnelPorts, Meaning: "UDP ports of VXLAN and VXLAN-GPE. On the ports of tunnels, what has no such header is read as on any other port."},
 		{Name: "geneve_ports", Kind: List, Allowed: tunnelPorts, Meaning: "UDP ports of Geneve."},
 		{Name: "gtp_ports", Kind: List, Allowed: tunnelPorts, Meaning: "UDP ports of GTP-U."},

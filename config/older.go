@@ -30,7 +30,6 @@ var Older = []OlderKey{
 	{"evr_conseq_report_max", later, "rates of events are not limited"},
 	{"stats_interval", later, "there are no statistics records; the log has a line a minute"},
 	{"stats_groups", later, "there are no statistics records; the log has a line a minute"},
-	{"websocket_ports", later, "WebSocket is not looked into"},
 	{"geo_ip_*", later, "addresses are not looked up"},
 	{"encrypt_*", later, "nothing is encrypted; true is refused, because events would leave in clear"},
 	{"encryption_*", later, "nothing is encrypted"},

@@ -11,6 +11,7 @@ import (
 // FilterConfig says what a live capture has to let through.
 type FilterConfig struct {
 	Ports       []uint16 // of SIP, over UDP, TCP and SCTP, at either end
+	TCPPorts    []uint16 // of WebSocket, at either end
 	TunnelPorts []uint16 // UDP ports of tunnels (VXLAN, GTP-U, ...)
 	Protocols   []uint8  // IP protocols of tunnels (GRE is 47, IP in IP 4 and 41)
 	EtherTypes  []uint16 // of tunnels (MPLS, PPPoE, ...); VLAN tags are looked into anyway
@@ -37,6 +38,7 @@ var vlanTypes = []uint16{0x8100, 0x88a8, 0x9100}
 func Filter(cfg FilterConfig, link packet.Link) string {
 	var terms []string
 	terms = append(terms, portTerms("", cfg.Ports)...)
+	terms = append(terms, portTerms("tcp ", cfg.TCPPorts)...)
 	terms = append(terms, portTerms("udp ", cfg.TunnelPorts)...)
 	for _, p := range ordered(cfg.Protocols) {
 		terms = append(terms, fmt.Sprintf("ip proto %d", p), fmt.Sprintf("ip6 proto %d", p))

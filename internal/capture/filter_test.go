@@ -26,6 +26,8 @@ func TestFilter(t *testing.T) {
 			sip + " or ether proto 0x8100 or ether proto 0x88a8 or ether proto 0x9100"},
 		{"order, doubles and runs", FilterConfig{Ports: []uint16{65535, 5080, 5061, 5060, 5060, 5062, 65534, 0}}, packet.LinkRaw,
 			"port 0 or portrange 5060-5062 or port 5080 or portrange 65534-65535" + rest},
+		{"WebSocket", FilterConfig{Ports: []uint16{5060}, TCPPorts: []uint16{8080, 80}}, packet.LinkRaw,
+			"port 5060 or tcp port 80 or tcp port 8080" + rest},
 		{"tunnels", FilterConfig{Ports: []uint16{5060}, TunnelPorts: []uint16{4789, 2152}, Protocols: []uint8{47, 4, 47}}, packet.LinkRaw,
 			"port 5060 or udp port 2152 or udp port 4789 or ip proto 4 or ip6 proto 4 or ip proto 47 or ip6 proto 47" + rest},
 		{"tunnels in Ethernet", FilterConfig{Ports: []uint16{5060, 5080}, EtherTypes: []uint16{0x8864, 0x8100, 0x8847, 0x8864}}, packet.LinkEthernet,

@@ -153,7 +153,7 @@ func (a *Assembler) frame(u *Unit) bool {
 			if a.more(0) {
 				continue
 			}
-			if h := a.half; h.state == searching && h.proto == protoSIP && !a.conn.listed && h.hold == nil {
+			if h := a.half; h.state == searching && h.proto == protoSIP && !a.conn.listed && h.hold == nil && len(a.data) == 0 {
 				*h = half{} // to be taken up by a segment that starts like SIP
 			}
 			return false

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -125,18 +126,34 @@ func FuzzSegments(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 4, 5, 6, 7, 8, 9}, uint32(0xffffff00), uint8(1))
 	f.Add([]byte("any cut of a list of messages into segments, any order"), uint32(0x7ffffff0), uint8(2))
 	f.Add([]byte{9, 200, 17, 3, 99, 254, 0, 0, 1, 77}, uint32(1), uint8(3))
+	f.Add([]byte("frames that are masked, fragmented, compressed"), uint32(1), uint8(4))
+	f.Add([]byte("frames with holes between them and in them"), uint32(1), uint8(5))
+	f.Add([]byte("chunks, in any order and bundled"), uint32(0xfffffff0), uint8(8))
+	f.Add([]byte("chunks of which some are lost"), uint32(0xfffffff0), uint8(9))
 	f.Fuzz(func(t *testing.T, input []byte, isn uint32, mode uint8) {
 		if len(input) <= 400 {
-			cutAndSend(t, input, isn, mode)
+			carryAndCut(t, input, isn, mode)
 		}
 	})
 }
 
-// cutAndSend is FuzzSegments for one input. Of mode, 1 is loss and 2 keeps order.
+// carryAndCut is FuzzSegments for one input. Of mode, 4 is WebSocket and 8 SCTP.
+func carryAndCut(t *testing.T, input []byte, isn uint32, mode uint8) {
+	if mode&8 != 0 {
+		chunkAndSend(t, input, isn, mode)
+		return
+	}
+	cutAndSend(t, input, isn, mode)
+}
+
+// cutAndSend is FuzzSegments over TCP. Of mode, 1 is loss and 2 keeps order.
 func cutAndSend(t *testing.T, input []byte, isn uint32, mode uint8) {
 	s := &script{b: input}
 	data, want, between := talk(s, 1+s.next(40))
-	lossy, ordered := mode&1 != 0, mode&2 != 0
+	lossy, ordered, framed := mode&1 != 0, mode&2 != 0, mode&4 != 0
+	if framed {
+		data, between = frame(s, want), 0
+	}
 	chunks := cutInto(s, len(data))
 	if !ordered {
 		chunks = shuffled(s, chunks)
@@ -149,6 +166,9 @@ func cutAndSend(t *testing.T, input []byte, isn uint32, mode uint8) {
 	take := func() {
 		for a.Next(&u) {
 			switch {
+			case framed && lossy && !u.WebSocket:
+				// Where the handshake is lost, what is left of a header that is cut may look
+				// like the end of a line and the beginning of a method.
 			case u.Kind == KeepAlive:
 				keepAlives += len(u.Payload)
 			case u.Kind == Message && !u.Cut:
@@ -157,7 +177,8 @@ func cutAndSend(t *testing.T, input []byte, isn uint32, mode uint8) {
 				if !slices.ContainsFunc(want, func(m string) bool { return strings.HasPrefix(m, string(u.Payload)) }) {
 					t.Fatalf("cut, and not the beginning of a message: %q", u.Payload)
 				}
-			case u.Kind == Unfinished && lossy && u.Reason == Closed:
+			case u.Kind == Unfinished && lossy && (u.Reason == Closed || framed):
+			case u.Kind == Probe && framed && lossy:
 			default:
 				t.Fatal(describe(&u))
 			}
@@ -191,6 +212,17 @@ func cutAndSend(t *testing.T, input []byte, isn uint32, mode uint8) {
 		return
 	}
 	i, at := 0, 0
+	if framed { // which ones depends on where a header is found again
+		for _, m := range want {
+			if i < len(got) && got[i] == m {
+				i++
+			}
+		}
+		if i < len(got) {
+			t.Fatalf("was not sent, or not in this place: %q", got[i])
+		}
+		return
+	}
 	for _, m := range want {
 		from := at + strings.Index(data[at:], m)
 		at = from + len(m)
@@ -202,6 +234,127 @@ func cutAndSend(t *testing.T, input []byte, isn uint32, mode uint8) {
 	}
 	if i < len(got) {
 		t.Fatalf("was not sent, or not in this place: %q", got[i])
+	}
+}
+
+// frame puts messages into frames of WebSocket, which may be masked, fragmented with
+// pings between, and compressed.
+func frame(s *script, messages []string) string {
+	var b strings.Builder
+	b.WriteString(upgradeSIP)
+	mask, squeeze := s.next(2) == 0, s.next(2) == 0
+	var z squeezer
+	for _, m := range messages {
+		first := byte(1 + s.next(2))
+		if squeeze {
+			m, first = z.pack(m), first|deflated
+		}
+		for s.next(3) == 0 && len(m) > 1 {
+			n := 1 + s.next(len(m)-1)
+			b.WriteString(ws(first, mask, m[:n]))
+			m, first = m[n:], 0
+			if s.next(2) == 0 {
+				b.WriteString(ws(pingFrame, mask, m[:min(len(m), 100)]))
+			}
+		}
+		b.WriteString(ws(first|lastFrame, mask, m))
+	}
+	return b.String()
+}
+
+// chunkAndSend is FuzzSegments over SCTP: here messages come in the order in which
+// they become whole, and all of those of which nothing is missing.
+
+func chunkAndSend(t *testing.T, input []byte, tsn uint32, mode uint8) {
+	s := &script{b: input}
+	_, want, _ := talk(s, 1+s.next(40))
+	lossy := mode&1 != 0
+	type piece struct {
+		chunk   string
+		message int
+	}
+	var all []piece
+	for i, m := range want {
+		interleaved := s.next(3) == 0
+		for fsn, flags := uint32(0), byte(flagBegin|s.next(2)*flagUnordered); ; fsn++ {
+			n := min(len(m), 24+s.next([]int{50, 1000, 20000}[s.next(3)])) // within maxPieces
+			if n == len(m) {
+				flags |= flagEnd
+			}
+			if interleaved {
+				all = append(all, piece{idata(flags, tsn, uint32(i), fsn, m[:n]), i})
+			} else {
+				all = append(all, piece{data(flags, tsn, uint16(i), m[:n]), i})
+			}
+			tsn++
+			flags &^= flagBegin
+			if m = m[n:]; m == "" {
+				break
+			}
+		}
+	}
+	order := make([]chunk, len(all))
+	for i := range order {
+		order[i] = chunk{i, min(i+1+s.next(3)*s.next(2), len(all))} // bundled
+	}
+	if mode&2 == 0 {
+		order = shuffled(s, order)
+	}
+	a := New(Config{})
+	var u Unit
+	got := map[string]int{}
+	take := func() {
+		for a.Next(&u) {
+			switch {
+			case u.Kind == Message && !u.Cut:
+				got[string(u.Payload)]++
+			case lossy && u.Cut:
+			default:
+				t.Fatal(describe(&u))
+			}
+		}
+	}
+	there := make([]bool, len(all))
+	for ms, c := range order {
+		if lossy && s.next(10) == 0 {
+			continue
+		}
+		p := sctpPacket{ms + 1, '>', sack, 5}
+		for i := c.from; i < c.to && len(p.data) < 60000; i++ {
+			p.data += all[i].chunk
+			there[i] = true
+		}
+		a.Push(p.packet(), PortSIP)
+		take()
+		if ms%16 == 0 {
+			sound(t, a)
+		}
+	}
+	a.Advance(int64(len(order))*1e6 + 10e9)
+	take()
+	sound(t, a)
+	if st := a.Stats(); st.Held != 0 {
+		t.Fatalf("left: %+v", st)
+	}
+	missing := map[int]bool{}
+	for i, p := range all {
+		missing[p.message] = missing[p.message] || !there[i]
+	}
+	sent := map[string]int{}
+	for i, m := range want {
+		if !missing[i] {
+			sent[m]++
+		}
+	}
+	for m, n := range sent {
+		if got[m] != n {
+			t.Fatalf("%d times, want %d: %q", got[m], n, m)
+		}
+	}
+	for m, n := range got {
+		if sent[m] != n {
+			t.Fatalf("%d times, want %d: %q", n, sent[m], m)
+		}
 	}
 }
 
@@ -217,9 +370,47 @@ func FuzzHostile(f *testing.F) {
 	})
 }
 
+var hostilePacked = func() (out [3]string) {
+	var z squeezer
+	out[0], out[1] = z.pack(opt), z.pack(opt)
+	out[2] = z.pack(opt + strings.Repeat("x", 1<<20))
+	return out
+}()
+
+// sctpPieces are chunks; the first byte of the TSN's place is the script's.
+var sctpPieces = []string{
+	sack, abort, done, initial(1, 7), initial(2, 700), "\x00\x03\x00\x03", "\x00\x03\xff\xff", "\x03",
+	data(whole, 0, 0, opt), data(whole, 0, 0, "x"), data(whole, 0, 0, ""), data(whole, 0, 0, strings.Repeat(inv, 50)), data(flagBegin, 0, 0, inv[:100]), data(0, 0, 0, inv[100:200]), data(flagEnd, 0, 0, inv[200:]),
+	data(flagBegin, 0, 1, inv[:len(inv)-5]), data(flagEnd|flagUnordered, 0, 1, inv), idata(flagBegin, 0, 0, 0, inv[:100]), idata(flagEnd, 0, 0, 1, inv[100:]), idata(0, 0, 0, 1, strings.Repeat("z", 5000)),
+}
+
+// sctpHostile makes an SCTP packet of a script.
+func sctpHostile(s *script, p *packet.Packet, tsn *uint32) {
+	p.Transport, p.Flags, p.Payload = packet.SCTP, 0, nil
+	if p.Seq = 1; s.next(20) == 0 {
+		p.Seq = 2
+	}
+	for range 1 + s.next(3) {
+		c := []byte(sctpPieces[s.next(len(sctpPieces))])
+		if len(c) >= 12 && (c[0] == 0 || c[0] == 64) {
+			if s.next(8) == 0 {
+				*tsn += uint32(s.next(5000)) - 2500
+			}
+			binary.BigEndian.PutUint32(c[4:], *tsn)
+			*tsn++
+		}
+		p.Payload = append(p.Payload, c...)
+	}
+}
+
 var pieces = []string{
 	"", "\r\n", "\n", opt, inv, inv[:100], opt[30:], mess, notify, ok, "l: 4294967295\r\n\r\n", "l: 5000\r\n\r\n", "l: 3\r\nl: 4\r\n\r\n",
 	"OPTIONS sip:a@b SIP/2.0\r\n", "X: y\r\n", "x", "\x00", "\x16\x03\x01\x00\x05hello", "GET / HTTP/1.1\r\n", "Upgrade: websocket\r\n", "HTTP/1.1 101 x\r\n",
+	upgradeSIP, upgradeBare, switching, squeezing, ws(textFrame, true, opt), ws(textFrame, false, inv), ws(1, true, opt[:50]), ws(lastFrame, true, opt[50:]),
+	ws(1, false, opt[:50]), ws(lastFrame, false, opt[50:]), ws(textFrame, true, strings.Repeat(opt, 30)), ws(textFrame, false, mess[:100]), ws(textFrame, false, mess[100:]),
+	ws(textFrame|deflated, true, hostilePacked[0]), ws(textFrame|deflated, false, hostilePacked[1]), ws(1|deflated, true, hostilePacked[0][:30]), ws(lastFrame, true, hostilePacked[0][30:]),
+	ws(textFrame|deflated, false, hostilePacked[2]), ws(pingFrame, true, "x"), ws(closeFrame, false, ""), "HEP3\x00\x20\x00\x00\x00\x01\x00\x07\x02" + opt[:19], "EEP3\xff\xff\x00\x00\x00\x01\x00\x07",
+	"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "\x17\x03\x03\x00\x20" + strings.Repeat("x", 32),
 	strings.Repeat("\r\n", 32<<10), strings.Repeat("x", 5000), strings.Repeat("y\r\n", 20000), strings.Repeat("\xff", 70000), strings.Repeat(opt, 300),
 }
 
@@ -242,6 +433,9 @@ func hostile(t *testing.T, input []byte) {
 		}
 		if way == 1 {
 			p.Src, p.Dst = p.Dst, p.Src
+		}
+		if id < 6 {
+			sctpHostile(s, p, &next[id][way])
 		}
 		switch s.next(16) {
 		case 0:
@@ -273,7 +467,7 @@ func hostile(t *testing.T, input []byte) {
 			}
 		}
 		a.Push(p, [...]Ports{PortSIP, PortSIP, PortAny, PortWebSocket | PortHEP}[s.next(4)])
-		if n := p.Seq + uint32(len(p.Payload)+p.Missing); s.next(4) != 0 {
+		if n := p.Seq + uint32(len(p.Payload)+p.Missing); s.next(4) != 0 && id >= 6 {
 			next[id][way] = n
 		}
 		if s.next(8) != 0 {
@@ -310,6 +504,6 @@ func TestRandom(t *testing.T) {
 			b[i] = byte(r.Uint32())
 		}
 		hostile(t, b)
-		cutAndSend(t, b[:min(len(b), 400)], r.Uint32(), uint8(i))
+		carryAndCut(t, b[:min(len(b), 400)], r.Uint32(), uint8(i))
 	}
 }

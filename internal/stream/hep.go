@@ -43,6 +43,9 @@ func (a *Assembler) capsule(u *Unit, d []byte) (made, again bool) {
 		a.stats.Resyncs++
 		h.lookForStart(false)
 		return false, true
+	case n > a.cfg.MaxMessage: // less than the 65535 that the length can say
+		h.passBody(n)
+		return false, true
 	case len(d) < n:
 		h.need = int32(n)
 		return false, a.more(n - len(d))

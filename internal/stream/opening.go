@@ -39,7 +39,7 @@ func (a *Assembler) opens(d []byte) tongue {
 	}
 	switch c := d[0]; {
 	case c >= 20 && c <= 23:
-		if a.ports&(everywhere|PortWebSocket) != 0 && startsTLS(d) {
+		if a.ports&(everywhere|PortWebSocket) != 0 && (a.conn == nil || !a.conn.sip) && startsTLS(d) {
 			return opensTLS
 		}
 	case c == 'G' || c == 'H' || c == 'E':

@@ -36,11 +36,9 @@ const (
 	// maxPieces is how many chunks a direction holds.
 	maxPieces = 256
 
-	// tsnWindow is how far back a TSN is known to have been seen or not.
+	// tsnWindow is how far back a TSN is known to have been seen or not. One further off,
+	// either way, begins anew: to give a message twice is better than not at all.
 	tsnWindow = 1024
-
-	// far is how far back a TSN is another association's.
-	farTSN = 1 << 16
 )
 
 // SCTPStats are counters of SCTP. The bytes of user data are in the sums of Stats.
@@ -299,14 +297,12 @@ func (w *way) isNew(tsn, tag uint32) bool {
 	w.tag = tag
 	ahead := int32(tsn - w.top)
 	switch {
-	case !w.known || ahead < -farTSN || ahead >= tsnWindow:
+	case !w.known || ahead <= -tsnWindow || ahead >= tsnWindow:
 		w.known, w.top = true, tsn
 		clear(w.seen[:])
 	case ahead > 0:
 		w.shift(int(ahead))
 		w.top = tsn
-	case ahead <= -tsnWindow:
-		return false
 	default:
 		i := int(-ahead)
 		old := w.seen[i/64]
@@ -421,6 +417,13 @@ func (a *Assembler) collect(u *Unit, w *way, x fragment, body []byte) bool {
 	at := &g.pieces
 	for *at != nil && (*at).before(&x) {
 		at = &(*at).next
+	}
+	if y := *at; y != nil && y.group == x.group && y.seq == x.seq { // two of one number: the first stays
+		a.stats.Repeated += uint64(len(body))
+		a.recycle(buf)
+		*p = fragment{next: s.unusedPiece}
+		s.unusedPiece = p
+		return false
 	}
 	*p = x
 	p.buf, p.n, p.next = buf, copy(buf, body), *at

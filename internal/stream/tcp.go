@@ -481,9 +481,6 @@ func (a *Assembler) reopen(h *half) {
 		c.proto, h.proto = protoHEP, protoHEP
 		h.passBody(0)
 	case opensTLS:
-		if c.sip {
-			break
-		}
 		if !c.dark {
 			a.shroud(a.data)
 		}
@@ -553,6 +550,7 @@ func (a *Assembler) gap(u *Unit, n int, why Reason) bool {
 	}
 	rest := a.unread()
 	made := a.leftover(u, why)
+	a.forgetWindow(h)
 	h.fresh = false
 	switch {
 	case h.state == dark:

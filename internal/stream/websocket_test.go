@@ -405,6 +405,19 @@ func TestWebSocketPorts(t *testing.T) {
 	}
 }
 
+// A record of TLS in a connection that speaks SIP changes nothing.
+func TestTLSBesideSIP(t *testing.T) {
+	a := New(Config{})
+	for _, s := range []seg{{1, '>', ack, 0, opt, nil}, {2, '<', ack, 0, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", nil}, {3, '>', ack, len(opt), inv, nil}} {
+		a.Push(s.packet(), PortAny)
+		drain(a)
+		sound(t, a)
+	}
+	if s := a.Stats(); s.Units[Message] != 2 || s.TLSConnections != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // Servers are told apart up to a bound.
 func TestServers(t *testing.T) {
 	a := New(Config{})
