@@ -216,7 +216,7 @@ func (r *replay) run() error {
 			fmt.Fprintf(r.stderr, "sipcmbeat: a frame was passed over, a fault of this program; please report it: %v\n", cause)
 		}
 	}
-	e := engine.New(r.cfg.Engine, src, sink)
+	e := engine.New(r.cfg.Engine, []engine.Input{{Source: src}}, sink)
 	done := r.progress(files)
 	err = e.Run(ctx)
 	done()
