@@ -91,6 +91,10 @@ bench: build ## the figures of docs/performance.md, the Go ones beside their sav
 	$(GO) build -o build/bare ./tests/bare
 	tests/bench.sh ./$(BINARY) build/bare
 
+.PHONY: live-rate
+live-rate: build ## messages a second that a live capture carries without loss (root)
+	tests/live-rate.sh ./$(BINARY)
+
 .PHONY: bench-baseline
 bench-baseline: ## save the Go benchmarks of this machine as the baseline
 	$(BENCHMARK) -count 6 >build/bench-baseline.txt
@@ -133,7 +137,7 @@ go-version:
 libpcap: ; @tests/need.sh gcc:gcc make:make pcap.h:libpcap-dev
 
 .PHONY: test-tools
-test-tools: libpcap ; @tests/need.sh tshark:tshark sipp:sip-tester python3:python3 ip:iproute2
+test-tools: libpcap ; @tests/need.sh tshark:tshark tcpreplay:tcpreplay sipp:sip-tester python3:python3 ip:iproute2
 
 .PHONY: help
 help: ## this list

@@ -9,26 +9,20 @@ package beater
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/mattn/go-isatty"
 
 	"github.com/elastic/beats/v7/libbeat/beat"
 	conf "github.com/elastic/elastic-agent-libs/config"
 	"github.com/elastic/elastic-agent-libs/logp"
 
 	"github.com/sipcmbeat/sipcmbeat/config"
-	"github.com/sipcmbeat/sipcmbeat/internal/capture"
-	"github.com/sipcmbeat/sipcmbeat/internal/capture/live"
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
@@ -44,13 +38,12 @@ type Voice interface {
 
 // Beater is the program as libbeat sees it.
 type Beater struct {
-	cfg   *config.Config
-	log   *logp.Logger
-	told  Voice
-	maps  bool           // events are made as maps
-	files capture.Source // nil for a live capture
-	once  sync.Once
-	quit  chan struct{}
+	cfg  *config.Config
+	log  *logp.Logger
+	told Voice
+	maps bool // events are made as maps
+	once sync.Once
+	quit chan struct{}
 }
 
 // newBeater checks the whole section and that the files are there. It starts
@@ -65,20 +58,15 @@ func newBeater(b *beat.Beat, section *conf.C, maps bool, told Voice) (beat.Beate
 		bt.log.Warn(w)
 		told.Warned(w)
 	}
-	if cfg.Live() {
-		if err := liveConfig(cfg).Validate(); err != nil {
-			return nil, fmt.Errorf("%s.%w", config.Section, err)
+	for i := range cfg.Inputs {
+		if b.InSetupCmd && !cfg.Inputs[i].Live() {
+			continue // the files may come later
 		}
-		return bt, nil
+		if err := check(&cfg.Inputs[i], cfg); err != nil {
+			return nil, err
+		}
 	}
-	if b.InSetupCmd {
-		return bt, nil
-	}
-	if slices.Contains(cfg.Pcap, "-") && isatty.IsTerminal(os.Stdin.Fd()) {
-		return nil, fmt.Errorf("%s.pcap: - reads a capture from standard input, which is a terminal here", config.Section)
-	}
-	bt.files, err = openFiles(cfg)
-	return bt, err
+	return bt, nil
 }
 
 // Stop ends Run. libbeat calls it when its manager asks for it; signals come to
@@ -96,14 +84,15 @@ func (bt *Beater) Run(b *beat.Beat) error {
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
 
-	src, err := bt.open()
+	inputs, err := openAll(bt.cfg, func(text string) { bt.log.Warn(text) })
 	if err != nil {
 		return err
 	}
 	r := &run{
 		cfg:     bt.cfg,
 		log:     bt.log,
-		src:     &source{Source: src, live: bt.cfg.Live()},
+		inputs:  inputs,
+		live:    bt.cfg.Live(),
 		signals: signals,
 		quit:    bt.quit,
 		told:    bt.told,
@@ -121,31 +110,13 @@ func (bt *Beater) Run(b *beat.Beat) error {
 	return err
 }
 
-func (bt *Beater) open() (capture.Source, error) {
-	if bt.files != nil {
-		return bt.files, nil
-	}
-	cfg := liveConfig(bt.cfg)
-	src, err := live.Open(cfg)
-	if errors.Is(err, live.ErrBPF) {
-		return nil, fmt.Errorf("%s.%w", config.Section, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	for _, w := range cfg.Warnings() {
-		bt.log.Warnf("%s.bpf: %s", config.Section, w)
-	}
-	bt.log.Infof("capturing on interface %s", bt.cfg.Iface)
-	return src, nil
-}
-
-// run is one run: the lane in a goroutine, the publisher in another, and wait,
-// which looks at both.
+// run is one run: the engine in goroutines of its own, the publisher in another, and
+// wait, which looks at both.
 type run struct {
 	cfg     *config.Config
 	log     *logp.Logger
-	src     *source
+	inputs  []engine.Input
+	live    bool // some go on until they are stopped
 	signals <-chan os.Signal
 	quit    <-chan struct{}
 	metrics metrics
@@ -185,6 +156,10 @@ func (r *run) Put(e *event.Event) {
 	r.ring.put(e)
 }
 
+// Wait implements engine.Waiter: a file that is read beside an interface leaves half
+// of the queue to it.
+func (r *run) Wait() { r.ring.await() }
+
 // maxFaults is how many faults of one run are logged; all are counted.
 const maxFaults = 10
 
@@ -209,14 +184,20 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 	if r.metrics.onDisk() {
 		r.disk = &diskQueue{metrics: r.metrics}
 	}
-	r.ring = newRing(r.cfg.EventBufferSize, !r.src.live)
+	r.ring = newRing(r.cfg.EventBufferSize, !r.live)
 	r.cfg.Engine.Fault = r.fault
 	r.startRelay()
 	if err := r.startDump(); err != nil {
 		r.client.Close()
 		return err
 	}
-	r.engine = engine.New(r.cfg.Engine, r.src, r)
+	r.cfg.Engine.Trouble = func(_ string, err error) { r.log.Error(err) }
+	r.engine = engine.New(r.cfg.Engine, r.inputs, r)
+	for _, in := range r.inputs {
+		if in.Live {
+			r.log.Infof("capturing from %s", in.Name)
+		}
+	}
 	r.began, r.captured, r.published = time.Now(), make(chan error, 1), make(chan struct{})
 
 	var ctx context.Context
@@ -299,28 +280,23 @@ func (r *run) stop(who string) {
 	r.stopping = true
 	r.log.Infof("stopping (%s): what is left is delivered, for at most %v; a second signal ends at once", who, r.cfg.ShutdownTimeout)
 	r.deadline = time.After(r.cfg.ShutdownTimeout)
-	if r.reading && !r.src.live {
-		r.cancel()
+	if r.reading && !r.live {
+		r.cancel() // first: a stop in the middle of a file is not its end
 	}
-	r.src.stop()
+	closeAll(r.inputs)
 	if !r.reading {
 		r.ring.close()
 	}
 }
 
-// readEnded is told when the lane has ended, at the end of the files or because
+// readEnded is told when all inputs have ended, at the end of the files or because
 // the capture failed.
 func (r *run) readEnded(err error) {
 	r.reading = false
-	if err != nil && !errors.Is(err, errStopped) {
-		r.readError = err
-		for _, line := range unjoin(err) {
-			r.log.Error(line)
-		}
-	}
+	r.readError = err // the log has it
 	r.summary()
 	r.drainRelay()
-	if !r.src.live && r.cfg.RunForever && !r.stopping {
+	if !r.live && r.cfg.RunForever && !r.stopping {
 		r.log.Info("the last file is read; run_forever: waiting for a signal")
 		return
 	}
@@ -339,7 +315,7 @@ func (r *run) finished() bool {
 func (r *run) end(why string) error {
 	r.ring.abort()
 	r.cancel()
-	r.src.stop()
+	closeAll(r.inputs)
 	if r.relayed() != nil {
 		r.endRelay()
 	}
@@ -371,7 +347,7 @@ func (r *run) verdict(why string, left, dropped uint64) error {
 	if r.reading {
 		wrong = append(wrong, fmt.Errorf("the capture was not read to its end: %s", why))
 	}
-	if dropped > 0 && !r.src.live { // a live run has said so in its status lines
+	if dropped > 0 && !r.live { // a live run has said so in its status lines
 		wrong = append(wrong, fmt.Errorf("%s lost: the output could not take them (a full disk, a record that the index refuses); "+
 			"the log says why", plural(dropped, "event")))
 	}

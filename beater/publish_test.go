@@ -33,7 +33,7 @@ func events(tb testing.TB, paths ...string) []*event.Event {
 		tb.Fatal(err)
 	}
 	var c collect
-	if err := engine.New(engine.DefaultConfig(), src, &c).Run(context.Background()); err != nil {
+	if err := engine.New(engine.DefaultConfig(), []engine.Input{{Source: src}}, &c).Run(context.Background()); err != nil {
 		tb.Fatal(err)
 	}
 	if len(c.all) == 0 {

@@ -74,6 +74,15 @@ func (r *ring) put(e *event.Event) {
 	}
 }
 
+// await waits until half of the room is free.
+func (r *ring) await() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for (r.n > len(r.slots)/2 || r.bytes > r.maxBytes/2) && !r.aborted && !r.closed {
+		r.room.Wait()
+	}
+}
+
 func (r *ring) full() bool {
 	return r.n == len(r.slots) || r.n > 0 && r.bytes >= r.maxBytes
 }
@@ -111,6 +120,7 @@ func (r *ring) close() {
 	defer r.mu.Unlock()
 	r.closed = true
 	r.some.Broadcast()
+	r.room.Broadcast()
 }
 
 // abort lets a put that waits go, and drops what comes after.

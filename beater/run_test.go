@@ -80,12 +80,12 @@ func start(t *testing.T, p *pipe, text string) (*run, chan os.Signal, chan error
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := openFiles(cfg)
+	inputs, err := openAll(cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	signals := make(chan os.Signal, 4)
-	r := &run{cfg: cfg, log: logptest.NewTestingLogger(t, ""), src: &source{Source: files}, signals: signals}
+	r := &run{cfg: cfg, log: logptest.NewTestingLogger(t, ""), inputs: inputs, live: cfg.Live(), signals: signals}
 	if err := r.start(p, false); err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +264,7 @@ func TestNoProgress(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var told mute
 			r := &run{cfg: &config.Config{}, log: logptest.NewTestingLogger(t, ""), ring: newRing(4, false), told: &told,
-				src: &source{Source: stopped{}, live: c.live}, metrics: metrics{stats: registry}}
+				inputs: []engine.Input{{Source: stopped{}}}, live: c.live, metrics: metrics{stats: registry}}
 			if c.disk {
 				r.disk = &diskQueue{metrics: r.metrics}
 			}
@@ -297,7 +297,7 @@ func (stopped) Stats() capture.Stats     { return capture.Stats{} }
 func (stopped) Close() error             { return nil }
 
 func TestStatusLine(t *testing.T) {
-	r := &run{cfg: &config.Config{}, ring: newRing(4, false), src: &source{live: true}}
+	r := &run{cfg: &config.Config{}, ring: newRing(4, false), live: true}
 	var s engine.Stats
 	s.Frames, s.Datagrams[engine.Message], s.Datagrams[engine.KeepAlive] = 5, 1, 2
 	s.Units[engine.Message], s.Units[engine.KeepAlive], s.Datagrams[engine.Segment] = 2, 1, 9
@@ -331,10 +331,10 @@ func TestLiveDefaultsAreTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, want := liveConfig(cfg), live.DefaultConfig()
+	got, want := LiveConfig(&cfg.Inputs[0], cfg), live.DefaultConfig()
 	got.Auto, want.Auto = cfg.Filter, cfg.Filter
 	if len(cfg.Filter.Ports) == 0 || got.Iface != want.Iface || got.Snaplen != want.Snaplen || got.Promisc != want.Promisc ||
-		got.BufferKB != want.BufferKB || got.Filter != want.Filter || got.Timeout != want.Timeout {
+		got.BufferKB != want.BufferKB || got.Capture != want.Capture || got.Workers != want.Workers || got.BlockSize != want.BlockSize || got.Filter != want.Filter || got.Timeout != want.Timeout {
 		t.Errorf("config says %+v, live %+v", got, want)
 	}
 	if err := got.Validate(); err != nil {
@@ -363,22 +363,41 @@ func TestLooksInside(t *testing.T) {
 	}
 }
 
+// A stop in the middle of a file is not its end: calls that are up decide nothing.
 func TestStoppedFileIsNotAtItsEnd(t *testing.T) {
-	cfg, err := config.New(conf.MustNewConfigFrom(calls))
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := openFiles(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &source{Source: files}
-	s.stopped.Store(true)
-	if err := files.Close(); err != nil {
-		t.Fatal(err)
-	}
-	var f packet.Frame
-	if err := s.Next(&f); err != errStopped {
+	p := newPipe(true)
+	_, signals, done := start(t, p, calls+"replay: true\nreplay_scale: 1000\nreplay_flush: all\nevent_types_blst: none")
+	signals <- syscall.SIGTERM
+	if err := result(t, done); err != nil && !strings.Contains(err.Error(), "not read to its end") {
 		t.Error(err)
+	}
+	for _, e := range p.events {
+		if words, err := e.Fields.GetValue("sip.incomplete"); err == nil {
+			t.Errorf("an event says %v", words)
+		}
+	}
+}
+
+// Several inputs are read in one run, and the last line names each.
+func TestSeveralInputs(t *testing.T) {
+	p := newPipe(true)
+	r, _, done := start(t, p, "inputs: [{type: file, pcap: ../tests/captures/04-calls.pcap}, {type: file, pcap: ../tests/captures/01-reg.pcap}]")
+	if err := result(t, done); err != nil {
+		t.Fatal(err)
+	}
+	sum, each := r.engine.Inputs()
+	if sum.Frames != each[0].Frames+each[1].Frames || each[0].Frames == 0 || each[1].Frames == 0 || p.count() <= 80 {
+		t.Errorf("%d frames, %d and %d, %d events", sum.Frames, each[0].Frames, each[1].Frames, p.count())
+	}
+	line := perInput(each)
+	for _, want := range []string{"; from ../tests/captures/04-calls.pcap: ", "; from ../tests/captures/01-reg.pcap: "} {
+		if !strings.Contains(line, want) {
+			t.Errorf("%q lacks %q", line, want)
+		}
+	}
+	each = []engine.InputStats{{Name: "eth0", Live: true}, {Name: "eth0", Live: true}, {Name: "eth1", Live: true, Ended: true}}
+	each[0].Frames, each[1].Frames, each[1].Capture.KernelDrops = 3, 4, 5
+	if got, want := perInput(each), "; from eth0: 7 frames, 0 messages, 5 lost; from eth1: 0 frames, 0 messages, ended"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

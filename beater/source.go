@@ -3,68 +3,93 @@ package beater
 import (
 	"errors"
 	"fmt"
-	"io"
-	"sync/atomic"
+	"os"
+	"slices"
+
+	"github.com/mattn/go-isatty"
 
 	"github.com/sipcmbeat/sipcmbeat/config"
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/capture/live"
-	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 )
 
-// source is what frames come from, with one addition: a stop in the middle of a
-// file is not its end.
-type source struct {
-	capture.Source
-	live    bool
-	stopped atomic.Bool
-	ended   atomic.Bool // read to its end
-}
-
-// errStopped ends an engine without the decisions of the end of a capture.
-var errStopped = errors.New("stopped")
-
-// Next implements capture.Source.
-func (s *source) Next(f *packet.Frame) error {
-	err := s.Source.Next(f)
-	if err == io.EOF && !s.live && s.stopped.Load() {
-		return errStopped
+// check looks at everything about an input that can be known without opening it.
+func check(in *config.Input, cfg *config.Config) error {
+	switch in.Type {
+	case config.FileInput:
+		if slices.Contains(in.Pcap, "-") && isatty.IsTerminal(os.Stdin.Fd()) {
+			return in.Explain(errors.New("pcap: - reads a capture from standard input, which is a terminal here"))
+		}
+		_, err := openFiles(in)
+		return err
+	case config.LiveInput:
+		if err := LiveConfig(in, cfg).Validate(); err != nil {
+			return in.Explain(err)
+		}
 	}
-	if err == io.EOF {
-		s.ended.Store(true)
+	return nil
+}
+
+// open starts an input. An interface has a source for each of its workers.
+func open(in *config.Input, cfg *config.Config, note func(string)) (sources []capture.Source, err error) {
+	switch in.Type {
+	case config.FileInput:
+		return openFiles(in)
+	case config.LiveInput:
+		l := LiveConfig(in, cfg)
+		l.Note = note
+		for _, w := range l.Warnings() {
+			note(in.Explain(fmt.Errorf("bpf: %s", w)).Error())
+		}
+		sources, err := live.Open(l)
+		if errors.Is(err, live.ErrBPF) {
+			err = in.Explain(err)
+		}
+		return sources, err
 	}
-	return err
+	return nil, in.Explain(errors.New("type: " + in.Type + " is not in this version"))
 }
 
-// Turn is how often all files have been read before.
-func (s *source) Turn() int {
-	if t, ok := s.Source.(interface{ Turn() int }); ok {
-		return t.Turn()
+// openAll starts all inputs, or none. note is told what the user may want to know.
+func openAll(cfg *config.Config, note func(string)) (inputs []engine.Input, err error) {
+	for i := range cfg.Inputs {
+		in := &cfg.Inputs[i]
+		sources, err := open(in, cfg, note)
+		if err != nil {
+			closeAll(inputs)
+			return nil, err
+		}
+		for _, s := range sources {
+			inputs = append(inputs, engine.Input{Source: s, Name: in.Name, Live: in.Live(), Place: in.Place, AnyPort: in.AnyPort})
+		}
 	}
-	return 0
+	return inputs, nil
 }
 
-// stop lets a Next that waits return. Live, what the kernel has captured is still
-// delivered, then io.EOF; from a file nothing more comes.
-func (s *source) stop() {
-	s.stopped.Store(true)
-	go s.Close() // may wait for a Next in another goroutine
+// closeAll lets every Next that waits return. Live, what the kernel has captured is
+// still delivered, then io.EOF; from a file nothing more comes.
+func closeAll(inputs []engine.Input) {
+	for _, in := range inputs {
+		go in.Source.Close() // may wait for a Next in another goroutine
+	}
 }
 
-// liveConfig is the part of c that package live takes.
-func liveConfig(c *config.Config) live.Config {
+// LiveConfig is the part of the configuration that package live takes.
+func LiveConfig(in *config.Input, cfg *config.Config) live.Config {
 	l := live.DefaultConfig()
-	l.Iface, l.Filter, l.Snaplen = c.Iface, c.BPF, c.Snaplen
-	l.Promisc, l.BufferKB = c.Promiscuous, c.PcapBufKB
-	l.Auto = c.Filter
+	l.Iface, l.Filter, l.Snaplen = in.Iface[0], in.BPF, in.Snaplen
+	l.Promisc, l.BufferKB = in.Promiscuous, in.PcapBufKB
+	l.Capture, l.Workers, l.FanoutGroup, l.BlockSize = in.Capture, in.Workers, in.FanoutGroup, int(in.BlockSize)
+	l.Auto = cfg.Filter
 	return l
 }
 
 // openFiles looks whether the files are there.
-func openFiles(c *config.Config) (capture.Source, error) {
-	files, err := capture.NewFiles(c.Files)
+func openFiles(in *config.Input) ([]capture.Source, error) {
+	files, err := capture.NewFiles(in.Files)
 	if err != nil {
-		return nil, fmt.Errorf("%s.pcap: %w", config.Section, err)
+		return nil, in.Explain(fmt.Errorf("pcap: %w", err))
 	}
-	return files, nil
+	return []capture.Source{files}, nil
 }

@@ -17,11 +17,11 @@ import (
 
 // status writes the line that a live capture leaves every minute.
 func (r *run) status() {
-	if !r.src.live || !r.reading {
+	if !r.live || !r.reading {
 		return
 	}
-	s := r.engine.Stats()
-	r.log.Infof("since the start: %s", r.line(&s))
+	s, each := r.engine.Inputs()
+	r.log.Infof("since the start: %s%s", r.line(&s), perInput(each))
 	if r.relayed() != nil {
 		s := r.out.relay.Stats()
 		r.log.Info(relayLine(&s))
@@ -31,12 +31,12 @@ func (r *run) status() {
 // summary writes the last line of a capture, and says when the counters do not
 // agree.
 func (r *run) summary() {
-	s := r.engine.Stats()
+	s, each := r.engine.Inputs()
 	how := ""
-	if !r.src.live && !r.src.ended.Load() {
+	if !r.live && r.engine.Unread() {
 		how = ", before the end of the files"
 	}
-	r.log.Infof("capture ended after %v%s; %s", time.Since(r.began).Round(time.Millisecond), how, r.line(&s))
+	r.log.Infof("capture ended after %v%s; %s%s", time.Since(r.began).Round(time.Millisecond), how, r.line(&s), perInput(each))
 	written := r.dumped()
 	for _, err := range []error{s.Check(), written.Check()} {
 		if err != nil {
@@ -51,10 +51,10 @@ type moves struct{ frames, accepted, added, acked, sent uint64 }
 // progress says of a file run that has not gone on for a while what it waits for. It
 // goes on by itself when that is mended.
 func (r *run) progress(during time.Duration) {
-	if r.src.live {
+	if r.live {
 		return
 	}
-	now := moves{r.src.Stats().Frames, r.ring.accepted.Load(), r.ledger.added.Load(), r.ledger.done(), r.metrics.sent()}
+	now := moves{r.frames(), r.ring.accepted.Load(), r.ledger.added.Load(), r.ledger.done(), r.metrics.sent()}
 	before := r.moved
 	r.moved = now
 	if now != before {
@@ -65,6 +65,14 @@ func (r *run) progress(during time.Duration) {
 		r.log.Warn(line)
 		r.told.Stuck(line)
 	}
+}
+
+// frames is how many frames were read.
+func (r *run) frames() (sum uint64) {
+	for _, in := range r.inputs {
+		sum += in.Source.Stats().Frames
+	}
+	return sum
 }
 
 // waitsFor names what a file run waits for, "" when that is its input or a signal.
@@ -125,6 +133,7 @@ func (r *run) line(s *engine.Stats) string {
 	losses := []loss{
 		{"packets by the kernel (pcap_buf_kb)", s.Capture.KernelDrops},
 		{"packets by the interface", s.Capture.InterfaceDrops},
+		{"times an interface that went away", s.Capture.Outages},
 		{"bytes of TCP that were not captured", s.Stream.HoleBytes},
 		{"frames by a fault of this program", s.Faults},
 		{"events by the full queue (event_buffer_size)", total(&r.ring.dropped)},
@@ -136,7 +145,7 @@ func (r *run) line(s *engine.Stats) string {
 		{"capture files by the full queue (pcap_dump.queue_size)", written.Refused},
 	}
 	counts(&b, "; lost: ", len(losses), func(i int) (string, uint64) { return losses[i].what, losses[i].n })
-	if r.src.live {
+	if r.live {
 		fmt.Fprintf(&b, "; in memory: %d calls and transactions, %s, %d MiB",
 			s.Track.Entries, plural(uint64(s.Track.Bindings), "binding"), s.Track.Bytes>>20)
 		if n := r.ring.waiting(); n > 0 {
@@ -152,6 +161,38 @@ func (r *run) dumped() dump.Stats {
 		return dump.Stats{}
 	}
 	return r.dump.Stats()
+}
+
+// perInput is what came from where, "" for a single input: workers of an interface
+// are one.
+func perInput(each []engine.InputStats) string {
+	var merged []engine.InputStats
+	for _, s := range each {
+		if n := len(merged) - 1; n >= 0 && merged[n].Name == s.Name && s.Live {
+			merged[n].Add(&s.Stats)
+			merged[n].Ended = merged[n].Ended && s.Ended
+			continue
+		}
+		merged = append(merged, s)
+	}
+	if len(merged) < 2 {
+		return ""
+	}
+	var b strings.Builder
+	for i := range merged {
+		s := &merged[i]
+		fmt.Fprintf(&b, "; from %s: %s, %s", s.Name, plural(s.Frames, "frame"), plural(s.Datagrams[engine.Message]+s.Units[engine.Message], "message"))
+		if n := s.Datagrams[engine.MirrorDuplicate]; n > 0 {
+			fmt.Fprintf(&b, ", %s", plural(n, "mirror duplicate"))
+		}
+		if n := s.Capture.KernelDrops + s.Capture.InterfaceDrops; n > 0 {
+			fmt.Fprintf(&b, ", %d lost", n)
+		}
+		if s.Live && s.Ended {
+			b.WriteString(", ended")
+		}
+	}
+	return b.String()
 }
 
 // loss is a counter of what is gone.

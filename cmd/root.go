@@ -110,7 +110,7 @@ func newRoot() *cmd.BeatsRootCmd {
 			}
 		}
 	}
-	root.AddCommand(newReplay(), newDevices())
+	root.AddCommand(newReplay(), newDevices(), newDoctor())
 	usageErrors(&root.Command)
 	return root
 }

@@ -7,6 +7,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	conf "github.com/elastic/elastic-agent-libs/config"
@@ -27,11 +28,17 @@ const Section = "sipcmbeat"
 // holds the two equal. A list has the tag replace, or a shorter one would keep the
 // tail of the default.
 type Keys struct {
-	Iface       string `config:"iface"`
-	BPF         string `config:"bpf"`
-	Snaplen     int    `config:"snaplen"`
-	Promiscuous bool   `config:"promiscuous"`
-	PcapBufKB   int    `config:"pcap_buf_kb"`
+	Inputs []InputKeys `config:"inputs,replace"`
+
+	Iface       []string `config:"iface,replace"`
+	BPF         string   `config:"bpf"`
+	Snaplen     int      `config:"snaplen"`
+	Promiscuous bool     `config:"promiscuous"`
+	PcapBufKB   int      `config:"pcap_buf_kb"`
+	Capture     string   `config:"capture"`
+	FanoutGroup int      `config:"fanout_group"`
+	Workers     int      `config:"workers"`
+	BlockSize   Size     `config:"block_size"`
 
 	Ports   []string `config:"ports,replace"`
 	AnyPort *bool    `config:"any_port"`
@@ -157,7 +164,8 @@ type PcapDump struct {
 type Config struct {
 	Keys
 
-	Files  capture.FilesConfig // no paths: a live capture
+	Inputs []Input             // at least one
+	Files  capture.FilesConfig // of the short form
 	Filter capture.FilterConfig
 	Engine engine.Config
 	Relay  relay.Config // without targets: no HEP output
@@ -168,8 +176,10 @@ type Config struct {
 	Warnings []string             // for the log: what was ignored, and what to write instead
 }
 
-// Live tells a capture from an interface from one from files.
-func (c *Config) Live() bool { return len(c.Files.Paths) == 0 }
+// Live tells whether an input goes on until it is stopped: not all are files.
+func (c *Config) Live() bool {
+	return slices.ContainsFunc(c.Inputs, func(in Input) bool { return in.Live() })
+}
 
 // New reads section, which may be nil or empty. The error is one line that names
 // the key, what was given and what is allowed.
@@ -182,6 +192,9 @@ func New(section *conf.C) (*Config, error) {
 		}
 		if err := section.Unpack(&c.Keys); err != nil {
 			return nil, explain(section, err)
+		}
+		if err := c.readInputs(section); err != nil {
+			return nil, err
 		}
 		c.HeldSet = known["event_types_blst"]
 	}
@@ -201,7 +214,7 @@ func New(section *conf.C) (*Config, error) {
 // ReadFiles makes it a run over these files, whatever it was. They may have any
 // name, also one that is a word in a list.
 func (c *Config) ReadFiles(paths []string) error {
-	c.Keys.Pcap, c.Keys.Iface = paths, AnyIface
+	c.Keys.Pcap, c.Keys.Iface, c.Keys.Inputs = paths, []string{AnyIface}, nil
 	if err := c.compose(); err != nil {
 		return err
 	}
@@ -211,24 +224,21 @@ func (c *Config) ReadFiles(paths []string) error {
 // compose fills the packages' own Configs.
 func (c *Config) compose() error {
 	k := &c.Keys
-	if k.Iface == "" {
-		k.Iface = AnyIface // as older configurations wrote it
-	}
 	var err error
+	if k.Iface, err = interfaces("iface", k.Iface); err != nil {
+		return err
+	}
 	if k.Ports, err = list("ports", k.Ports, false); err != nil {
 		return err
 	}
 	if c.Filter.Ports, err = ports("ports", k.Ports); err != nil {
 		return err
 	}
-	c.Files = capture.FilesConfig{
-		Paths:    k.Pcap,
-		Loop:     k.PcapLoop,
-		RealTime: k.Replay,
-		Scale:    k.ReplayScale,
-		MinDelay: k.ReplayMinDelay,
-		MaxDelay: k.ReplayMaxDelay,
+	if err := c.composeInputs(); err != nil {
+		return err
 	}
+	short := k.inherited()
+	c.Files = short.files()
 	if k.EventTypesBlst, err = list("event_types_blst", k.EventTypesBlst, true); err != nil {
 		return err
 	}
@@ -275,16 +285,12 @@ func (c *Config) composeDump() error {
 func (c *Config) composeEngine() error {
 	k := &c.Keys
 	e := engine.DefaultConfig()
-	e.Live = c.Live()
 	e.Ports = c.Filter.Ports
 	if err := readPorts("websocket_ports", &k.WebSocketPorts, &e.WebSocketPorts); err != nil {
 		return err
 	}
 	c.Filter.TCPPorts = e.WebSocketPorts
-	e.AnyPort = !e.Live
-	if k.AnyPort != nil {
-		e.AnyPort = *k.AnyPort
-	}
+	e.AnyPort = false // each input says it
 	e.DedupWindow = k.DedupWindow
 	e.KeepaliveProbes = k.KeepaliveProbes
 

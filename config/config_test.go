@@ -2,6 +2,7 @@ package config
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -88,6 +89,9 @@ func changed(c *Config) (lines []string) {
 	}
 	def := Config{Keys: DefaultKeys()}
 	for _, row := range Table {
+		if strings.HasPrefix(row.Name, "inputs.") {
+			continue
+		}
 		if row.Name == "any_port" {
 			if c.AnyPort != nil {
 				lines = append(lines, "any_port "+valueText(reflect.ValueOf(*c.AnyPort)))
@@ -114,6 +118,11 @@ func TestTableIsKeys(t *testing.T) {
 			case f.Type.Kind() == reflect.Struct:
 				walk(prefix+name+".", f.Type)
 				continue
+			case f.Type == reflect.TypeFor[[]InputKeys]():
+				walk(prefix+name+".", f.Type.Elem())
+				if option != "replace" {
+					t.Errorf("%s%s is a list without the tag replace", prefix, name)
+				}
 			case f.Type.Kind() == reflect.Slice && option != "replace":
 				t.Errorf("%s%s is a list without the tag replace: a shorter one keeps the tail of the default", prefix, name)
 			}
@@ -145,6 +154,8 @@ func kindOf(t reflect.Type) Kind {
 		return Duration
 	case t == reflect.TypeFor[Size]():
 		return Bytes
+	case t == reflect.TypeFor[[]InputKeys]():
+		return Objects
 	case t.Kind() == reflect.Slice:
 		return List
 	case t.Kind() == reflect.Bool, t.Kind() == reflect.Pointer:
@@ -188,8 +199,8 @@ func TestListsReplace(t *testing.T) {
 		"pcap_dump.when": "always, failed, alert", "pcap_dump.list": "alice, bob, carol",
 	}
 	for _, row := range Table {
-		if row.Kind != List {
-			continue
+		if row.Kind != List || row.Name == "iface" || strings.HasPrefix(row.Name, "inputs.") {
+			continue // iface has a test of its own
 		}
 		items, ok := long[row.Name]
 		if !ok {
@@ -243,7 +254,7 @@ sipcmbeat:
 		t.Fatal(err)
 	}
 	e := c.Engine
-	if e.Live || !e.AnyPort || !reflect.DeepEqual(e.Ports, []uint16{5060, 5070}) || e.DedupWindow != 0 || e.Flush != track.FlushAll {
+	if c.Live() || !c.Inputs[0].AnyPort || !reflect.DeepEqual(e.Ports, []uint16{5060, 5070}) || e.DedupWindow != 0 || e.Flush != track.FlushAll {
 		t.Errorf("engine: %+v", e)
 	}
 	if e.Packet.FragmentMax != 7 || e.Packet.FragmentBytes != 1<<20 || e.Packet.FragmentAge != 5*time.Second {
@@ -265,10 +276,10 @@ sipcmbeat:
 	if !c.Held[event.RegNew] || c.Held[event.MsgProbe] || !c.HeldSet {
 		t.Errorf("held: %v", c.Held)
 	}
-	if c, err = load(t, ""); err != nil || !c.Live() || !c.Engine.Live || c.Engine.AnyPort || !c.Held[event.MsgProbe] || c.HeldSet {
+	if c, err = load(t, ""); err != nil || !c.Live() || c.Inputs[0].AnyPort || c.Engine.AnyPort || !c.Held[event.MsgProbe] || c.HeldSet {
 		t.Errorf("defaults: %v %+v", err, c)
 	}
-	if c, err = load(t, "sipcmbeat.any_port: true"); err != nil || !c.Engine.AnyPort {
+	if c, err = load(t, "sipcmbeat.any_port: true"); err != nil || !c.Inputs[0].AnyPort {
 		t.Errorf("any_port: %v", err)
 	}
 }
@@ -359,13 +370,47 @@ func TestReferenceHoldsTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inWords := 0 // defaults that no value stands for
+	written := 0 // defaults that a value stands for
 	for _, row := range Table {
-		if strings.Contains(row.Default, " ") {
-			inWords++
+		if !strings.Contains(row.Default, " ") && !strings.HasPrefix(row.Name, "inputs") { // a list of examples there
+			written++
 		}
 	}
-	if got := changed(c); len(got) > 0 || keys < len(Table)-inWords {
+	if got := changed(c); len(got) > 0 || keys < written {
 		t.Errorf("%d keys; not the default: %q", keys, got)
+	}
+}
+
+// What an input leaves out is taken from the key beside inputs, and each interface
+// is an input of its own.
+func TestInputs(t *testing.T) {
+	c, err := load(t, `
+sipcmbeat:
+  snaplen: 1000
+  inputs:
+    - {type: live, iface: "eth0, eth1", bpf: udp, promiscuous: false}
+    - {type: file, pcap: a.pcap, replay: true, any_port: false}
+    - {type: live, iface: eth2, snaplen: 2000}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i, in := range c.Inputs {
+		if in.Place != i {
+			t.Errorf("%s is at place %d, not %d", in.Name, in.Place, i)
+		}
+		got = append(got, fmt.Sprint(in.Type, " ", in.Name, " ", in.Snaplen, in.Promiscuous, in.Live(), in.AnyPort, in.Files.RealTime))
+	}
+	want := []string{"live eth0 1000 false true false false", "live eth1 1000 false true false false",
+		"file a.pcap 1000 true false false true", "live eth2 2000 true true false false"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%q", got)
+	}
+	if c, err = load(t, "sipcmbeat.iface: none"); err != nil || c.Inputs[0].Name != AnyIface {
+		t.Errorf("iface none: %v", err)
+	}
+	if err := c.ReadFiles([]string{"x.pcap"}); err != nil || c.Live() || len(c.Inputs) != 1 {
+		t.Errorf("files in place of it: %v", err)
 	}
 }

@@ -20,10 +20,13 @@ func DefaultKeys() Keys {
 	files, p, t := capture.DefaultFilesConfig(), packet.DefaultConfig(), track.DefaultConfig()
 	tcp, out, d := stream.DefaultConfig(), relay.DefaultConfig(), dump.DefaultConfig()
 	return Keys{
-		Iface:       AnyIface,
+		Iface:       []string{AnyIface},
 		Snaplen:     262144,
 		Promiscuous: true,
-		PcapBufKB:   8192,
+		PcapBufKB:   32768,
+		Capture:     "auto",
+		Workers:     1,
+		BlockSize:   128 << 10,
 
 		Ports: []string{"5060", "5080"},
 

@@ -20,11 +20,12 @@ const (
 	Duration             // 30s, 1m30s, 100ms; a number alone is seconds
 	Bytes                // a Size
 	List                 // of texts; one may stand alone
+	Objects              // a list of keys and values
 )
 
 // String says it for the document.
 func (k Kind) String() string {
-	return [...]string{"text", "true or false", "whole number", "number", "duration", "size", "list"}[k]
+	return [...]string{"text", "true or false", "whole number", "number", "duration", "size", "list", "list of inputs"}[k]
 }
 
 // Key is a row of the document.
@@ -34,12 +35,13 @@ type Key struct {
 	Allowed string // beyond what the kind says; "" is nothing
 	Default string // where it is not the value in DefaultKeys
 	Meaning string
+	Of      string // of a key of inputs: the types of inputs that have it, all when empty
 }
 
 // allowed is the end of an error.
 func (k Key) allowed() string {
 	kind := [...]string{"a text", "true, false", "whole numbers", "numbers",
-		"durations such as 30s, 1m30s or 100ms", "sizes such as 512MiB", "a list, or one value"}[k.Kind]
+		"durations such as 30s, 1m30s or 100ms", "sizes such as 512MiB", "a list, or one value", "a list of inputs, such as [{type: live, iface: eth0}]"}[k.Kind]
 	switch {
 	case k.Allowed == "":
 		return kind
@@ -63,11 +65,36 @@ const tunnelPorts = "each 1 to 65535 and in one such list only, none"
 // of it, and a test holds it equal to Keys.
 var Groups = []Group{
 	{"Live capture", "From an interface, when pcap is not set.", []Key{
-		{Name: "iface", Meaning: "The interface to capture from; any is all of them. `sipcmbeat devices` lists them."},
+		{Name: "iface", Kind: List, Allowed: "names of interfaces, or any", Meaning: "The interfaces to capture from, in a list or with commas between them; any is all of them. `sipcmbeat devices` lists them."},
 		{Name: "bpf", Default: "made from ports", Meaning: "A capture filter in the language of pcap-filter(7), in place of the one made from ports and tunnels. A warning says when it hides fragments, VLAN tags or tunnels."},
 		{Name: "snaplen", Kind: Whole, Allowed: "64 to 262144", Meaning: "How many bytes of a frame are taken. With receive offload a frame may be 64 KiB long."},
 		{Name: "promiscuous", Kind: Flag, Meaning: "Take frames for others too, as at a mirror port."},
-		{Name: "pcap_buf_kb", Kind: Whole, Allowed: "256 to 1048576", Meaning: "The buffer between kernel and program, in KiB: what a burst may need."},
+		{Name: "pcap_buf_kb", Kind: Whole, Allowed: "256 to 1048576", Meaning: "The buffer between kernel and program, in KiB, of each worker: what a burst may need."},
+		{Name: "capture", Allowed: "auto, af_packet, pcap", Meaning: "How to capture. af_packet: a ring of memory that is shared with the kernel (Linux). pcap: libpcap. auto: the first where it is possible, else the second."},
+		{Name: "workers", Kind: Whole, Allowed: "1 to 64", Meaning: "How many workers share the packets of an interface, each with a ring of its own; a flow stays with one of them (af_packet)."},
+		{Name: "fanout_group", Kind: Whole, Allowed: "0 (one of our own) to 65535", Meaning: "The number under which the kernel shares packets among workers, also those of another program that names the same (af_packet)."},
+		{Name: "block_size", Kind: Bytes, Allowed: "a power of two, 64KiB to 64MiB", Meaning: "The part of the buffer that the kernel hands over at a time (af_packet)."},
+	}},
+	{"Several inputs", "Interfaces, files and HEP at once. Each input has a type and keys of its own; what it leaves out is taken from the key of the same name elsewhere here. Without inputs, iface or pcap is the only one. Mirror duplicates are recognised across inputs. Several file inputs are read in the order of their packets; beside a live one, a file's packets are old ones and its end decides nothing.", []Key{
+		{Name: "inputs", Kind: Objects, Meaning: "The list: `[{type: live, iface: eth0}, {type: file, pcap: old.pcap}]`. With it, iface has to be any and pcap none."},
+		{Name: "inputs.type", Allowed: "live, file, hep, siptrace", Default: "none", Meaning: "What the input is: an interface, capture files, HEP from capture agents, or plain SIP copies of Kamailio's siptrace."},
+		{Name: "inputs.any_port", Kind: Flag, Default: "that of any_port", Meaning: "As any_port, for this input."},
+		{Name: "inputs.iface", Kind: List, Allowed: "names of interfaces, or any", Default: "that of iface", Of: "live", Meaning: "As iface, for this input."},
+		{Name: "inputs.bpf", Default: "that of bpf", Of: "live", Meaning: "As bpf, for this input."},
+		{Name: "inputs.snaplen", Kind: Whole, Allowed: "64 to 262144", Default: "that of snaplen", Of: "live", Meaning: "As snaplen, for this input."},
+		{Name: "inputs.promiscuous", Kind: Flag, Default: "that of promiscuous", Of: "live", Meaning: "As promiscuous, for this input."},
+		{Name: "inputs.pcap_buf_kb", Kind: Whole, Allowed: "256 to 1048576", Default: "that of pcap_buf_kb", Of: "live", Meaning: "As pcap_buf_kb, for this input."},
+		{Name: "inputs.capture", Allowed: "auto, af_packet, pcap", Default: "that of capture", Of: "live", Meaning: "As capture, for this input."},
+		{Name: "inputs.workers", Kind: Whole, Allowed: "1 to 64", Default: "that of workers", Of: "live", Meaning: "As workers, for this input."},
+		{Name: "inputs.fanout_group", Kind: Whole, Allowed: "0 (one of our own) to 65535", Default: "that of fanout_group", Of: "live", Meaning: "As fanout_group, for this input."},
+		{Name: "inputs.block_size", Kind: Bytes, Allowed: "a power of two, 64KiB to 64MiB", Default: "that of block_size", Of: "live", Meaning: "As block_size, for this input."},
+		{Name: "inputs.pcap", Kind: List, Allowed: "file names, patterns", Default: "that of pcap", Of: "file", Meaning: "As pcap, for this input."},
+		{Name: "inputs.pcap_loop", Kind: Whole, Allowed: "1 where there are several inputs", Default: "that of pcap_loop", Of: "file", Meaning: "As pcap_loop, for this input."},
+		{Name: "inputs.replay", Kind: Flag, Default: "that of replay", Of: "file", Meaning: "As replay, for this input."},
+		{Name: "inputs.replay_scale", Kind: Number, Allowed: "above 0 to 1e6", Default: "that of replay_scale", Of: "file", Meaning: "As replay_scale, for this input."},
+		{Name: "inputs.replay_min_delay", Kind: Duration, Allowed: "0 and above", Default: "that of replay_min_delay", Of: "file", Meaning: "As replay_min_delay, for this input."},
+		{Name: "inputs.replay_max_delay", Kind: Duration, Allowed: "0 (no limit) and above", Default: "that of replay_max_delay", Of: "file", Meaning: "As replay_max_delay, for this input."},
+		{Name: "inputs.listen", Kind: List, Allowed: "addresses and ports", Default: "none", Of: "hep siptrace", Meaning: "Where to take packets."},
 	}},
 	{"What is SIP", "", []Key{
 		{Name: "ports", Kind: List, Allowed: "each 1 to 65535", Meaning: "The SIP ports. What is neither SIP nor a keep-alive on them is a msg-probe."},
@@ -185,11 +212,23 @@ func (k Key) DefaultText() string {
 
 // text is the value of a key as a user would write it.
 func (c *Config) text(key string) string {
-	v := reflect.ValueOf(c.Keys)
-	for name := range strings.SplitSeq(key, ".") {
-		v = byTag(v, name)
+	return textOf(reflect.ValueOf(c.Keys), key)
+}
+
+func textOf(v reflect.Value, key string) string {
+	name, rest, below := strings.Cut(key, ".")
+	v = byTag(v, name)
+	switch {
+	case !below:
+		return valueText(v)
+	case v.Kind() != reflect.Slice:
+		return textOf(v, rest)
 	}
-	return valueText(v)
+	var items []string
+	for i := range v.Len() {
+		items = append(items, textOf(v.Index(i), rest))
+	}
+	return valueText(reflect.ValueOf(items))
 }
 
 func byTag(v reflect.Value, name string) reflect.Value {
@@ -218,8 +257,25 @@ func valueText(v reflect.Value) string {
 		return durationText(x)
 	case bool:
 		return strconv.FormatBool(x)
+	case *bool:
+		if x == nil {
+			return "default"
+		}
+		return strconv.FormatBool(*x)
+	case []InputKeys:
+		if len(x) == 0 {
+			return none
+		}
+		return plural(len(x), "input")
 	}
 	return fmt.Sprint(v.Interface())
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // durationText leaves out the zeros of 12h0m0s.

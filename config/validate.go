@@ -98,6 +98,13 @@ func given(section *conf.C, key string) string {
 
 // find looks a flattened key up: that of a list ends in an index.
 func find(key string) (Key, bool) {
+	if first, rest, ok := strings.Cut(key, "."); ok && first == "inputs" {
+		if i, name, ok := strings.Cut(rest, "."); ok {
+			if _, err := strconv.Atoi(i); err == nil {
+				key = first + "." + name // of any item
+			}
+		}
+	}
 	for _, row := range Table {
 		if row.Name == key {
 			return row, true
@@ -116,6 +123,9 @@ func find(key string) (Key, bool) {
 
 // unknown says what may have been meant.
 func unknown(section *conf.C, key string) error {
+	if key != "inputs" && withoutIndex(key) == "inputs" {
+		return refuse(key, "a value alone", "keys and values, such as {type: live, iface: eth0}")
+	}
 	value := given(section, key)
 	if name := withoutIndex(key); name != key {
 		if row, ok := find(name); !ok {
@@ -178,9 +188,12 @@ func IsNearSection(name string) bool {
 // Near is the key that looks most like the given one, "" if none does.
 func Near(key string) string {
 	plain := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "-", "_")) }
-	names := make([]string, len(Table))
-	for i, row := range Table {
-		names[i] = row.Name
+	var names []string
+	for _, row := range Table {
+		if strings.HasPrefix(row.Name, "inputs.") && !strings.HasPrefix(key, "inputs.") {
+			continue
+		}
+		names = append(names, row.Name)
 		if strings.HasSuffix(row.Name, "."+plain(key)) {
 			return row.Name
 		}
@@ -414,18 +427,7 @@ func (c *Config) Validate() error {
 			return c.ours(err)
 		}
 	}
-	if c.Live() {
-		return nil
-	}
-	if c.Iface != AnyIface {
-		return fmt.Errorf("%[1]s.pcap (%[2]s) and %[1]s.iface (%[3]s) are both set; take one: "+
-			"to read the file all the same, set iface to any (-E %[1]s.iface=any), to capture, set pcap to none",
-			Section, strings.Join(c.Files.Paths, ", "), c.Iface)
-	}
-	if err := c.Files.Validate(); err != nil {
-		return fmt.Errorf("%s.%w", Section, err)
-	}
-	return nil
+	return c.validateInputs()
 }
 
 // ours writes a package's error about a range as the document has it: 4KiB, 1h.

@@ -69,7 +69,7 @@ func follow(t *testing.T, file string, cfg dump.Config, end int64) ([]dumped, in
 	}
 	var l lines
 	s := &upTo{Source: src, end: end}
-	run := engine.New(e, s, &l)
+	run := engine.New(e, []engine.Input{{Source: s}}, &l)
 	if err := run.Run(context.Background()); err != nil {
 		t.Log(err) // a damaged file, read up to there
 	}

@@ -36,7 +36,7 @@ func replay(t *testing.T, file string) []byte {
 	}
 	defer src.Close()
 	var l lines
-	e := engine.New(engine.DefaultConfig(), src, &l)
+	e := engine.New(engine.DefaultConfig(), []engine.Input{{Source: src}}, &l)
 	if err := e.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -26,8 +26,9 @@ type Source interface {
 	// Next fills f with the next frame; f.Data is borrowed until the next call.
 	//
 	// It gives io.EOF when there is no more and ErrIdle when there is none now, with
-	// f.Time set to the wall clock and nothing else of f changed. Any other error is a line for the user and given once: the caller reports it and
-	// calls Next again, which goes on with what can still be read, or gives io.EOF.
+	// f.Time set to the wall clock and nothing else of f changed. Any other error is a
+	// line for the user and given once: the caller reports it and calls Next again,
+	// which goes on with what can still be read, or gives io.EOF.
 	Next(f *packet.Frame) error
 
 	// Name is the file or interface of the last frame. It is for the goroutine that
@@ -49,10 +50,24 @@ type Stats struct {
 
 	KernelDrops    uint64 // lost because the capture buffer was full
 	InterfaceDrops uint64 // lost by the network card or its driver, where it says so
+	Outages        uint64 // how often an interface went away
 
 	// Of a source that listens on sockets; what is in none of Frames.
 	Refused  uint64 // datagrams and connections of senders that may not send
 	WrongKey uint64 // packets without one of the keys
 	Surplus  uint64 // connections beyond the limit
 	Broken   uint64 // connections that were cut: not HEP, too slow, no TLS
+}
+
+// Add adds the counters of another source.
+func (s *Stats) Add(o *Stats) {
+	s.Frames += o.Frames
+	s.Bytes += o.Bytes
+	s.KernelDrops += o.KernelDrops
+	s.InterfaceDrops += o.InterfaceDrops
+	s.Outages += o.Outages
+	s.Refused += o.Refused
+	s.WrongKey += o.WrongKey
+	s.Surplus += o.Surplus
+	s.Broken += o.Broken
 }

@@ -19,10 +19,10 @@ import (
 type dedup struct {
 	window int64 // ns; 0 is off
 	seed   maphash.Seed
-	ready  bool
-	key    [40]byte
 	rows   [dedupRows][2]sighting
 }
+
+func newDedup(window int64) *dedup { return &dedup{window: window, seed: maphash.MakeSeed()} }
 
 const dedupRows = 1 << 13
 
@@ -32,18 +32,23 @@ type sighting struct {
 	path uint32
 }
 
-func (d *dedup) again(p *packet.Packet) bool {
+// sum is the datagram's hash. It reads nothing that changes, so lanes call it
+// without the lock.
+func (d *dedup) sum(p *packet.Packet, key *[40]byte) uint64 {
+	if d.window == 0 {
+		return 0
+	}
+	src, dst := p.Src.Addr().As16(), p.Dst.Addr().As16()
+	k := append(append(key[:0], src[:]...), dst[:]...)
+	k = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(k, p.Src.Port()), p.Dst.Port())
+	return maphash.Bytes(d.seed, p.Payload) ^ maphash.Bytes(d.seed, binary.BigEndian.AppendUint32(k, p.IPID))
+}
+
+// again tells whether the datagram with this hash is a mirror duplicate.
+func (d *dedup) again(p *packet.Packet, h uint64) bool {
 	if d.window == 0 {
 		return false
 	}
-	if !d.ready {
-		d.seed, d.ready = maphash.MakeSeed(), true
-	}
-	h := maphash.Bytes(d.seed, p.Payload)
-	src, dst := p.Src.Addr().As16(), p.Dst.Addr().As16()
-	key := append(append(d.key[:0], src[:]...), dst[:]...)
-	key = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(key, p.Src.Port()), p.Dst.Port())
-	h ^= maphash.Bytes(d.seed, binary.BigEndian.AppendUint32(key, p.IPID))
 	path := p.PathHash()
 	row := &d.rows[h%dedupRows]
 	for i := range row {

@@ -1,5 +1,5 @@
 // Package engine calls the stages in order: capture, packet, stream, sip, track, sink.
-// It owns the goroutine of a lane, the clock of a live source, and the shutdown.
+// It owns the lanes with their goroutines, the clock of live sources, and the shutdown.
 //
 // It decides nothing about SIP and renders nothing. A frame is borrowed from the
 // source for one turn; the events that leave are borrowed by the sink for one Put.
@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
@@ -20,21 +21,20 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
 )
 
-// Config is what an engine needs to know besides its source and its sink.
+// Config is what an engine needs to know besides its inputs and its sink.
 type Config struct {
 	Packet          packet.Config
 	Stream          stream.Config
 	Track           track.Config
 	Ports           []uint16      // SIP ports
 	WebSocketPorts  []uint16      // ports of WebSocket: a connection is followed from its handshake
-	AnyPort         bool          // take SIP on any other port too, over WebSocket as well
+	AnyPort         bool          // take SIP on any other port too, over WebSocket as well, from every input
 	DedupWindow     time.Duration // for mirror duplicates; 0 is off
 	KeepaliveProbes bool          // keep-alives are msg-probe events
 	Flush           track.Flush   // at the end of the last file
-	Live            bool          // the source is an interface: its name is one, and the clock goes on without packets
 
 	// Fault is told of a frame that this program failed on, which it borrows. It may
-	// be nil.
+	// be nil. Fault, Tap and Trouble are called by one lane at a time.
 	Fault func(f *packet.Frame, cause any)
 
 	// Dump, when set, keeps messages.
@@ -47,6 +47,10 @@ type Config struct {
 	// Copy, when set, is given the same for another program. It borrows both until it
 	// returns and must not wait; lanes call it at the same time.
 	Copy func(p *packet.Packet, m *sip.Message)
+
+	// Trouble is told at once of each error of an input. It may be nil: Run gives the
+	// errors too.
+	Trouble func(input string, err error)
 }
 
 // Dumper keeps messages for those who want to look at them later. It borrows what it
@@ -56,6 +60,19 @@ type Config struct {
 type Dumper interface {
 	Message(p *packet.Packet, m *sip.Message)
 	Event(e *event.Event)
+}
+
+// Input is where frames come from. The engine closes no source.
+type Input struct {
+	Source capture.Source
+	Name   string // in status lines
+	Live   bool   // Source's name is an interface, and the clock goes on without packets
+
+	// Place tells mirror points apart; inputs with one number are one place, as the
+	// workers of an interface are.
+	Place int
+
+	AnyPort bool // take SIP on any port, whatever Config says
 }
 
 // DefaultConfig is right for capture files.
@@ -72,112 +89,195 @@ func DefaultConfig() Config {
 	}
 }
 
-// Sink takes events. Put borrows e until it returns; it may block, which holds
-// the lane.
+// Sink takes events. Put borrows e until it returns and is called by one lane at a
+// time; it may block, which holds all lanes.
 type Sink interface {
 	Put(e *event.Event)
 }
 
-// Engine runs one lane.
+// Waiter is a Sink that never blocks in Put. Where files are read beside live
+// inputs, Wait is called before each frame of a file, and may block until there is
+// room; no live lane waits for it.
+type Waiter interface{ Wait() }
+
+// Engine runs lanes: one goroutine for each live input, and one for all files.
 type Engine struct {
-	src   capture.Source
-	lane  *lane
-	turns turner
-	name  string
-	turn  int
-	snap  chan chan Stats
-	done  chan struct{}
+	core  *core
+	lanes []*lane
+	wait  func() // before a frame of a file
+
+	mu    sync.Mutex // of wrong
+	wrong []error
 }
 
 // New builds an Engine and starts nothing.
-func New(cfg Config, src capture.Source, sink Sink) *Engine {
-	e := &Engine{src: src, lane: newLane(cfg, sink), snap: make(chan chan Stats), done: make(chan struct{})}
-	e.turns, _ = src.(turner)
+func New(cfg Config, inputs []Input, sink Sink) *Engine {
+	e := &Engine{core: newCore(cfg, sink), wait: func() {}}
+	files, live := 0, 0
+	for _, in := range inputs {
+		e.lanes = append(e.lanes, newLane(cfg, in, e.core))
+		if in.Live {
+			live++
+		} else {
+			files++
+		}
+	}
+	e.core.lanes = e.lanes
+	if w, ok := sink.(Waiter); ok && files > 0 && live > 0 {
+		e.wait = w.Wait
+	}
 	return e
 }
 
-// turner is a source that reads its files more than once.
-type turner interface{ Turn() int }
-
-// Run reads the source to its end, or until ctx is done, and decides at the end
-// what waits only for a timer (files) or nothing (live). The error joins what was
-// wrong with single files; what came before and after it was read.
+// Run reads all inputs to their end, or until ctx is done. An input that ends or
+// fails does not end the others. When all were files, and were read to their ends,
+// what waits only for a timer is decided. The error joins what was wrong with single
+// files and with inputs that ended by an error.
 func (e *Engine) Run(ctx context.Context) error {
-	defer close(e.done)
-	var f packet.Frame
-	var wrong []error
-	for n := uint(0); ; n++ {
-		if n&63 == 0 {
-			select {
-			case <-ctx.Done():
-				return errors.Join(wrong...)
-			case reply := <-e.snap:
-				reply <- e.stats()
-			default:
-			}
+	var wg sync.WaitGroup
+	var files []*lane
+	for _, l := range e.lanes {
+		if l.in.Live {
+			wg.Go(func() { e.runLive(ctx, l) })
+		} else {
+			files = append(files, l)
 		}
-		err := e.src.Next(&f)
+	}
+	wg.Go(func() { e.runFiles(ctx, files) })
+	wg.Wait()
+	return errors.Join(e.wrong...)
+}
+
+// often is how many frames are read between two looks at the context.
+const often = 64
+
+// runLive reads a live input to its end. An error that the source goes on after is
+// only told; the one that it ends by counts.
+func (e *Engine) runLive(ctx context.Context, l *lane) {
+	defer l.leave()
+	var failed error
+	for n := uint(0); ; n++ {
+		if n%often == 0 && ctx.Err() != nil {
+			return
+		}
+		err := l.in.Source.Next(&l.f)
 		switch {
 		case err == nil:
-			e.named()
-			e.lane.guard(&f)
+			failed = nil
+			l.named(false)
+			l.guard()
 		case errors.Is(err, capture.ErrIdle):
-			e.lane.dec.Advance(f.Time)
-			e.lane.advance(f.Time)
+			failed = nil
+			l.idle(l.f.Time)
 			n = ^uint(0) // look at the context now
 		case errors.Is(err, io.EOF):
-			if !e.lane.cfg.Live {
-				e.lane.end()
+			if failed != nil && ctx.Err() == nil {
+				e.keep(fmt.Errorf("capture stopped: %w", failed))
 			}
-			return errors.Join(wrong...)
+			return
 		case ctx.Err() != nil:
-			return errors.Join(wrong...)
+			return
 		default:
-			wrong = append(wrong, err)
-			if e.lane.cfg.Live || len(wrong) > maxWrong {
-				return fmt.Errorf("capture stopped: %w", errors.Join(wrong...))
+			if l.errors++; l.errors > maxWrong {
+				e.keep(fmt.Errorf("capture stopped: %w", err))
+				return
+			}
+			failed = err
+			e.core.trouble(l, err)
+		}
+	}
+}
+
+// runFiles reads all file inputs, always the oldest of their next frames, so that
+// several files give the same events however fast each can be read.
+func (e *Engine) runFiles(ctx context.Context, lanes []*lane) {
+	if len(lanes) == 0 {
+		return
+	}
+	only := len(lanes) == len(e.lanes) // no live ones
+	running := make([]*lane, 0, len(lanes))
+	for _, l := range lanes {
+		if e.read(ctx, l) {
+			running = append(running, l)
+		}
+	}
+	for n := uint(0); len(running) > 0; n++ {
+		if n%often == 0 && ctx.Err() != nil {
+			for _, l := range running {
+				l.halted = true
+			}
+			return
+		}
+		oldest := 0
+		for i, l := range running[1:] {
+			if l.f.Time < running[oldest].f.Time {
+				oldest = i + 1
+			}
+		}
+		l := running[oldest]
+		e.wait()
+		l.named(len(e.lanes) == 1)
+		l.guard()
+		if !e.read(ctx, l) {
+			running = append(running[:oldest], running[oldest+1:]...)
+		}
+	}
+	if only && ctx.Err() == nil && !e.Unread() {
+		for _, l := range lanes {
+			l.end()
+		}
+		e.core.flush(lanes[0])
+	}
+}
+
+// read fetches the next frame of a file. It gives false when there is none.
+func (e *Engine) read(ctx context.Context, l *lane) bool {
+	for {
+		err := l.in.Source.Next(&l.f)
+		switch {
+		case err == nil:
+			return true
+		case errors.Is(err, capture.ErrIdle):
+			l.idle(l.f.Time)
+			if ctx.Err() != nil {
+				l.halted = true
+				return false
+			}
+		case errors.Is(err, io.EOF) && ctx.Err() == nil:
+			l.leave()
+			return false
+		case ctx.Err() != nil:
+			l.halted = true
+			l.leave()
+			return false
+		default:
+			e.keep(err)
+			e.core.trouble(l, err)
+			if l.errors++; l.errors > maxWrong {
+				l.halted = true
+				l.leave()
+				return false
 			}
 		}
 	}
 }
 
-// maxWrong bounds the errors of one run: a source that fails for ever ends it.
+// maxWrong bounds the errors of one input: a source that fails for ever ends it.
 const maxWrong = 10000
 
-// named tells the tracker where the frame came from, when that changed.
-func (e *Engine) named() {
-	name, turn := e.src.Name(), 0
-	if e.turns != nil {
-		turn = e.turns.Turn()
+// Unread tells, after Run, whether a file was not read to its end.
+func (e *Engine) Unread() bool {
+	for _, l := range e.lanes {
+		if l.halted {
+			return true
+		}
 	}
-	if name == e.name && turn == e.turn {
-		return
-	}
-	if turn != e.turn {
-		e.lane.restart()
-	}
-	e.name, e.turn = name, turn
-	if e.lane.cfg.Live {
-		e.lane.track.SetSource("", name, 0)
-	} else {
-		e.lane.track.SetSource(name, "", turn)
-	}
+	return false
 }
 
-func (e *Engine) stats() Stats {
-	s := e.lane.stats
-	s.Capture, s.Packet, s.Stream, s.Track = e.src.Stats(), e.lane.dec.Stats(), e.lane.stream.Stats(), e.lane.track.Stats()
-	return s
-}
-
-// Stats asks the lane for its counters; it waits for the frame in work. After Run
-// has returned it reads them at rest.
-func (e *Engine) Stats() Stats {
-	reply := make(chan Stats, 1)
-	select {
-	case e.snap <- reply:
-		return <-reply
-	case <-e.done:
-		return e.stats()
-	}
+// keep remembers an error for the end of Run.
+func (e *Engine) keep(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.wrong = append(e.wrong, err)
 }

@@ -55,10 +55,13 @@ func (k *keeper) Put(e *event.Event) {
 	k.events[len(k.events)-1].CopyFrom(e)
 }
 
+// one makes a source the only input, read as a file.
+func one(src capture.Source) []Input { return []Input{{Source: src, Name: "test"}} }
+
 func run(t *testing.T, cfg Config, src capture.Source) ([]event.Event, Stats) {
 	t.Helper()
 	var k keeper
-	e := New(cfg, src, &k)
+	e := New(cfg, one(src), &k)
 	if err := e.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +279,7 @@ func TestErrorsGoOn(t *testing.T) {
 		udp(time.Second, "192.0.2.2:5060", "192.0.2.1:5060", strings.Replace(strings.Replace(options, "OPTIONS sip:b@example.com SIP/2.0", "SIP/2.0 200 OK", 1), "To: <sip:b@example.com>", "To: <sip:b@example.com>;tag=2", 1)),
 	}, errs: map[int]error{1: bad}}
 	var k keeper
-	err := New(DefaultConfig(), src, &k).Run(context.Background())
+	err := New(DefaultConfig(), one(src), &k).Run(context.Background())
 	if !errors.Is(err, bad) {
 		t.Errorf("error %v", err)
 	}
@@ -315,7 +318,7 @@ func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	var k keeper
-	if err := New(DefaultConfig(), &frames{all: []packet.Frame{udp(0, "192.0.2.1:5060", "192.0.2.2:5060", options)}}, &k).Run(ctx); err != nil || len(k.events) != 0 {
+	if err := New(DefaultConfig(), one(&frames{all: []packet.Frame{udp(0, "192.0.2.1:5060", "192.0.2.2:5060", options)}}), &k).Run(ctx); err != nil || len(k.events) != 0 {
 		t.Errorf("error %v, %d events", err, len(k.events))
 	}
 }
@@ -344,10 +347,9 @@ func TestFault(t *testing.T) {
 // TestIdle: a live source that is idle lets the timers run by its clock.
 func TestIdle(t *testing.T) {
 	cfg := DefaultConfig()
-	cfg.Live = true
 	var k keeper
 	src := &ticking{frames{all: []packet.Frame{udp(0, "192.0.2.1:5060", "192.0.2.2:5060", options)}}, 0}
-	if err := New(cfg, src, &k).Run(context.Background()); err != nil {
+	if err := New(cfg, []Input{{Source: src, Live: true}}, &k).Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	if len(k.events) != 1 || k.events[0].Type != event.OtherTimeout || k.events[0].Time != siptest.Start+int64(32*time.Second) {
@@ -390,7 +392,7 @@ func TestConservation(t *testing.T) {
 			continue
 		}
 		var k keeper
-		e := New(DefaultConfig(), src, &k)
+		e := New(DefaultConfig(), one(src), &k)
 		e.Run(context.Background()) // some of them are damaged, or of another link type
 		s := e.Stats()
 		if err := s.Check(); err != nil {
@@ -415,7 +417,7 @@ func TestNoAllocation(t *testing.T) {
 }
 
 func noAllocation(t *testing.T, wrap func(packet.Frame) packet.Frame) {
-	l := newLane(DefaultConfig(), discard{})
+	l := newLane(DefaultConfig(), Input{}, newCore(DefaultConfig(), discard{}))
 	now := siptest.Start
 	requests := []string{options}
 	for _, method := range []string{"MESSAGE", "SUBSCRIBE", "INFO"} {

@@ -1,18 +1,29 @@
 package engine
 
 import (
+	"sync"
+
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/qos"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
-	"github.com/sipcmbeat/sipcmbeat/internal/track"
 )
 
-// lane is the way of a packet from one capture source: one goroutine, a handful
-// of calls. It owns everything it calls.
+// lane is the way of a packet from one input: a handful of calls. It owns what it
+// calls but the core, which all lanes share. Its goroutine holds mu for each frame,
+// so that counters are read between two.
 type lane struct {
-	cfg      Config
+	cfg  Config
+	in   Input
+	core *core
+
+	f      packet.Frame // in work
+	turns  turner
+	errors int
+	halted bool // given up with frames unread
+
+	mu       sync.Mutex
 	ports    portSet
 	web      portSet // of WebSocket
 	dec      *packet.Decoder
@@ -20,38 +31,96 @@ type lane struct {
 	unit     stream.Unit
 	capsules *packet.Decoder // of HEP packets from TCP connections; nil before the first
 	msg      sip.Message
-	dedup    dedup
 	rep      qos.Report
-	track    *track.Tracker
-	sink     Sink
-	events   []event.Event
-	seq      uint64
+	key      [40]byte
 	stats    Stats
+	name     string // of the source of the last frame
+	turn     int
+
+	holds bool // this lane holds core's lock
+
+	// Under core's lock.
+	reached int64 // the time of the last frame or tick
+	left    bool  // it has ended
 }
 
-func newLane(cfg Config, sink Sink) *lane {
+// turner is a source that reads its files more than once.
+type turner interface{ Turn() int }
+
+func newLane(cfg Config, in Input, c *core) *lane {
+	cfg.AnyPort = cfg.AnyPort || in.AnyPort
 	cfg.Packet.AnyHEP = cfg.AnyPort
-	l := &lane{cfg: cfg, dec: packet.New(cfg.Packet), stream: stream.New(cfg.Stream), track: track.New(cfg.Track), sink: sink}
+	l := &lane{cfg: cfg, in: in, core: c, dec: packet.New(cfg.Packet), stream: stream.New(cfg.Stream)}
+	l.turns, _ = in.Source.(turner)
 	l.ports.add(cfg.Ports)
 	l.web.add(cfg.WebSocketPorts)
-	l.dedup.window = int64(cfg.DedupWindow)
 	return l
 }
 
-// guard follows one frame and lives through a fault of this program: it counts
-// it, hands the frame out as a seed for the fuzz tests, and goes on.
-func (l *lane) guard(f *packet.Frame) {
+// lock takes the core, and tells the tracker whose packets come.
+func (l *lane) lock() {
+	l.core.mu.Lock()
+	l.holds = true
+	if l.core.last != l {
+		l.core.last = l
+		if l.in.Live {
+			l.core.track.SetSource("", l.name, 0)
+		} else {
+			l.core.track.SetSource(l.name, "", l.turn)
+		}
+	}
+}
+
+func (l *lane) unlock() {
+	l.holds = false
+	l.core.mu.Unlock()
+}
+
+// places is how many sources of its own an input may have: the interfaces of a file.
+const places = 1 << 10
+
+// guard follows the frame in l.f and lives through a fault of this program: it
+// counts it, hands the frame out as a seed for the fuzz tests, and goes on.
+func (l *lane) guard() {
+	l.mu.Lock()
 	defer func() {
-		cause := recover()
-		if cause == nil {
-			return
+		if cause := recover(); cause != nil {
+			l.fault(cause)
 		}
-		l.stats.Faults++
-		if l.cfg.Fault != nil {
-			l.cfg.Fault(f, cause)
-		}
+		l.mu.Unlock()
 	}()
-	l.frame(f)
+	l.f.Source += uint16(l.in.Place * places)
+	l.frame(&l.f)
+}
+
+func (l *lane) fault(cause any) {
+	if !l.holds {
+		l.lock()
+	}
+	defer l.unlock()
+	l.stats.Faults++
+	if l.cfg.Fault != nil {
+		l.cfg.Fault(&l.f, cause)
+	}
+}
+
+// named notes where the frame came from, when that changed. Where the lane is
+// alone, a new turn of its files begins anew.
+func (l *lane) named(alone bool) {
+	name, turn := l.in.Source.Name(), 0
+	if l.turns != nil {
+		turn = l.turns.Turn()
+	}
+	if name == l.name && turn == l.turn {
+		return
+	}
+	if turn != l.turn && alone {
+		l.restart()
+	}
+	l.name, l.turn = name, turn
+	l.lock()
+	l.core.last = nil // the next one to lock tells the tracker
+	l.unlock()
 }
 
 // frame follows one frame. It borrows f for the call.
@@ -84,14 +153,40 @@ func (l *lane) carried(p *packet.Packet) {
 func (l *lane) advance(now int64) {
 	l.stream.Advance(now)
 	l.units()
-	l.send(l.track.Advance(l.events[:0], now))
+	c := l.core
+	l.lock()
+	l.reached = now
+	c.send(c.track.Advance(c.events[:0], now))
+	l.unlock()
 }
 
-// end decides what only waits for a timer or for more bytes, which do not come.
+// idle lets time pass without a frame, for the others as far as all have come.
+func (l *lane) idle(now int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dec.Advance(now)
+	l.stream.Advance(now)
+	l.units()
+	c := l.core
+	l.lock()
+	l.reached = now
+	c.send(c.track.Advance(c.events[:0], c.reached(now)))
+	l.unlock()
+}
+
+// leave ends the lane's part in the clock.
+func (l *lane) leave() {
+	l.lock()
+	l.left = true
+	l.unlock()
+}
+
+// end decides what streams hold, which waits for bytes that do not come.
 func (l *lane) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.stream.Flush()
 	l.units()
-	l.send(l.track.Flush(l.events[:0], l.cfg.Flush))
 }
 
 // restart ends a turn of files that are read more than once: the same packets come
@@ -99,8 +194,12 @@ func (l *lane) end() {
 // its own.
 func (l *lane) restart() {
 	l.end()
-	l.track.Restart()
-	l.dedup = dedup{window: l.dedup.window}
+	c := l.core
+	c.flush(l)
+	l.lock()
+	c.track.Restart()
+	c.dedup = newDedup(c.dedup.window)
+	l.unlock()
 }
 
 // segment follows one TCP segment or SCTP packet. Which connections are followed: as
@@ -136,21 +235,14 @@ func (l *lane) units() {
 		p := &u.Packet
 		switch u.Kind {
 		case stream.Message, stream.Unfinished:
-			events, fate := l.message(p)
-			l.stats.Units[fate]++
-			if u.Reason == stream.Ended {
-				for i := range events {
-					events[i].Incomplete |= event.EndOfCapture
-				}
-			}
-			l.send(events)
+			l.stats.Units[l.message(p, u.Reason == stream.Ended)]++
 		case stream.Probe:
 			l.stats.Units[Probe]++
-			l.send(l.track.Probe(l.events[:0], p, u.Probe, why(p, u.Probe)))
+			l.probe(p, u.Probe, why(p, u.Probe))
 		case stream.KeepAlive:
 			l.stats.Units[KeepAlive]++
 			if l.cfg.KeepaliveProbes {
-				l.send(l.track.Probe(l.events[:0], p, sip.ProbeNone, "keep-alive"))
+				l.probe(p, sip.ProbeNone, "keep-alive")
 			}
 		case stream.HEP:
 			l.stats.Units[Capsule]++
@@ -189,55 +281,70 @@ func (l *lane) datagram(p *packet.Packet) {
 		l.stats.Datagrams[KeepAlive]++
 		return
 	}
-	if l.dedup.again(p) {
+	if l.again(p) {
 		l.stats.Datagrams[MirrorDuplicate]++
 		return
 	}
 	switch kind {
 	case sip.KindKeepAlive:
 		l.stats.Datagrams[KeepAlive]++
-		l.send(l.track.Probe(l.events[:0], p, probe, "keep-alive"))
+		l.probe(p, probe, "keep-alive")
 	case sip.KindProbe:
 		l.stats.Datagrams[Probe]++
-		l.send(l.track.Probe(l.events[:0], p, probe, why(p, probe)))
+		l.probe(p, probe, why(p, probe))
 	default:
-		events, fate := l.message(p)
-		l.stats.Datagrams[fate]++
-		l.send(events)
+		l.stats.Datagrams[l.message(p, false)]++
 	}
 }
 
-// message follows one SIP message and returns its events and its fate.
-func (l *lane) message(p *packet.Packet) ([]event.Event, Fate) {
+// again tells whether p is a mirror duplicate.
+func (l *lane) again(p *packet.Packet) bool {
+	h := l.core.dedup.sum(p, &l.key)
+	l.lock()
+	again := l.core.dedup.again(p, h)
+	l.unlock()
+	return again
+}
+
+// message follows one SIP message and returns its fate. ended says that the end of
+// the capture cut it off.
+func (l *lane) message(p *packet.Packet, ended bool) Fate {
 	problem := l.msg.Parse(p.Payload, p.Cut)
 	l.stats.Problems[problem]++
 	if l.cfg.Dump != nil {
 		l.cfg.Dump.Message(p, &l.msg)
 	}
-	if problem != sip.OK {
-		return l.track.Unusable(l.events[:0], p, &l.msg), Unusable
-	}
-	if l.cfg.Tap != nil {
-		l.cfg.Tap(p, &l.msg)
-	}
-	if l.cfg.Copy != nil {
+	if l.cfg.Copy != nil && problem == sip.OK {
 		l.cfg.Copy(p, &l.msg)
 	}
-	return l.track.See(l.events[:0], p, &l.msg), Message
+	c, fate := l.core, Message
+	l.lock()
+	var events []event.Event
+	if problem != sip.OK {
+		fate = Unusable
+		events = c.track.Unusable(c.events[:0], p, &l.msg)
+	} else {
+		if l.cfg.Tap != nil {
+			l.cfg.Tap(p, &l.msg)
+		}
+		events = c.track.See(c.events[:0], p, &l.msg)
+	}
+	if ended {
+		for i := range events {
+			events[i].Incomplete |= event.EndOfCapture
+		}
+	}
+	c.send(events)
+	l.unlock()
+	return fate
 }
 
-// send keeps the grown slice and hands each event on.
-func (l *lane) send(events []event.Event) {
-	for i := range events {
-		l.seq++
-		events[i].Sequence = l.seq
-		l.stats.Events[events[i].Type]++
-		if l.cfg.Dump != nil {
-			l.cfg.Dump.Event(&events[i])
-		}
-		l.sink.Put(&events[i])
-	}
-	l.events = events[:0]
+// probe follows what is no SIP.
+func (l *lane) probe(p *packet.Packet, kind sip.ProbeKind, what string) {
+	c := l.core
+	l.lock()
+	c.send(c.track.Probe(c.events[:0], p, kind, what))
+	l.unlock()
 }
 
 // why says in words what a probe is.

@@ -16,7 +16,7 @@ func (l *lane) report(p *packet.Packet) {
 		l.stats.Datagrams[OtherHEP]++
 		return
 	}
-	if l.dedup.again(p) {
+	if l.again(p) {
 		l.stats.Datagrams[MirrorDuplicate]++
 		return
 	}
@@ -26,6 +26,9 @@ func (l *lane) report(p *packet.Packet) {
 	l.stats.Quality[outcome]++
 	if outcome == qos.OK {
 		l.rep.CallIDs[2] = p.HEP.CorrelationID
-		l.send(l.track.Report(l.events[:0], p, &l.rep))
+		c := l.core
+		l.lock()
+		c.send(c.track.Report(c.events[:0], p, &l.rep))
+		l.unlock()
 	}
 }

@@ -56,6 +56,77 @@ type Stats struct {
 	Track   track.Stats
 }
 
+// Add adds the counters of another input.
+func (s *Stats) Add(o *Stats) {
+	s.Frames += o.Frames
+	s.Bytes += o.Bytes
+	s.Faults += o.Faults
+	for i := range o.Drops {
+		s.Drops[i] += o.Drops[i]
+	}
+	for i := range o.Datagrams {
+		s.Datagrams[i] += o.Datagrams[i]
+		s.Units[i] += o.Units[i]
+	}
+	for i := range o.Problems {
+		s.Problems[i] += o.Problems[i]
+	}
+	for i := range o.Capsules {
+		s.Capsules[i] += o.Capsules[i]
+	}
+	for i := range o.HEPTypes {
+		s.HEPTypes[i] += o.HEPTypes[i]
+	}
+	for i := range o.Quality {
+		s.Quality[i] += o.Quality[i]
+	}
+	s.Capture.Add(&o.Capture)
+	s.Packet.Add(&o.Packet)
+	s.Stream.Add(&o.Stream)
+}
+
+// InputStats are the counters of one input. Events and Track are of all inputs
+// together, and zero here.
+type InputStats struct {
+	Name  string
+	Live  bool
+	Ended bool
+	Stats
+}
+
+// Stats gives the sums over all inputs. It waits for the frames in work, and may be
+// called at any time from any goroutine.
+func (e *Engine) Stats() Stats {
+	sum, _ := e.Inputs()
+	return sum
+}
+
+// Inputs gives the sums, and what belongs to each input, in the order of New, all of
+// one moment.
+func (e *Engine) Inputs() (sum Stats, each []InputStats) {
+	each = make([]InputStats, len(e.lanes))
+	for i, l := range e.lanes { // may wait for a Next, so before any lock
+		each[i] = InputStats{Name: l.in.Name, Live: l.in.Live}
+		each[i].Capture = l.in.Source.Stats()
+	}
+	for _, l := range e.lanes {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+	}
+	c := e.core
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, l := range e.lanes {
+		s := &each[i]
+		from := s.Capture
+		s.Stats = l.stats
+		s.Capture, s.Packet, s.Stream, s.Ended = from, l.dec.Stats(), l.stream.Stats(), l.left
+		sum.Add(&s.Stats)
+	}
+	sum.Events, sum.Track = c.given, c.track.Stats()
+	return sum, each
+}
+
 // Check reports the first sum that does not agree: something was lost without
 // being counted.
 func (s *Stats) Check() error {

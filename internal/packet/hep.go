@@ -29,6 +29,16 @@ type HEPStats struct {
 	Untimed  uint64 // packets whose time was not taken
 }
 
+func (s *HEPStats) add(o *HEPStats) {
+	s.Packets += o.Packets
+	for i := range o.Problems {
+		s.Problems[i] += o.Problems[i]
+	}
+	s.Trailing += o.Trailing
+	s.Odd += o.Odd
+	s.Untimed += o.Untimed
+}
+
 // How far the time of a HEP packet may be from that of its frame. Agents buffer and
 // their clocks differ, so the past is wide. The future is narrow: timers run on the
 // greatest time seen, and one packet must not make them all fire.

@@ -434,3 +434,19 @@ type Stats struct {
 
 	HEP HEPStats
 }
+
+// Add adds the counters of another Decoder.
+func (s *Stats) Add(o *Stats) {
+	for i := range o.Layers {
+		s.Layers[i] += o.Layers[i]
+	}
+	s.Held += o.Held
+	s.Bytes += o.Bytes
+	s.Fragments += o.Fragments
+	s.Assembled += o.Assembled
+	s.Evicted += o.Evicted
+	s.Expired += o.Expired
+	s.Refused += o.Refused
+	s.Duplicates += o.Duplicates
+	s.HEP.add(&o.HEP)
+}

@@ -1,6 +1,10 @@
 package stream
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
 // Stats are counters of an Assembler. Streams, Held and Memory are what is there
 // now, the others totals since New.
@@ -88,4 +92,82 @@ func (a *Assembler) Stats() Stats {
 		}
 	}
 	return s
+}
+
+// Add adds the counters of another Assembler.
+func (s *Stats) Add(o *Stats) {
+	s.Segments += o.Segments
+	s.OtherPort += o.OtherPort
+	s.Bytes += o.Bytes
+	for i := range o.UnitBytes {
+		s.UnitBytes[i] += o.UnitBytes[i]
+	}
+	s.Skipped += o.Skipped
+	s.Unread += o.Unread
+	s.Handshake += o.Handshake
+	s.Framed += o.Framed
+	s.Repeated += o.Repeated
+	s.Mirrored += o.Mirrored
+	s.Lost += o.Lost
+	s.Held += o.Held
+	for i := range o.Units {
+		s.Units[i] += o.Units[i]
+	}
+	s.Broken += o.Broken
+	s.Streams += o.Streams
+	s.Opened += o.Opened
+	s.Evicted += o.Evicted
+	s.GivenUp += o.GivenUp
+	s.Memory += o.Memory
+	s.OutOfOrder += o.OutOfOrder
+	s.Overlaps += o.Overlaps
+	s.Contradictions += o.Contradictions
+	s.Holes += o.Holes
+	s.HoleBytes += o.HoleBytes
+	s.SnapBytes += o.SnapBytes
+	s.Resyncs += o.Resyncs
+	s.Jumps += o.Jumps
+	s.Strays += o.Strays
+	s.Frames += o.Frames
+	s.DataFrames += o.DataFrames
+	s.ControlFrames += o.ControlFrames
+	s.LostFrames += o.LostFrames
+	s.Inflated += o.Inflated
+	s.Undeflated += o.Undeflated
+	s.Forgotten += o.Forgotten
+	s.SCTP.add(&o.SCTP)
+	s.TLSConnections += o.TLSConnections
+	s.TLSBytes += o.TLSBytes
+	s.addServers(o.TLS[:])
+}
+
+func (s *SCTPStats) add(o *SCTPStats) {
+	s.Packets += o.Packets
+	s.Chunks += o.Chunks
+	s.Data += o.Data
+	s.Repeated += o.Repeated
+	s.Control += o.Control
+	s.Malformed += o.Malformed
+	s.Incomplete += o.Incomplete
+	s.Associations += o.Associations
+	s.Evicted += o.Evicted
+}
+
+// addServers merges servers by address, and keeps those with most connections.
+func (s *Stats) addServers(more []Server) {
+	var all []Server
+	for _, n := range slices.Concat(s.TLS[:], more) {
+		if n.Connections == 0 {
+			continue
+		}
+		if i := slices.IndexFunc(all, func(m Server) bool { return m.Addr == n.Addr }); i >= 0 {
+			all[i].Connections += n.Connections
+			all[i].Bytes += n.Bytes
+		} else {
+			all = append(all, n)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Server) int { return cmp.Compare(b.Connections, a.Connections) })
+	s.TLS = [len(s.TLS)]Server{}
+	copy(s.TLS[:], all)
 }

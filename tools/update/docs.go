@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -126,10 +127,21 @@ func configFile(path string) (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	if err := t.ExecuteTemplate(&b, t.Templates()[0].Name(), config.Groups); err != nil {
+	if err := t.ExecuteTemplate(&b, t.Templates()[0].Name(), written()); err != nil {
 		return "", err
 	}
 	return b.String(), nil
+}
+
+// written is the groups without the keys of a single input, which the document has.
+func written() []config.Group {
+	groups := slices.Clone(config.Groups)
+	for i := range groups {
+		groups[i].Keys = slices.DeleteFunc(slices.Clone(groups[i].Keys), func(k config.Key) bool {
+			return strings.HasPrefix(k.Name, "inputs.")
+		})
+	}
+	return groups
 }
 
 // wrap breaks a text into comment lines.
@@ -149,6 +161,9 @@ func wrap(indent, text string) string {
 
 // yamlKey is a key with its default, commented out.
 func yamlKey(k config.Key) string {
+	if k.Kind == config.Objects {
+		return "  #" + k.Name + ":\n  #  - {type: live, iface: eth0}\n  #  - {type: file, pcap: \"old-*.pcap\"}"
+	}
 	value := k.DefaultText()
 	if k.Default != "" && k.Default != "none" {
 		value = ""

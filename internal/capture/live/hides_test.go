@@ -50,7 +50,7 @@ func TestWarnings(t *testing.T) {
 func TestOwnFilterAndTags(t *testing.T) {
 	a, b := pair(t)
 	frame := packet.Frame{Data: siptest.UDPFrame(netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:5060"), []byte("OPTIONS"))}
-	s := start(t, func(c *Config) { c.Iface, c.Filter = b, "port 5060" })
+	s := start(t, captureRing, func(c *Config) { c.Iface, c.Filter = b, "port 5060" })
 	for _, c := range siptest.Carriers {
 		if c.Name == "plain" || c.Name == "vlan" || c.Name == "qinq" {
 			send(t, a, c.Wrap(frame)...)

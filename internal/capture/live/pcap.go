@@ -1,21 +1,9 @@
-// Package live captures from interfaces, through libpcap. It is the only package
-// that needs cgo, and only the program itself imports it.
-//
-// It opens one interface, or all of them ("any"), sets a kernel filter and hands
-// frames over. It does not look into them, send anything, or choose the
-// interface.
-//
-// A frame's bytes belong to the source and are borrowed until the next call of
-// Next. They are copied out of libpcap's ring first: Close may come from another
-// goroutine while a frame is still looked at, and frees the ring.
 package live
 
 import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,53 +15,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 )
 
-// A Config says what to capture.
-type Config struct {
-	Iface    string `config:"iface"`       // "any" for all interfaces
-	Filter   string `config:"bpf"`         // in the language of pcap-filter(7); empty: made from Auto
-	Snaplen  int    `config:"snaplen"`     // bytes of a frame
-	Promisc  bool   `config:"promiscuous"` // also frames for others; "any" never gets them
-	BufferKB int    `config:"pcap_buf_kb"` // between kernel and program
-
-	// Timeout is how long the kernel may keep a packet back to hand over many at
-	// once, and after how long without one Next gives ErrIdle.
-	Timeout time.Duration `config:",ignore"`
-
-	Auto   capture.FilterConfig `config:",ignore"` // empty: everything
-	Source uint16               `config:",ignore"` // for Frame.Source
-}
-
-// DefaultConfig captures whole frames from all interfaces. With receive offload a
-// frame may be 64 KiB long, so the snap length is libpcap's greatest. The buffer
-// holds a burst of some 10,000 messages.
-func DefaultConfig() Config {
-	return Config{Iface: "any", Snaplen: maxSnaplen, Promisc: true, BufferKB: 8192, Timeout: 100 * time.Millisecond}
-}
-
-const (
-	maxSnaplen = 262144
-	allIfaces  = "any"
-)
-
-// Validate names the first key that is out of range, and the range.
-func (c Config) Validate() error {
-	switch {
-	case c.Iface == "":
-		return errors.New(`iface: "" is not allowed; allowed: the name of an interface, or any`)
-	case c.Snaplen < 64 || c.Snaplen > maxSnaplen:
-		return fmt.Errorf("snaplen: %d is not allowed; allowed: 64 to %d", c.Snaplen, maxSnaplen)
-	case c.BufferKB < 256 || c.BufferKB > 1<<20:
-		return fmt.Errorf("pcap_buf_kb: %d is not allowed; allowed: 256 to %d", c.BufferKB, 1<<20)
-	case c.Timeout < 10*time.Millisecond || c.Timeout > 10*time.Second:
-		return fmt.Errorf("timeout: %v is not allowed; allowed: 10ms to 10s", c.Timeout)
-	}
-	return nil
-}
-
-// ErrBPF is the key of the filter, and in the error for one that can not be used.
-var ErrBPF = errors.New("bpf")
-
-// Open starts to capture.
+// openPcap starts to capture through libpcap.
 //
 // The kernel hands packets over in blocks, when one is full or Timeout has passed
 // (TPACKET_V3 on Linux), and not each at once (libpcap's immediate mode, which is
@@ -87,10 +29,7 @@ var ErrBPF = errors.New("bpf")
 // matter: under "any" a packet is seen on each interface it passes, and the
 // cooked header that libpcap gives through gopacket (version 1) does not say
 // which. Where that matters, capture on one interface.
-func Open(cfg Config) (capture.Source, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
+func openPcap(cfg Config) (capture.Source, error) {
 	handle, err := activate(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open interface %q: %w", cfg.Iface, err)
@@ -100,16 +39,13 @@ func Open(cfg Config) (capture.Source, error) {
 		handle.Close()
 		return nil, fmt.Errorf("open interface %q: link type %d (%v) is not supported", cfg.Iface, uint16(link), link)
 	}
-	if cfg.Filter == "" {
-		cfg.Filter = capture.Filter(cfg.Auto, link)
-	}
-	if cfg.Filter != "" {
-		if err := handle.SetBPFFilter(cfg.Filter); err != nil {
+	if filter := cfg.filterFor(link); filter != "" {
+		if err := handle.SetBPFFilter(filter); err != nil {
 			handle.Close()
-			return nil, fmt.Errorf("%w: %q on interface %q (%v): %w", ErrBPF, cfg.Filter, cfg.Iface, link, err)
+			return nil, cfg.filterError(filter, link, err)
 		}
 	}
-	return &source{
+	return &pcapSource{
 		cfg:    cfg,
 		link:   link,
 		handle: handle,
@@ -155,8 +91,9 @@ func activate(cfg Config) (*pcap.Handle, error) {
 	return nil, err
 }
 
-// A source is an open capture.
-type source struct {
+// pcapSource is an open capture. Frames are copied out of libpcap's ring: Close may
+// come from another goroutine while a frame is still looked at, and frees the ring.
+type pcapSource struct {
 	cfg  Config
 	link packet.Link
 
@@ -175,7 +112,7 @@ type source struct {
 // Next implements capture.Source. The time it gives with ErrIdle may be ahead of
 // packets that the kernel still keeps back, by Timeout at most. After Close it gives what was captured before,
 // then io.EOF.
-func (s *source) Next(f *packet.Frame) error {
+func (s *pcapSource) Next(f *packet.Frame) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.handle == nil {
@@ -219,11 +156,11 @@ func (s *source) Next(f *packet.Frame) error {
 }
 
 // Name implements capture.Source.
-func (s *source) Name() string { return s.cfg.Iface }
+func (s *pcapSource) Name() string { return s.cfg.Iface }
 
 // Stats implements capture.Source. It may have to wait for a Next that waits, at
 // most Timeout.
-func (s *source) Stats() capture.Stats {
+func (s *pcapSource) Stats() capture.Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.count()
@@ -233,7 +170,7 @@ func (s *source) Stats() capture.Stats {
 }
 
 // count asks libpcap how much was lost.
-func (s *source) count() {
+func (s *pcapSource) count() {
 	if s.handle == nil {
 		return
 	}
@@ -247,7 +184,7 @@ func (s *source) count() {
 }
 
 // free gives the ring back. It is called under mu.
-func (s *source) free() {
+func (s *pcapSource) free() {
 	s.count()
 	s.handle.Close()
 	s.handle = nil
@@ -256,7 +193,7 @@ func (s *source) free() {
 
 // Close implements capture.Source. While another goroutine calls Next it waits for
 // that one to get what was captured before, some three Timeouts at most.
-func (s *source) Close() error {
+func (s *pcapSource) Close() error {
 	s.closed.CompareAndSwap(0, time.Now().UnixNano())
 	select {
 	case <-s.done:
@@ -269,48 +206,4 @@ func (s *source) Close() error {
 		s.free()
 	}
 	return nil
-}
-
-// A Device is an interface that can be captured.
-type Device struct {
-	Name        string
-	Description string
-	Addrs       []netip.Addr
-	Up          bool // is in use
-	Loopback    bool
-}
-
-// Devices lists the interfaces, "any" first. Devices that libpcap can read but
-// that carry no network (USB, D-Bus, netfilter queues) are left out.
-func Devices() ([]Device, error) {
-	all, err := pcap.FindAllDevs()
-	if err != nil {
-		return nil, fmt.Errorf("list interfaces: %w", err)
-	}
-	const loopback, up = 1, 2 // PCAP_IF_LOOPBACK, PCAP_IF_UP
-	devices := []Device{{Name: allIfaces, Description: "all interfaces", Up: true}}
-	for _, i := range all {
-		if _, err := net.InterfaceByName(i.Name); err != nil {
-			continue
-		}
-		d := Device{Name: i.Name, Description: i.Description, Up: i.Flags&up != 0, Loopback: i.Flags&loopback != 0}
-		for _, a := range i.Addresses {
-			if addr, ok := netip.AddrFromSlice(a.IP); ok {
-				d.Addrs = append(d.Addrs, addr)
-			}
-		}
-		devices = append(devices, d)
-	}
-	return devices, nil
-}
-
-func names() (all []string) {
-	devices, err := Devices()
-	if err != nil {
-		return []string{allIfaces}
-	}
-	for _, d := range devices {
-		all = append(all, d.Name)
-	}
-	return all
 }

@@ -1,0 +1,78 @@
+package engine
+
+import (
+	"sync"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/track"
+)
+
+// core is what the lanes share, under one lock: the tracker, the memory of mirror
+// duplicates, the order of events and the way out. A lane holds the lock for one of
+// these steps at a time, never while it reads, decodes or parses.
+//
+// Time: the tracker's clock is the greatest time of all packets. A live lane without
+// packets moves it on by the wall clock, but never beyond what every other live lane
+// has reached: one that is ready to hand over packets of a moment ago would find
+// their timers fired. Sources give a packet or a tick within their timeout, 100 ms,
+// so that is how far idle time lags behind. Files count for nothing in that; beside
+// live lanes their packets are old ones, of which the tracker counts spans from now.
+type core struct {
+	cfg   Config
+	lanes []*lane
+
+	mu     sync.Mutex
+	track  *track.Tracker
+	dedup  *dedup
+	sink   Sink
+	events []event.Event
+	seq    uint64
+	given  [event.NumTypes]uint64
+	last   *lane // whose source the tracker knows
+}
+
+func newCore(cfg Config, sink Sink) *core {
+	return &core{cfg: cfg, track: track.New(cfg.Track), dedup: newDedup(int64(cfg.DedupWindow)), sink: sink}
+}
+
+// send keeps the grown slice and hands each event on. The caller holds the lock.
+func (c *core) send(events []event.Event) {
+	for i := range events {
+		c.seq++
+		events[i].Sequence = c.seq
+		c.given[events[i].Type]++
+		if c.cfg.Dump != nil {
+			c.cfg.Dump.Event(&events[i])
+		}
+		c.sink.Put(&events[i])
+	}
+	c.events = events[:0]
+}
+
+// reached is the time that every running live lane has reached. The caller holds
+// the lock.
+func (c *core) reached(now int64) int64 {
+	for _, l := range c.lanes {
+		if l.in.Live && !l.left {
+			now = min(now, l.reached)
+		}
+	}
+	return now
+}
+
+// flush decides what only waits for a timer.
+func (c *core) flush(l *lane) {
+	l.lock()
+	defer l.unlock()
+	c.send(c.track.Flush(c.events[:0], c.cfg.Flush))
+}
+
+// trouble tells of an error of an input.
+func (c *core) trouble(l *lane, err error) {
+	if c.cfg.Trouble == nil {
+		return
+	}
+	l.lock()
+	defer l.unlock()
+	c.cfg.Trouble(l.in.Name, err)
+}

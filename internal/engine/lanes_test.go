@@ -1,0 +1,305 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/capture"
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
+	"github.com/sipcmbeat/sipcmbeat/internal/stream"
+)
+
+// answer is the 200 to options.
+var answer = strings.Replace(strings.Replace(options, "OPTIONS sip:b@example.com SIP/2.0", "SIP/2.0 200 OK", 1),
+	"To: <sip:b@example.com>", "To: <sip:b@example.com>;tag=2", 1)
+
+func ask(at time.Duration) packet.Frame {
+	return udp(at, "192.0.2.1:5060", "192.0.2.2:5060", options)
+}
+
+func reply(at time.Duration) packet.Frame {
+	return udp(at, "192.0.2.2:5060", "192.0.2.1:5060", answer)
+}
+
+// all runs an engine over inputs and gives its events and counters.
+func all(t *testing.T, cfg Config, inputs ...Input) ([]event.Event, Stats, []InputStats) {
+	t.Helper()
+	var k keeper
+	e := New(cfg, inputs, &k)
+	if err := e.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	sum, each := e.Inputs()
+	if err := sum.Check(); err != nil {
+		t.Error(err)
+	}
+	return k.events, sum, each
+}
+
+func file(place int, frames ...packet.Frame) Input {
+	return Input{Source: source(frames...), Place: place}
+}
+
+func source(all ...packet.Frame) *frames { return &frames{all: all} }
+
+// TestLanesShare: one tap delivers the requests, another the answers.
+func TestLanesShare(t *testing.T) {
+	events, sum, each := all(t, DefaultConfig(), file(0, reply(time.Second)), file(1, ask(0)))
+	if len(events) != 1 || events[0].Type != event.OtherOK || events[0].Sequence != 1 {
+		t.Errorf("events: %s", summary(events))
+	}
+	if sum.Frames != 2 || each[0].Frames != 1 || each[1].Frames != 1 || sum.Track.Requests != 1 || !each[0].Ended {
+		t.Errorf("frames %d = %d + %d, ended %v", sum.Frames, each[0].Frames, each[1].Frames, each[0].Ended)
+	}
+}
+
+// TestFilesInOrder: cut into several files by any rule, a capture gives the same
+// events.
+func TestFilesInOrder(t *testing.T) {
+	var whole []packet.Frame
+	for i := range 40 {
+		f := ask(time.Duration(i) * time.Second)
+		if i%2 == 1 {
+			f = reply(time.Duration(i) * time.Second)
+		}
+		f.Data = []byte(strings.Replace(string(f.Data), "Call-ID: x", "Call-ID: "+string(rune('a'+i/2)), 1))
+		whole = append(whole, f)
+	}
+	want, _, _ := all(t, DefaultConfig(), file(0, whole...))
+	for name, of := range map[string]func(i int) int{
+		"in turn":   func(i int) int { return i % 3 },
+		"in pieces": func(i int) int { return i / 14 },
+		"uneven":    func(i int) int { return i * i % 3 },
+	} {
+		var parts [3][]packet.Frame
+		for i, f := range whole {
+			parts[of(i)] = append(parts[of(i)], f)
+		}
+		got, _, _ := all(t, DefaultConfig(), file(0, parts[0]...), file(1, parts[1]...), file(2, parts[2]...))
+		if a, b := summary(want), summary(got); a != b {
+			t.Errorf("%s:\n%s\nwant:\n%s", name, b, a)
+		}
+	}
+}
+
+// TestMirrorInputs: the same datagram from another input is a mirror duplicate, from
+// another worker of the same interface a retransmission.
+func TestMirrorInputs(t *testing.T) {
+	frame, again := ask(0), ask(50*time.Millisecond)
+	frame, again = identified(frame, 0), identified(again, 0)
+	for place, dups := range []uint64{0, 1} {
+		_, sum, _ := all(t, DefaultConfig(), file(0, frame), file(place, again))
+		if sum.Datagrams[MirrorDuplicate] != dups || sum.Track.Retransmissions != 1-dups {
+			t.Errorf("place %d: %d duplicates, %d retransmissions", place, sum.Datagrams[MirrorDuplicate], sum.Track.Retransmissions)
+		}
+	}
+}
+
+// script is a live source of which the test decides what comes next.
+type script struct {
+	frames
+	next chan func(f *packet.Frame) error
+}
+
+func newScript() *script { return &script{next: make(chan func(*packet.Frame) error)} }
+
+func (s *script) Next(f *packet.Frame) error {
+	step, ok := <-s.next
+	if !ok {
+		return io.EOF
+	}
+	return step(f)
+}
+
+func (s *script) frame(want packet.Frame) {
+	s.next <- func(f *packet.Frame) error { *f = want; return nil }
+}
+
+func (s *script) tick(at time.Duration) {
+	s.next <- func(f *packet.Frame) error { f.Time = siptest.Start + int64(at); return capture.ErrIdle }
+}
+
+func (s *script) fail(err error) { s.next <- func(*packet.Frame) error { return err } }
+
+// TestIdleWaits: the clock of an idle interface does not run ahead of another one
+// that has not handed over what it holds.
+func TestIdleWaits(t *testing.T) {
+	a, b, old := newScript(), newScript(), source()
+	var k keeper
+	e := New(DefaultConfig(), []Input{{Source: a, Live: true}, {Source: b, Live: true, Place: 1}, {Source: old}}, &k)
+	done := make(chan error)
+	go func() { done <- e.Run(context.Background()) }()
+	a.frame(ask(0))
+	b.tick(10 * time.Millisecond)
+	a.tick(40 * time.Second) // b may hold the answer still
+	a.tick(40 * time.Second) // the one before has been followed
+	b.frame(reply(31 * time.Second))
+	b.tick(40 * time.Second)
+	close(a.next)
+	b.tick(120 * time.Second)
+	close(b.next)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if len(k.events) != 1 || k.events[0].Type != event.OtherOK {
+		t.Errorf("events: %s", summary(k.events))
+	}
+}
+
+// TestLiveAndFile: a file's end decides nothing while an interface is watched, and
+// its packets may be old.
+func TestLiveAndFile(t *testing.T) {
+	a := newScript()
+	var k keeper
+	e := New(DefaultConfig(), []Input{{Source: source(ask(0))}, {Source: a, Live: true, Place: 1}}, &k)
+	done := make(chan error)
+	go func() { done <- e.Run(context.Background()) }()
+	a.tick(time.Hour)
+	close(a.next)
+	if err := <-done; err != nil || len(k.events) > 1 {
+		t.Errorf("%v, events: %s", err, summary(k.events))
+	}
+	for _, ev := range k.events { // the file may have been read before the tick
+		if ev.Incomplete&event.EndOfCapture != 0 {
+			t.Errorf("events: %s", summary(k.events))
+		}
+	}
+}
+
+// TestLaneFails: an input that fails ends alone; one that goes on after an error
+// leaves none behind.
+func TestLaneFails(t *testing.T) {
+	a, b := newScript(), newScript()
+	var k keeper
+	var told []string
+	cfg := DefaultConfig()
+	cfg.Trouble = func(input string, err error) { told = append(told, input+": "+err.Error()) }
+	e := New(cfg, []Input{{Source: a, Name: "a", Live: true}, {Source: b, Name: "b", Live: true, Place: 1}}, &k)
+	done := make(chan error)
+	go func() { done <- e.Run(context.Background()) }()
+	gone := errors.New("gone")
+	a.fail(gone)
+	close(a.next)
+	b.fail(errors.New("gone for a while"))
+	b.frame(ask(0))
+	b.frame(reply(time.Second))
+	close(b.next)
+	err := <-done
+	if !errors.Is(err, gone) || strings.Contains(err.Error(), "while") {
+		t.Errorf("error %v", err)
+	}
+	slices.Sort(told)
+	if want := []string{"a: gone", "b: gone for a while"}; !slices.Equal(told, want) {
+		t.Errorf("told %q", told)
+	}
+	if len(k.events) != 1 {
+		t.Errorf("events: %s", summary(k.events))
+	}
+}
+
+// TestStatsWhileRunning: the sums agree at any moment, under the race detector too.
+func TestStatsWhileRunning(t *testing.T) {
+	var lots []packet.Frame
+	for i := range 2000 {
+		lots = append(lots, ask(time.Duration(i)*time.Millisecond), reply(time.Duration(i)*time.Millisecond))
+	}
+	faults := 0
+	cfg := DefaultConfig()
+	cfg.Tap = func(*packet.Packet, *sip.Message) {
+		if faults++; faults%10 == 0 {
+			panic("on purpose")
+		}
+	}
+	e := New(cfg, []Input{
+		{Source: source(lots...), Live: true}, {Source: source(lots...), Live: true, Place: 1}, file(2, lots...), file(3, lots...),
+	}, discard{})
+	var wg sync.WaitGroup
+	wg.Go(func() { e.Run(context.Background()) })
+	for range 50 {
+		s := e.Stats()
+		if err := s.Check(); err != nil {
+			t.Error(err)
+		}
+	}
+	wg.Wait()
+	s := e.Stats()
+	if err := s.Check(); err != nil || s.Frames != uint64(4*len(lots)) || s.Faults == 0 {
+		t.Errorf("%v, %d frames, %d faults", err, s.Frames, s.Faults)
+	}
+}
+
+// TestAdd: every counter is summed over the lanes.
+func TestAdd(t *testing.T) {
+	for _, sum := range []func() (reflect.Value, reflect.Value){
+		func() (reflect.Value, reflect.Value) {
+			var a, b capture.Stats
+			fill(reflect.ValueOf(&b).Elem())
+			a.Add(&b)
+			return reflect.ValueOf(a), reflect.ValueOf(b)
+		},
+		func() (reflect.Value, reflect.Value) {
+			var a, b packet.Stats
+			fill(reflect.ValueOf(&b).Elem())
+			a.Add(&b)
+			return reflect.ValueOf(a), reflect.ValueOf(b)
+		},
+		func() (reflect.Value, reflect.Value) {
+			var a, b stream.Stats
+			fill(reflect.ValueOf(&b).Elem())
+			a.Add(&b)
+			return reflect.ValueOf(a), reflect.ValueOf(b)
+		},
+		func() (reflect.Value, reflect.Value) {
+			var a, b Stats
+			fill(reflect.ValueOf(&b).Elem())
+			a.Add(&b)
+			b.Events, b.Track = a.Events, a.Track // of the core
+			return reflect.ValueOf(a), reflect.ValueOf(b)
+		},
+	} {
+		a, b := sum()
+		for i := range a.NumField() {
+			if !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
+				t.Errorf("%s: %s is not summed", a.Type(), a.Type().Field(i).Name)
+			}
+		}
+	}
+}
+
+// servers counts those that fill has made.
+var servers byte
+
+// fill sets all numbers to 1.
+func fill(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		if s, ok := v.Addr().Interface().(*stream.Server); ok {
+			s.Connections, s.Bytes = 1, 1 // one server, each with an address of its own
+			s.Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, servers}), 5061)
+			servers++
+			return
+		}
+		for i := range v.NumField() {
+			fill(v.Field(i))
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(v.Index(i))
+		}
+	case reflect.Int, reflect.Int64:
+		v.SetInt(1)
+	default:
+		v.SetUint(1)
+	}
+}
