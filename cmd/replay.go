@@ -244,7 +244,7 @@ func (r *replay) run() error {
 		}
 		r.cfg.Engine.Dump = d
 	}
-	e := engine.New(r.cfg.Engine, []engine.Input{{Source: src}}, sink)
+	e := engine.New(r.cfg.Engine, []engine.Input{{Source: src, AnyPort: r.cfg.Inputs[0].AnyPort}}, sink)
 	done := r.progress(files)
 	err = e.Run(ctx)
 	done()
