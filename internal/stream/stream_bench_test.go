@@ -189,3 +189,44 @@ func BenchmarkDisorder(b *testing.B) {
 		b.Fatal("no units")
 	}
 }
+
+// BenchmarkCarried is the way of a message through WebSocket and SCTP, as in
+// BenchmarkMessage without the parser.
+func BenchmarkCarried(b *testing.B) {
+	messages := loadMessages(b)
+	ends := [2]netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:5060")}
+	var plain []packet.Frame
+	for i, m := range messages {
+		plain = append(plain, packet.Frame{Time: int64(i) * 1e5, Data: siptest.UDPFrame(ends[i&1], ends[1-i&1], m)})
+	}
+	for _, c := range siptest.StreamCarriers {
+		switch c.Name {
+		case "tcp", "websocket", "websocket-deflate", "sctp":
+		default:
+			continue
+		}
+		frames := c.Wrap(plain)
+		b.Run(c.Name, func(b *testing.B) {
+			d := packet.New(packet.DefaultConfig())
+			a := stream.New(stream.DefaultConfig())
+			var u stream.Unit
+			b.ReportAllocs()
+			at, units := 0, 0
+			for b.Loop() {
+				for before := units; units == before; at++ {
+					if at == len(frames) {
+						at = 0
+						a.Flush()
+					}
+					if d.Decode(&frames[at]) != packet.OK {
+						b.Fatal("dropped")
+					}
+					a.Push(&d.Packet, stream.PortSIP)
+					for a.Next(&u) {
+						units++
+					}
+				}
+			}
+		})
+	}
+}
