@@ -61,3 +61,29 @@ func TestHEPDuplicates(t *testing.T) {
 		t.Errorf("%v", s.Datagrams)
 	}
 }
+
+// TestHEPOverTCP: a packet that a stream put together is counted and read like one
+// in a datagram, on the listed port alone where any_port is off.
+func TestHEPOverTCP(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.AnyPort = false
+	agent, receiver, other := netip.MustParseAddrPort("203.0.113.77:40001"), netip.MustParseAddrPort("203.0.113.78:9060"), netip.MustParseAddrPort("203.0.113.78:9061")
+	good := fromHEP(0, hep.Message{Protocol: 22, Type: hep.TypeSIP, Time: siptest.Start, CaptureID: 1, Payload: []byte(options)}).Data
+	log := fromHEP(0, hep.Message{Protocol: 22, Type: hep.TypeLog, Time: siptest.Start, Payload: []byte("hello")}).Data
+	bad := append([]byte(nil), log[:len(log)-11]...) // without its payload
+	bad[4], bad[5] = byte(len(bad)>>8), byte(len(bad))
+	segment := func(to netip.AddrPort) packet.Frame {
+		data := siptest.TCPFrame(agent, to, 1, 1, packet.ACK|packet.PSH, append(append(append([]byte(nil), good...), bad...), log...))
+		return packet.Frame{Time: siptest.Start + 1e9, Link: packet.LinkEthernet, Data: data, Wire: len(data)}
+	}
+	events, s := run(t, cfg, &frames{all: []packet.Frame{segment(receiver)}})
+	if len(events) != 1 || events[0].Transport != event.TCP || events[0].Src.String() != "192.0.2.1:40000" || events[0].Start != siptest.Start {
+		t.Fatalf("events: %s", summary(events))
+	}
+	if s.Units[Capsule] != 3 || s.Capsules[packet.OK] != 2 || s.Capsules[packet.BadHEP] != 1 || s.Datagrams[OtherHEP] != 1 || s.Datagrams[Message] != 1 {
+		t.Errorf("%v %v %v", s.Units, s.Capsules, s.Datagrams)
+	}
+	if events, _ := run(t, cfg, &frames{all: []packet.Frame{segment(other)}}); len(events) != 0 {
+		t.Errorf("events on a port that is not listed: %s", summary(events))
+	}
+}
