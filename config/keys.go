@@ -106,6 +106,8 @@ var Groups = []Group{
 		{Name: "tzsp_ports", Kind: List, Allowed: tunnelPorts, Meaning: "UDP ports of TZSP, the mirror of MikroTik's routers."},
 		{Name: "l2tp_ports", Kind: List, Allowed: tunnelPorts, Meaning: "UDP ports of L2TP, at either end."},
 		{Name: "esp_ports", Kind: List, Allowed: tunnelPorts, Meaning: "UDP ports of ESP behind address translators, at either end. ESP is read where it is not encrypted, as in an IMS."},
+		{Name: "hep_ports", Kind: List, Allowed: tunnelPorts, Meaning: "UDP and TCP ports of HEP receivers: what proxies and agents send there is read in place of theirs. HEP of version 3 is read on every port where any_port is true."},
+		{Name: "siptrace_ports", Kind: List, Allowed: tunnelPorts, Meaning: "UDP ports to which Kamailio's module siptrace sends plain copies of messages, with its X-Siptrace fields. Whoever reaches such a port chooses the addresses of his messages."},
 		{Name: "dedup_window", Kind: Duration, Allowed: "0 (off) to 1m", Meaning: "The same datagram from another VLAN, tunnel or interface within this time is a mirror duplicate and not looked at."},
 		{Name: "fragments.max", Kind: Whole, Allowed: "1 to 1048576", Meaning: "How many IP datagrams may wait for the rest of their fragments."},
 		{Name: "fragments.bytes", Kind: Bytes, Allowed: "64KiB to 1GiB", Meaning: "How much memory their fragments may take."},
