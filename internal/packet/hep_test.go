@@ -178,7 +178,7 @@ func TestHEPPathHash(t *testing.T) {
 		d.Decode(&f)
 		return d.PathHash()
 	}
-	if hash("192.0.2.1", 1) != hash("192.0.2.1", 1) || hash("192.0.2.1", 1) == hash("192.0.2.2", 1) || hash("192.0.2.1", 1) == hash("192.0.2.1", 2) {
+	if first := hash("192.0.2.1", 1); first != hash("192.0.2.1", 1) || hash("192.0.2.1", 1) == hash("192.0.2.2", 1) || hash("192.0.2.1", 1) == hash("192.0.2.1", 2) {
 		t.Error("agents are not told apart")
 	}
 }
