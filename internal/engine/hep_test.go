@@ -1,10 +1,14 @@
 package engine
 
 import (
+	"context"
+	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/hep"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
@@ -85,5 +89,56 @@ func TestHEPOverTCP(t *testing.T) {
 	}
 	if events, _ := run(t, cfg, &frames{all: []packet.Frame{segment(other)}}); len(events) != 0 {
 		t.Errorf("events on a port that is not listed: %s", summary(events))
+	}
+}
+
+// TestHEPSource: what an agent sends to a socket comes out as events; the engine ends
+// with the source.
+func TestHEPSource(t *testing.T) {
+	sc := capture.DefaultHEPConfig()
+	sc.Listen, sc.Timeout, sc.AuthKeys = []string{"udp:127.0.0.1:0", "tcp:127.0.0.1:0"}, 10*time.Millisecond, []string{"s3cret"}
+	src, err := capture.NewHEP(sc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	var k keeper
+	e := New(DefaultConfig(), []Input{{Source: src, Name: "hep", Live: true}}, &k)
+	ran := make(chan error, 1)
+	go func() { ran <- e.Run(context.Background()) }()
+	answer := strings.Replace(strings.Replace(options, "OPTIONS sip:b@example.com SIP/2.0", "SIP/2.0 200 OK", 1), "To: <sip:b@example.com>", "To: <sip:b@example.com>;tag=2", 1)
+	for i, text := range []string{options, answer, options} {
+		m := hep.Message{Version: 3, Protocol: 17, Type: hep.TypeSIP, Time: time.Now().UnixNano(), Payload: []byte(text), Key: []byte("s3cret"),
+			Src: netip.MustParseAddrPort("192.0.2.1:5060"), Dst: netip.MustParseAddrPort("192.0.2.2:5060")}
+		if i == 1 {
+			m.Src, m.Dst = m.Dst, m.Src
+		}
+		if i == 2 {
+			m.Key = []byte("wrong")
+		}
+		b, _ := m.Append(nil)
+		a := src.Addrs()[i%2]
+		c, err := net.Dial(a.Network(), a.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		for n := 0; n < 500; n++ {
+			if s := src.Stats(); s.Frames+s.WrongKey == uint64(i)+1 {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	src.Close()
+	if err := <-ran; err != nil {
+		t.Fatal(err)
+	}
+	s := e.Stats()
+	if err := s.Check(); err != nil || len(k.events) != 1 || k.events[0].Type != event.OtherOK || k.events[0].HEP.Version != 3 || s.Capture.WrongKey != 1 || s.Capture.Frames != 2 {
+		t.Errorf("%v, %+v, events: %s", err, s.Capture, summary(k.events))
 	}
 }
