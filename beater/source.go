@@ -48,7 +48,18 @@ func open(in *config.Input, cfg *config.Config, note func(string)) (sources []ca
 		}
 		return sources, err
 	}
-	return nil, in.Explain(errors.New("type: " + in.Type + " is not in this version"))
+	h, err := listen(in, note)
+	if err != nil {
+		return nil, in.Explain(err)
+	}
+	return []capture.Source{h}, nil
+}
+
+// listen starts to take HEP, or copies of messages. Whoever is not heard is told of.
+func listen(in *config.Input, note func(string)) (*capture.HEP, error) {
+	cfg := in.HEP
+	cfg.Refused = func(r capture.Refusal) { note(fmt.Sprintf("input %s: %v", in.Name, r)) }
+	return capture.NewHEP(cfg)
 }
 
 // openAll starts all inputs, or none. note is told what the user may want to know.

@@ -60,6 +60,9 @@ type Keys struct {
 	L2TPPorts      []string `config:"l2tp_ports,replace"`
 	ESPPorts       []string `config:"esp_ports,replace"`
 
+	HEPPorts      []string `config:"hep_ports,replace"`
+	SiptracePorts []string `config:"siptrace_ports,replace"`
+
 	DedupWindow time.Duration `config:"dedup_window"`
 	Fragments   Fragments     `config:"fragments"`
 	TCP         TCP           `config:"tcp"`
@@ -356,12 +359,15 @@ func (c *Config) composeTunnels(p *packet.Config) error {
 		{"tzsp_ports", &k.TZSPPorts, &p.TZSPPorts},
 		{"l2tp_ports", &k.L2TPPorts, &p.L2TPPorts},
 		{"esp_ports", &k.ESPPorts, &p.ESPPorts},
+		{"hep_ports", &k.HEPPorts, &p.HEPPorts},
+		{"siptrace_ports", &k.SiptracePorts, &p.SiptracePorts},
 	} {
 		if err := readPorts(list.key, list.items, list.to); err != nil {
 			return err
 		}
 	}
 	c.Filter.EtherTypes, c.Filter.Protocols, c.Filter.TunnelPorts = p.Tunnels()
+	c.Filter.Ports = append(slices.Clone(c.Filter.Ports), p.HEPPorts...) // by TCP too
 	return nil
 }
 

@@ -193,7 +193,7 @@ func TestOlderKeysAreNoKeys(t *testing.T) {
 func TestListsReplace(t *testing.T) {
 	long := map[string]string{
 		"ports": "1, 2, 3, 4", "websocket_ports": "1, 2, 3, 4", "vxlan_ports": "1, 2, 3, 4", "geneve_ports": "1, 2, 3, 4", "gtp_ports": "1, 2, 3, 4",
-		"tzsp_ports": "1, 2, 3, 4", "l2tp_ports": "1, 2, 3, 4", "esp_ports": "1, 2, 3, 4", "pcap": "a, b, c, d", "auth_failed_codes": "403, 404, 500, 503",
+		"tzsp_ports": "1, 2, 3, 4", "l2tp_ports": "1, 2, 3, 4", "esp_ports": "1, 2, 3, 4", "hep_ports": "1, 2, 3, 4", "siptrace_ports": "1, 2, 3, 4", "pcap": "a, b, c, d", "auth_failed_codes": "403, 404, 500, 503",
 		"hep_output.targets": "a:1, b:2, c:3, d:4", "hep_output.methods": "INVITE, BYE, ACK, CANCEL", "hep_output.sources": "192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4",
 		"numbers.emergency": "110, 111, 113, 114", "event_types_blst": "call-end, reg-new, reg-del, call-start",
 		"pcap_dump.when": "always, failed, alert", "pcap_dump.list": "alice, bob, carol",

@@ -38,6 +38,9 @@ func DefaultKeys() Keys {
 		L2TPPorts:      portTexts(p.L2TPPorts),
 		ESPPorts:       portTexts(p.ESPPorts),
 
+		HEPPorts:      portTexts(p.HEPPorts),
+		SiptracePorts: portTexts(p.SiptracePorts),
+
 		PcapLoop:    files.Loop,
 		ReplayScale: files.Scale,
 		ReplayFlush: "pending",

@@ -46,7 +46,14 @@ type InputKeys struct {
 	ReplayMinDelay time.Duration `config:"replay_min_delay"`
 	ReplayMaxDelay time.Duration `config:"replay_max_delay"`
 
-	Listen []string `config:"listen,replace"`
+	Listen         []string      `config:"listen,replace"`
+	Cert           string        `config:"cert"`
+	CertKey        string        `config:"key"`
+	AuthKeys       []string      `config:"auth_keys,replace"` // secret: never in an error or a log
+	Allow          []string      `config:"allow,replace"`
+	MaxConnections int           `config:"max_connections"`
+	IdleTimeout    time.Duration `config:"idle_timeout"`
+	BufferKB       int           `config:"buffer_kb"`
 }
 
 // Input is one place where frames come from, checked: a live one has one interface.
@@ -55,6 +62,7 @@ type Input struct {
 	Key     string              // how the user wrote it: inputs.0, or "" for the short form
 	Name    string              // in status lines
 	Files   capture.FilesConfig // of a file
+	HEP     capture.HEPConfig   // of HEP and siptrace
 	AnyPort bool
 	Place   int // differs from that of every other input
 }
@@ -75,6 +83,7 @@ func (in *Input) Explain(err error) error { return fmt.Errorf("%s.%w", in.prefix
 
 // inherited is an input that says nothing of its own.
 func (k *Keys) inherited() InputKeys {
+	hep := capture.DefaultHEPConfig()
 	return InputKeys{
 		AnyPort:     k.AnyPort,
 		Iface:       k.Iface,
@@ -93,6 +102,10 @@ func (k *Keys) inherited() InputKeys {
 		ReplayScale:    k.ReplayScale,
 		ReplayMinDelay: k.ReplayMinDelay,
 		ReplayMaxDelay: k.ReplayMaxDelay,
+
+		MaxConnections: hep.MaxConns,
+		IdleTimeout:    hep.IdleTimeout,
+		BufferKB:       hep.BufferKB,
 	}
 }
 
@@ -201,10 +214,9 @@ func (c *Config) addInput(key string, keys InputKeys) (err error) {
 			add()
 		}
 	default:
-		if in.Listen, err = list(path("listen"), in.Listen, true); err != nil {
+		if err := in.composeHEP(path); err != nil {
 			return err
 		}
-		in.Name = in.Type
 		add()
 	}
 	return nil
@@ -258,6 +270,9 @@ func (c *Config) validateInputs() error {
 			continue
 		}
 		if in.Type != LiveInput {
+			if err := in.HEP.Validate(); err != nil {
+				return in.Explain(err)
+			}
 			continue
 		}
 		if other, ok := places[in.Name]; ok {

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"fmt"
 	"net/netip"
 	"sync"
 	"time"
@@ -29,6 +30,18 @@ type Refusal struct {
 	Peer  netip.Addr // not valid: several, of which there were too many to tell apart
 	Why   RefusalReason
 	Count uint64 // of this sender since it was last told of
+}
+
+// String says it in a line for the log.
+func (r Refusal) String() string {
+	from := "many senders"
+	if r.Peer.IsValid() {
+		from = r.Peer.String()
+	}
+	if r.Count == 1 {
+		return fmt.Sprintf("refused %s: %v", from, r.Why)
+	}
+	return fmt.Sprintf("refused %s %d times: last %v", from, r.Count, r.Why)
 }
 
 // refusals tells of each sender once a minute. The number of senders that it knows

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -126,7 +127,7 @@ func TestCarriers(t *testing.T) {
 			}
 			same(c.Name, all)
 		}
-		for _, c := range siptest.StreamCarriers {
+		for _, c := range slices.Concat(siptest.StreamCarriers, siptest.HEPStreamCarriers) {
 			same(c.Name, c.Wrap(plain))
 		}
 	}

@@ -1,10 +1,14 @@
 package engine
 
 import (
+	"context"
+	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/hep"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
@@ -59,5 +63,82 @@ func TestHEPDuplicates(t *testing.T) {
 	_, s := run(t, DefaultConfig(), &frames{all: []packet.Frame{fromHEP(0, m), fromHEP(1, other), fromHEP(2, m)}})
 	if s.Datagrams[Message] != 2 || s.Datagrams[MirrorDuplicate] != 1 {
 		t.Errorf("%v", s.Datagrams)
+	}
+}
+
+// TestHEPOverTCP: a packet that a stream put together is counted and read like one
+// in a datagram, on the listed port alone where any_port is off.
+func TestHEPOverTCP(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.AnyPort = false
+	agent, receiver, other := netip.MustParseAddrPort("203.0.113.77:40001"), netip.MustParseAddrPort("203.0.113.78:9060"), netip.MustParseAddrPort("203.0.113.78:9061")
+	good := fromHEP(0, hep.Message{Protocol: 22, Type: hep.TypeSIP, Time: siptest.Start, CaptureID: 1, Payload: []byte(options)}).Data
+	log := fromHEP(0, hep.Message{Protocol: 22, Type: hep.TypeLog, Time: siptest.Start, Payload: []byte("hello")}).Data
+	bad := append([]byte(nil), log[:len(log)-11]...) // without its payload
+	bad[4], bad[5] = byte(len(bad)>>8), byte(len(bad))
+	segment := func(to netip.AddrPort) packet.Frame {
+		data := siptest.TCPFrame(agent, to, 1, 1, packet.ACK|packet.PSH, append(append(append([]byte(nil), good...), bad...), log...))
+		return packet.Frame{Time: siptest.Start + 1e9, Link: packet.LinkEthernet, Data: data, Wire: len(data)}
+	}
+	events, s := run(t, cfg, &frames{all: []packet.Frame{segment(receiver)}})
+	if len(events) != 1 || events[0].Transport != event.TCP || events[0].Src.String() != "192.0.2.1:40000" || events[0].Start != siptest.Start {
+		t.Fatalf("events: %s", summary(events))
+	}
+	if s.Units[Capsule] != 3 || s.Capsules[packet.OK] != 2 || s.Capsules[packet.BadHEP] != 1 || s.Datagrams[OtherHEP] != 1 || s.Datagrams[Message] != 1 {
+		t.Errorf("%v %v %v", s.Units, s.Capsules, s.Datagrams)
+	}
+	if events, _ := run(t, cfg, &frames{all: []packet.Frame{segment(other)}}); len(events) != 0 {
+		t.Errorf("events on a port that is not listed: %s", summary(events))
+	}
+}
+
+// TestHEPSource: what an agent sends to a socket comes out as events; the engine ends
+// with the source.
+func TestHEPSource(t *testing.T) {
+	sc := capture.DefaultHEPConfig()
+	sc.Listen, sc.Timeout, sc.AuthKeys = []string{"udp:127.0.0.1:0", "tcp:127.0.0.1:0"}, 10*time.Millisecond, []string{"s3cret"}
+	src, err := capture.NewHEP(sc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	var k keeper
+	e := New(DefaultConfig(), []Input{{Source: src, Name: "hep", Live: true}}, &k)
+	ran := make(chan error, 1)
+	go func() { ran <- e.Run(context.Background()) }()
+	answer := strings.Replace(strings.Replace(options, "OPTIONS sip:b@example.com SIP/2.0", "SIP/2.0 200 OK", 1), "To: <sip:b@example.com>", "To: <sip:b@example.com>;tag=2", 1)
+	for i, text := range []string{options, answer, options} {
+		m := hep.Message{Version: 3, Protocol: 17, Type: hep.TypeSIP, Time: time.Now().UnixNano(), Payload: []byte(text), Key: []byte("s3cret"),
+			Src: netip.MustParseAddrPort("192.0.2.1:5060"), Dst: netip.MustParseAddrPort("192.0.2.2:5060")}
+		if i == 1 {
+			m.Src, m.Dst = m.Dst, m.Src
+		}
+		if i == 2 {
+			m.Key = []byte("wrong")
+		}
+		b, _ := m.Append(nil)
+		a := src.Addrs()[i%2]
+		c, err := net.Dial(a.Network(), a.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		for n := 0; n < 500; n++ {
+			if s := src.Stats(); s.Frames+s.WrongKey == uint64(i)+1 {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	src.Close()
+	if err := <-ran; err != nil {
+		t.Fatal(err)
+	}
+	s := e.Stats()
+	if err := s.Check(); err != nil || len(k.events) != 1 || k.events[0].Type != event.OtherOK || k.events[0].HEP.Version != 3 || s.Capture.WrongKey != 1 || s.Capture.Frames != 2 {
+		t.Errorf("%v, %+v, events: %s", err, s.Capture, summary(k.events))
 	}
 }

@@ -26,6 +26,7 @@ type lane struct {
 	mu       sync.Mutex
 	ports    portSet
 	web      portSet // of WebSocket
+	hep      portSet // of HEP
 	dec      *packet.Decoder
 	stream   *stream.Assembler
 	unit     stream.Unit
@@ -54,6 +55,7 @@ func newLane(cfg Config, in Input, c *core) *lane {
 	l.turns, _ = in.Source.(turner)
 	l.ports.add(cfg.Ports)
 	l.web.add(cfg.WebSocketPorts)
+	l.hep.add(cfg.Packet.HEPPorts)
 	return l
 }
 
@@ -223,6 +225,9 @@ func (l *lane) listed(p *packet.Packet) (ports stream.Ports) {
 	if l.web.has(src) || l.web.has(dst) {
 		ports |= stream.PortWebSocket
 	}
+	if l.hep.has(src) || l.hep.has(dst) {
+		ports |= stream.PortHEP
+	}
 	if l.cfg.AnyPort {
 		ports |= stream.PortAny
 	}
@@ -246,21 +251,18 @@ func (l *lane) units() {
 			}
 		case stream.HEP:
 			l.stats.Units[Capsule]++
-			l.capsule(u)
+			l.capsule(p)
 		}
 	}
 }
 
-// capsule follows what a HEP packet of a TCP connection carries. The stream still
-// borrows the lane's own decoder's packet, so it has one of its own.
-func (l *lane) capsule(u *stream.Unit) {
+// capsule follows a packet of HEP that came by TCP. The stream still borrows the
+// packet of the lane's own decoder, so there is another one.
+func (l *lane) capsule(p *packet.Packet) {
 	if l.capsules == nil {
 		l.capsules = packet.New(l.cfg.Packet)
 	}
-	f := packet.Frame{
-		Time: u.Time, Link: packet.LinkHEP, Data: u.Payload, Wire: len(u.Payload), Source: u.Source, Peer: u.Src.Addr(),
-	}
-	why := l.capsules.Decode(&f)
+	why := l.capsules.DecodeHEP(p)
 	l.stats.Capsules[why]++
 	if why == packet.OK {
 		l.carried(&l.capsules.Packet)

@@ -3,7 +3,7 @@ package packet
 // Inside reports whether b lies in the frame or in a buffer of the decoder's: it is
 // a part, not a copy.
 func (d *Decoder) Inside(frame, b []byte) bool {
-	inside := within(frame, b)
+	inside := within(frame, b) || d.HEP.Version == 3 && within(d.hep.Payload(), b)
 	for _, buffer := range d.frags.out {
 		inside = inside || within(buffer, b)
 	}

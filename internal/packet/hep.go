@@ -78,6 +78,8 @@ func readHEP(d *Decoder, b []byte) (Layer, []byte, Drop) {
 	if p.Odd > 0 {
 		d.hepCount.Odd++
 	}
+	d.fromPeer()
+	d.mix(p.CaptureID)
 	d.addrs(p.Src.Addr(), p.Dst.Addr())
 	d.ports(hepTransport(p.Protocol), p.Src.Port(), p.Dst.Port())
 	d.IPID, d.HasMAC, d.Whole = 0, false, true
@@ -92,6 +94,33 @@ func readHEP(d *Decoder, b []byte) (Layer, []byte, Drop) {
 		d.hepCount.Untimed++
 	}
 	return LayerHEP1 + Layer(p.Version-1), p.Payload(), OK
+}
+
+// DecodeHEP reads the HEP packet that is the payload of p, which a stream put
+// together, as if d had come to it through the layers of p. It borrows p, and what it
+// hands out borrows from p.Payload. p must not be d's own.
+func (d *Decoder) DecodeHEP(p *Packet) Drop {
+	vlans, encap := append(d.VLANs[:0], p.VLANs...), append(d.Encap[:0], p.Encap...)
+	d.Packet = *p
+	d.VLANs, d.Encap, d.Payload = vlans, encap, nil
+	d.Seq, d.Ack, d.Flags, d.Missing, d.Fragmented = 0, 0, 0, 0, false
+	id, b, why := readHEP(d, p.Payload)
+	if why != OK {
+		return why
+	}
+	if len(d.Encap) < d.depth {
+		d.Encap = append(d.Encap, id)
+	}
+	d.layers[id]++
+	d.Payload = b
+	return OK
+}
+
+// fromPeer tells what one sender sends to a socket from what another one does.
+func (d *Decoder) fromPeer() {
+	if d.OuterSrc.IsValid() && !d.OuterDst.IsValid() {
+		d.tunnel = hashAddr(d.tunnel, d.OuterSrc)
+	}
 }
 
 // hepPayload ends the walk; its rows name the version in Packet.Encap.

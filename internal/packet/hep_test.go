@@ -178,7 +178,7 @@ func TestHEPPathHash(t *testing.T) {
 		d.Decode(&f)
 		return d.PathHash()
 	}
-	if hash("192.0.2.1", 1) != hash("192.0.2.1", 1) || hash("192.0.2.1", 1) == hash("192.0.2.2", 1) || hash("192.0.2.1", 1) == hash("192.0.2.1", 2) {
+	if first := hash("192.0.2.1", 1); first != hash("192.0.2.1", 1) || hash("192.0.2.1", 1) == hash("192.0.2.2", 1) || hash("192.0.2.1", 1) == hash("192.0.2.1", 2) {
 		t.Error("agents are not told apart")
 	}
 }
@@ -192,5 +192,26 @@ func TestHEPAllocs(t *testing.T) {
 		}
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// A packet that a stream put together has the path of its connection.
+func TestDecodeHEP(t *testing.T) {
+	src, dst := netip.MustParseAddrPort("203.0.113.1:40000"), netip.MustParseAddrPort("203.0.113.2:9060")
+	p := Packet{Time: hepTime + 1e9, Source: 4, Src: src, Dst: dst, Transport: TCP, Seq: 7, VLANs: []uint16{9}, Encap: []Layer{LayerVLAN}, Payload: hepPacket(3)}
+	d := New(DefaultConfig())
+	if why := d.DecodeHEP(&p); why != OK || d.Src.String() != "192.0.2.7:5060" || d.OuterSrc != src.Addr() || d.OuterDst != dst.Addr() || d.Source != 4 ||
+		string(d.Payload) != hepBody || d.Time != hepTime || !d.Whole || d.Transport != UDP || d.Seq != 0 {
+		t.Errorf("%v: %v from %v at %d, payload %q", why, d.Src, d.OuterSrc, d.Time, d.Payload)
+	}
+	if !slices.Equal(d.Encap, []Layer{LayerVLAN, LayerHEP3}) || !slices.Equal(d.VLANs, []uint16{9}) || len(p.Encap) != 1 {
+		t.Errorf("through %v %v", d.Encap, d.VLANs)
+	}
+	if n := testing.AllocsPerRun(100, func() { d.DecodeHEP(&p) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	p.Payload = p.Payload[:20]
+	if why := d.DecodeHEP(&p); why != BadHEP || d.Payload != nil {
+		t.Errorf("%v", why)
 	}
 }

@@ -161,7 +161,7 @@ var table = [numLayers]layer{
 	LayerHEP1:        {"hep1", true, hepPayload, match{}},
 	LayerHEP2:        {"hep2", true, hepPayload, match{}},
 	LayerHEP3:        {"hep3", true, hepPayload, match{}},
-	LayerSiptrace:    {"siptrace", true, readSiptrace, match{link: []Link{LinkSiptrace}, ports: func(c *Config) *[]uint16 { return &c.Siptrace }}},
+	LayerSiptrace:    {"siptrace", true, readSiptrace, match{link: []Link{LinkSiptrace}, ports: func(c *Config) *[]uint16 { return &c.SiptracePorts }}},
 }
 
 // String gives the row's name, as it is used in records.
@@ -256,6 +256,9 @@ func New(cfg Config) *Decoder {
 			return *m.ports(&cfg)
 		}),
 		frags: newAssembly(cfg),
+
+		hepKeys: cfg.HEPKeys,
+		anyHEP:  cfg.AnyHEP,
 	}
 	for id, row := range table {
 		for _, n := range row.match.proto {
@@ -360,8 +363,7 @@ func (d *Decoder) Advance(now int64) { d.frags.expire(now) }
 // Stats gives the counters. It is for the goroutine that calls Decode.
 func (d *Decoder) Stats() Stats {
 	s := d.frags.stats()
-	s.Layers = d.layers
-	s.HEP = d.hepCount
+	s.Layers, s.HEP = d.layers, d.hepCount
 	return s
 }
 

@@ -43,16 +43,12 @@ const (
 	LinkCiscoHDLC Link = 104
 	Link80211     Link = 105
 	LinkRadiotap  Link = 127 // IEEE 802.11 behind what the card says of it
+	linkUSB       Link = 220
+	linkNflog     Link = 239
 
-	// LinkHEP is a number of our own, of no capture file: a HEP packet, as a socket
-	// gives it.
-	LinkHEP Link = 0xfe01
-
-	// LinkSiptrace is another one: a SIP message that Kamailio's module siptrace copied.
-	LinkSiptrace Link = 0xfe02
-
-	linkUSB   Link = 220
-	linkNflog Link = 239
+	// Numbers of our own, of no capture file: what sockets give.
+	LinkHEP      Link = 0xfe01 // a HEP packet
+	LinkSiptrace Link = 0xfe02 // a SIP message that Kamailio's module siptrace copied
 )
 
 // Known reports whether frames of this link type can be read from a capture.
@@ -172,7 +168,7 @@ type Packet struct {
 	Flags    TCPFlags
 	Missing  int // how many bytes of the segment are behind Payload and not in it, where Cut; 0 if not known
 
-	Whole     bool // Payload is one whole message although Transport is TCP, TLS, SCTP or WebSocket: a HEP sender or a stream framed it
+	Whole     bool // Payload is one whole message although Transport may be TCP, TLS, SCTP or WebSocket: who sent it by HEP or siptrace, or a stream, framed it
 	WebSocket bool // a WebSocket frame carried it
 
 	IPID       uint32 // identification of the innermost IPv4 or IPv6 fragment header, else 0
@@ -319,11 +315,11 @@ type Config struct {
 	TZSPPorts   []uint16 `config:"tzsp_ports"`
 	L2TPPorts   []uint16 `config:"l2tp_ports"`
 	ESPPorts    []uint16 `config:"esp_ports"`
-	HEPPorts    []uint16 `config:"hep_ports"`
 
-	AnyHEP   bool     // take HEP version 3 on every other UDP port too
-	Siptrace []uint16 // UDP ports to which Kamailio sends plain copies of messages
-	HEPKeys  [][]byte // keys of which a HEP packet must have one; none is no check
+	HEPPorts      []uint16 `config:"hep_ports"`
+	AnyHEP        bool     `config:",ignore"`        // take HEP version 3 on every other UDP port too
+	HEPKeys       [][]byte `config:",ignore"`        // keys of which a HEP packet must have one; none is no check
+	SiptracePorts []uint16 `config:"siptrace_ports"` // to which Kamailio sends plain copies of messages
 }
 
 // DefaultConfig gives the bounds that suit one capture source. RFC 8200 §4.5
@@ -404,10 +400,10 @@ func (c Config) Tunnels() (ether []uint16, proto []uint8, udp []uint16) {
 	c = c.withDefaults()
 	for id := range table {
 		row := &table[id]
-		if !row.encap && row.match.ports == nil {
+		m := &row.match
+		if !row.encap && m.ports == nil {
 			continue
 		}
-		m := &row.match
 		ether = append(ether, m.ether...)
 		proto = append(append(append(proto, m.proto...), m.four...), m.ext...)
 		if m.ports != nil {

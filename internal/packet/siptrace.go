@@ -45,6 +45,7 @@ func readSiptrace(d *Decoder, b []byte) (Layer, []byte, Drop) {
 	if !proxy.IsValid() {
 		proxy = d.OuterSrc
 	}
+	d.fromPeer()
 	d.addrs(from.at(proxy), to.at(proxy))
 	transport := from.transport
 	if from.any {

@@ -16,7 +16,7 @@ func TestSiptrace(t *testing.T) {
 	socket.Peer = netip.MustParseAddr("192.0.2.1")
 	for _, f := range []Frame{socket, wired} {
 		f.Time = hepTime + 1e9
-		d := New(Config{Siptrace: []uint16{5888}})
+		d := New(Config{SiptracePorts: []uint16{5888}})
 		if why := d.Decode(&f); why != OK {
 			t.Fatal(why)
 		}
@@ -73,7 +73,7 @@ func TestSiptraceRefused(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "SIP/2.0 200 OK", "SIP/2.0 200 OK\r\n\r\n" + siptraceCopy, strings.Replace(siptraceCopy, "X-Siptrace-Toip: u", "X: u", 1)} {
-		d := New(Config{Siptrace: []uint16{5888}})
+		d := New(Config{SiptracePorts: []uint16{5888}})
 		f, wired := wire(LinkSiptrace, []byte(text)), wire(LinkEthernet, ether4, udpIP4(5888, []byte(text)))
 		if why := d.Decode(&f); why != BadSiptrace {
 			t.Errorf("%q: %v", text, why)

@@ -18,10 +18,10 @@ type Carrier struct {
 }
 
 // Carriers are all of them. The program must make the same of every one.
-var Carriers = append(plainCarriers, tunnelCarriers...)
+var Carriers = slices.Concat(plainCarriers, tunnelCarriers, hepCarriers)
 
 // plainCarriers are link types, tags and fragments; tunnelCarriers stand in
-// tunnel.go.
+// tunnel.go, hepCarriers in hep.go.
 var plainCarriers = []Carrier{
 	{"plain", func(f packet.Frame) []packet.Frame { return one(f, packet.LinkEthernet, f.Data) }, false},
 	{"trailer", func(f packet.Frame) []packet.Frame { return one(f, packet.LinkEthernet, join(f.Data, trailer)) }, false},

@@ -43,3 +43,31 @@ func HEPPacket(f packet.Frame, version uint8, zip bool) []byte {
 func HEP(f packet.Frame, version uint8, zip bool) []packet.Frame {
 	return one(f, packet.LinkEthernet, UDPFrame(hepAgent, hepReceiver, HEPPacket(f, version, zip)))
 }
+
+// hepCarriers hand the datagram over by HEP.
+var hepCarriers = []Carrier{
+	{"hep1", func(f packet.Frame) []packet.Frame { return HEP(f, 1, false) }, true},
+	{"hep2", func(f packet.Frame) []packet.Frame { return HEP(f, 2, false) }, true},
+	{"hep3", func(f packet.Frame) []packet.Frame { return HEP(f, 3, false) }, true},
+	{"hep3-gzip", func(f packet.Frame) []packet.Frame { return HEP(f, 3, true) }, true},
+	{"hep3-socket", func(f packet.Frame) []packet.Frame { return one(f, packet.LinkHEP, HEPPacket(f, 3, false)) }, true},
+	{"hep3-vlan", func(f packet.Frame) []packet.Frame { return inside(HEP(f, 3, false), 0x8100, 838) }, true},
+	{"hep3-fragments", func(f packet.Frame) []packet.Frame { return Fragments(HEP(f, 3, false)[0], 304) }, true},
+	{"hep3-vxlan", func(f packet.Frame) []packet.Frame { return VXLAN(HEP(f, 3, false)[0]) }, true},
+}
+
+// HEPStreamCarriers hand the datagrams over by HEP over TCP.
+var HEPStreamCarriers = []StreamCarrier{
+	{"hep3-tcp", hepStream(TCPStyle{})},
+	{"hep3-tcp-pieces", hepStream(TCPStyle{Piece: 100})},
+	{"hep3-tcp-byte", hepStream(TCPStyle{Piece: 1})},
+	{"hep3-tcp-reordered", hepStream(TCPStyle{Piece: 100, Reverse: true})},
+	{"hep3-tcp-merged", hepStream(TCPStyle{Merge: true})},
+	{"hep3-tcp-midstream", hepStream(TCPStyle{Midstream: true})},
+}
+
+func hepStream(style TCPStyle) func([]packet.Frame) []packet.Frame {
+	return func(frames []packet.Frame) []packet.Frame {
+		return TCPFrames(each(frames, func(f packet.Frame) []packet.Frame { return HEP(f, 3, false) }), style)
+	}
+}

@@ -121,7 +121,7 @@ const maxSegment = 60000
 func TCPFrames(frames []packet.Frame, style TCPStyle) []packet.Frame {
 	type direction struct{ src, dst netip.AddrPort }
 	next := map[direction]uint32{}
-	d := packet.New(packet.DefaultConfig())
+	d := packet.New(packet.Config{HEPPorts: []uint16{}}) // a HEP packet is a payload here
 	var out, opened []packet.Frame
 	var last direction
 	var run []byte // of style.Merge

@@ -60,7 +60,7 @@ type hold struct {
 }
 
 // holdSize is what a hold itself takes, in bytes, rounded up.
-const holdSize = 1288
+const holdSize = 1344
 
 // A pool keeps buffers and holds for use again. What it made counts, whether it is
 // in use or not.

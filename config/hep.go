@@ -1,0 +1,29 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/capture"
+)
+
+// composeHEP makes the configuration of an input that listens on sockets.
+func (in *Input) composeHEP(path func(string) string) (err error) {
+	c := capture.DefaultHEPConfig()
+	c.Siptrace = in.Type == SiptraceInput
+	if in.Listen, err = list(path("listen"), in.Listen, true); err != nil {
+		return err
+	}
+	if len(in.Listen) == 0 && !c.Siptrace {
+		in.Listen = c.Listen
+	}
+	c.Listen, c.Cert, c.Key, c.AuthKeys = in.Listen, in.Cert, in.CertKey, in.AuthKeys
+	c.MaxConns, c.IdleTimeout, c.BufferKB = in.MaxConnections, in.IdleTimeout, in.BufferKB
+	if in.Allow, err = list(path("allow"), in.Allow, true); err != nil {
+		return err
+	}
+	if c.Allow, err = prefixes(path("allow"), in.Allow); err != nil {
+		return err
+	}
+	in.HEP, in.Name = c, strings.Join(in.Listen, ", ")
+	return nil
+}
