@@ -298,14 +298,14 @@ func carriers(t *testing.T, how string) {
 // Under any the kernel has taken the outer tag off before it filters.
 func carriersAny(t *testing.T, how string) {
 	a, _ := pair(t)
-	from, to := netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:5060")
+	from, to := netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:15060")
 	frame := packet.Frame{Data: siptest.UDPFrame(from, to, []byte("OPTIONS"))}
 	for _, c := range siptest.Carriers {
 		if c.Name != "plain" && c.Name != "vlan" && c.Name != "qinq" && c.Name != "qinq-9100" {
 			continue
 		}
 		t.Run(c.Name, func(t *testing.T) {
-			s := start(t, how, func(c *Config) { c.Auto.Ports = []uint16{5060} })
+			s := start(t, how, func(c *Config) { c.Auto.Ports = []uint16{15060} })
 			send(t, a, c.Wrap(frame)...)
 			got, drops := collect(t, s)
 			// Once going out of the one end, once coming in at the other.
