@@ -3,6 +3,7 @@
 # tcpreplay over a veth pair in a network namespace, faster and faster until packets
 # are lost. Sender and program share the machine's cores.
 #   live-rate.sh BINARY [MESSAGES] [RATE...]
+# BY="chrt --rr 1" before it puts sender and program ahead of other programs.
 # Prints for each way to capture the highest rate at which every message arrived, and
 # where messages are lost at the next one. Needs root.
 set -euo pipefail
@@ -45,7 +46,7 @@ try() {
 	shift
 	rm -rf "$dir/out" "$dir/data" "$dir/logs"
 	: >"$dir/log"
-	ip netns exec $ns "$binary" -c "$PWD/sipcmbeat.yml" --strict.perms=false --path.home "$dir" --path.data "$dir/data" --path.logs "$dir/logs" -e \
+	ip netns exec $ns ${BY:-} "$binary" -c "$PWD/sipcmbeat.yml" --strict.perms=false --path.home "$dir" --path.data "$dir/data" --path.logs "$dir/logs" -e \
 		-E sipcmbeat.iface=recv0 "$@" -E output.elasticsearch.enabled=false \
 		-E output.file.enabled=true -E output.file.path="$dir/out" -E output.file.filename=events >"$dir/log" 2>&1 &
 	beat=$!
@@ -58,7 +59,7 @@ try() {
 	before=$(spent)
 	speed=--pps=$rate
 	[ "$rate" != 0 ] || speed=--topspeed
-	ip netns exec $ns tcpreplay --preload-pcap -i send0 "$speed" "$dir/load.pcap" >"$dir/sent" 2>&1
+	ip netns exec $ns ${BY:-} tcpreplay --preload-pcap -i send0 "$speed" "$dir/load.pcap" >"$dir/sent" 2>&1
 	sleep 1
 	cpu=$(($(spent) - before))
 	kill -TERM $beat

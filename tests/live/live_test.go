@@ -86,11 +86,22 @@ func (p *process) wait(t *testing.T, limit time.Duration) error {
 }
 
 // TestSIPp: 200 calls, 100 refused ones and 100 phones that register, refresh and
-// leave, all watched live.
+// leave, all watched live, in each way to capture, and with libbeat's filter of system
+// calls.
 func TestSIPp(t *testing.T) {
+	for _, how := range [][]string{
+		{"-E", "sipcmbeat.capture=pcap"},
+		{"-E", "sipcmbeat.capture=af_packet"},
+		{"-E", "sipcmbeat.capture=af_packet", "-E", "sipcmbeat.workers=2"},
+	} {
+		t.Run(strings.Join(how, " "), func(t *testing.T) { watched(t, how) })
+	}
+}
+
+func watched(t *testing.T, how []string) {
 	ns := namespace(t)
 	dir := t.TempDir()
-	beat := watch(t, ns, dir)
+	beat := watch(t, ns, dir, how...)
 
 	const uas, registrar, busy = "5060", "5080", "5082"
 	start(t, ns, "sipp", "-sn", "uas", "-i", "127.0.0.1", "-p", uas, "-nostdin")
@@ -130,17 +141,17 @@ func equal(a, b map[string]int) bool {
 }
 
 // watch starts the program on loopback and waits until it captures.
-func watch(t *testing.T, ns, dir string) *process {
+func watch(t *testing.T, ns, dir string, how ...string) *process {
 	t.Helper()
 	config, err := filepath.Abs("../../sipcmbeat.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	beat := start(t, ns, os.Getenv("SIPCMBEAT_BINARY"), "-c", config, "--strict.perms=false",
+	beat := start(t, ns, append([]string{os.Getenv("SIPCMBEAT_BINARY"), "-c", config, "--strict.perms=false",
 		"--path.home", dir, "--path.data", filepath.Join(dir, "data"), "--path.logs", filepath.Join(dir, "logs"), "-e",
 		"-E", "sipcmbeat.iface=lo", "-E", "sipcmbeat.ports=[5060,5080,5082]", "-E", "sipcmbeat.event_types_blst=none",
 		"-E", "output.elasticsearch.enabled=false",
-		"-E", "output.file.enabled=true", "-E", "output.file.path="+filepath.Join(dir, "out"), "-E", "output.file.filename=events")
+		"-E", "output.file.enabled=true", "-E", "output.file.path=" + filepath.Join(dir, "out"), "-E", "output.file.filename=events"}, how...)...)
 	for deadline := time.Now().Add(30 * time.Second); ; <-time.After(50 * time.Millisecond) {
 		probe(ns)
 		if len(events(t, dir)) > 0 { // the probe was seen: it captures
@@ -215,4 +226,54 @@ func events(t *testing.T, dir string) map[string]int {
 		delete(have, "msg-probe")
 	}
 	return have
+}
+
+// TestInputs watches an interface while a file is read: the events of both come.
+func TestInputs(t *testing.T) {
+	ns := namespace(t)
+	dir := t.TempDir()
+	file, err := filepath.Abs("../captures/04-calls.pcap") // 40 calls
+	if err != nil {
+		t.Fatal(err)
+	}
+	beat := watch(t, ns, dir, "-E", "sipcmbeat.iface=any", "-E", "sipcmbeat.inputs=[{type: live, iface: lo}, {type: file, pcap: "+file+"}]")
+	start(t, ns, "sipp", "-sn", "uas", "-i", "127.0.0.1", "-p", "5060", "-nostdin")
+	calls := sipp(t, ns, dir, "calls", "127.0.0.1:5060", "-sn", "uac", "-p", "5090", "-m", "20", "-r", "50", "-d", "100")
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(100 * time.Millisecond) {
+		if events(t, dir)["call-end"] == 40+calls {
+			break
+		}
+	}
+	if err := beat.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := beat.wait(t, 20*time.Second); err != nil {
+		t.Errorf("sipcmbeat ended with %v:\n%s", err, beat.out.String())
+	}
+	have := events(t, dir)
+	if calls != 20 || have["call-start"] != 60 || have["call-end"] != 60 {
+		t.Errorf("SIPp: %d calls; sipcmbeat: %v\n%s", calls, have, beat.out.String())
+	}
+	for _, want := range []string{"; from lo: ", "; from " + file + ": "} {
+		if !strings.Contains(beat.out.String(), want) {
+			t.Errorf("the last line does not say %q", want)
+		}
+	}
+}
+
+// TestDoctor looks at the same traffic: nothing is wrong with it.
+func TestDoctor(t *testing.T) {
+	ns := namespace(t)
+	dir := t.TempDir()
+	start(t, ns, "sipp", "-sn", "uas", "-i", "127.0.0.1", "-p", "5060", "-nostdin")
+	doctor := start(t, ns, os.Getenv("SIPCMBEAT_BINARY"), "doctor", "-i", "lo", "--for", "4s", "--no-output")
+	sipp(t, ns, dir, "calls", "127.0.0.1:5060", "-sn", "uac", "-p", "5090", "-m", "50", "-r", "25", "-d", "100")
+	if err := doctor.wait(t, 20*time.Second); err != nil {
+		t.Errorf("doctor ended with %v", err)
+	}
+	for _, want := range []string{"ok    capture", "ok    losses         none", "ok    SIP ", "ok    ports "} {
+		if !strings.Contains(doctor.out.String(), want) {
+			t.Errorf("no line %q:\n%s", want, doctor.out.String())
+		}
+	}
 }
