@@ -308,7 +308,7 @@ func TestStatusLine(t *testing.T) {
 	r.held[event.OtherOK].Store(4)
 	r.ring.dropped[event.CallEnd].Store(6)
 	want := "5 frames, 3 messages; events: 1 call-end; held back by event_types_blst: 4 other-ok; not followed: 3 keep-alives; " +
-		"frames without a datagram: 2 not IP; lost: 7 packets by the kernel (pcap_buf_kb), 6 events by the full queue (event_buffer_size); " +
+		"frames without a datagram: 2 not IP; lost: 7 packets by the kernel (pcap_buf_kb, buffer_kb), 6 events by the full queue (event_buffer_size); " +
 		"in memory: 3 calls and transactions, 1 binding, 5 MiB"
 	if got := r.line(&s); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)

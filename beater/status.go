@@ -131,7 +131,7 @@ func (r *run) line(s *engine.Stats) string {
 		})
 	}
 	losses := []loss{
-		{"packets by the kernel (pcap_buf_kb)", s.Capture.KernelDrops},
+		{"packets by the kernel (pcap_buf_kb, buffer_kb)", s.Capture.KernelDrops},
 		{"packets by the interface", s.Capture.InterfaceDrops},
 		{"times an interface that went away", s.Capture.Outages},
 		{"packets and connections of senders that are not allowed", s.Capture.Refused},
