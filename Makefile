@@ -11,6 +11,8 @@ COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 BENCHMARK = $(GO) test -run '^$$' -bench '^Benchmark[^H]' -benchtime 1s ./internal/sip ./internal/hep ./internal/packet ./internal/capture ./internal/track ./internal/event ./internal/stream ./internal/dump
 FUZZTIME ?= 20s
+# For go test: -v names each test, and each that is skipped.
+TESTFLAGS ?=
 # Packages that need neither libbeat nor a minute.
 QUICK := ./internal/... ./tests/oracle ./tests
 export CGO_ENABLED := 1
@@ -35,7 +37,7 @@ run: build ## install what is missing, build, and show the events of a shipped c
 ##@ Testing it
 
 .PHONY: test
-test: check unit-tests poison race system-tests shared-tests live-tests ## everything
+test: check unit-tests poison race system-tests shared-tests ## everything that needs no other program running
 	@echo "make test: all passed"
 
 .PHONY: check
@@ -46,31 +48,31 @@ check: go-version libpcap ## gofmt, vet, staticcheck
 
 .PHONY: unit-tests
 unit-tests: test-tools ## units, ladders, goldens, the tshark oracle, the rules of the code
-	$(GO) test $(QUICK) ./config ./beater ./cmd ./tools/...
+	$(GO) test $(TESTFLAGS) $(QUICK) ./config ./beater ./cmd ./tools/...
 
 .PHONY: poison
 poison: libpcap ## goldens with every borrowed frame overwritten after its turn
-	$(GO) test -tags poison ./internal/engine ./tests -run 'Carriers|Golden|Ladders'
+	$(GO) test $(TESTFLAGS) -tags poison ./internal/engine ./tests -run 'Carriers|Golden|Ladders'
 
 .PHONY: race
 race: libpcap ## the race detector over what has goroutines (which changes what is allocated)
-	$(GO) test -race -skip 'Allocation|^TestCarriers$$' ./internal/engine ./internal/capture/... ./internal/track ./internal/stream ./internal/relay ./internal/dump
+	$(GO) test $(TESTFLAGS) -race -skip 'Allocation|^TestCarriers$$' ./internal/engine ./internal/capture/... ./internal/track ./internal/stream ./internal/relay ./internal/dump
 
 .PHONY: system-tests
 system-tests: build test-tools ## the real binary: commands, outputs, bad input
-	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 15m ./tests/system ./tests/script
+	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test $(TESTFLAGS) -count=1 -timeout 15m ./tests/system ./tests/script
 
 .PHONY: shared-tests
 shared-tests: build test-tools ## captures and load beside the checkout, against their truth
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 15m -v -run . ./tests/shared
 
-.PHONY: live-tests
-live-tests: build test-tools ## SIPp calls and registrations over loopback, watched live
-	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 10m -v ./tests/live
+.PHONY: integration
+integration: build integration-tools ## real SIPp, Kamailio and tunnels, watched live and over HEP (as root)
+	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 4m -parallel 4 -v ./tests/integration
+	@echo "make integration: all passed"
 
 .PHONY: integration-tests
-integration-tests: live-tests ## what needs other programs running
-	@echo "make integration-tests: all passed"
+integration-tests: integration ## the same as integration
 
 .PHONY: testsuite
 testsuite: test ## the same as test
@@ -137,7 +139,12 @@ go-version:
 libpcap: ; @tests/need.sh gcc:gcc make:make pcap.h:libpcap-dev
 
 .PHONY: test-tools
-test-tools: libpcap ; @tests/need.sh tshark:tshark tcpreplay:tcpreplay sipp:sip-tester python3:python3 ip:iproute2
+test-tools: libpcap ; @tests/need.sh tshark:tshark python3:python3
+
+.PHONY: integration-tools
+integration-tools: libpcap
+	@tests/need.sh sipp:sip-tester ip:iproute2 ethtool:ethtool tcpreplay:tcpreplay kamailio:kamailio \
+	  '*/kamailio/modules/websocket.so:kamailio-websocket-modules'
 
 .PHONY: help
 help: ## this list
