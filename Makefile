@@ -144,7 +144,7 @@ test-tools: libpcap ; @tests/need.sh tshark:tshark python3:python3
 .PHONY: integration-tools
 integration-tools: libpcap
 	@tests/need.sh sipp:sip-tester ip:iproute2 ethtool:ethtool tcpreplay:tcpreplay kamailio:kamailio \
-	  '*/kamailio/modules/websocket.so:kamailio-websocket-modules'
+	  '*/kamailio/modules/websocket.so:kamailio-websocket-modules' ovs-vswitchd:openvswitch-switch
 
 .PHONY: help
 help: ## this list

@@ -139,4 +139,3 @@ func (b *beat) compare(who string, want counts) {
 		t.Errorf("the counts differ\n%s", tail(b.said()))
 	}
 }
-

@@ -2,32 +2,104 @@ package integration
 
 import (
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 )
 
-// TestProxyLive: the proxy's two legs watched on lo, without HEP: what the tests
-// below are held to.
-func TestProxyLive(t *testing.T) {
+// TestProxy: calls through Kamailio, whose two legs are watched on lo: what the
+// tests below have to equal without seeing the calls themselves.
+func TestProxy(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
 	k := r.kamailio("kamailio", nil, "udp:127.0.0.1:5060")
 	b := r.watch("iface: lo\nports: [5060]\n", "127.0.0.1:5060")
-	judge(b, k, r.proxied(40))
+	b.judge(k, r.proxied(40))
 }
 
 // judge holds SIPp, Kamailio and the program to each other.
-func judge(b *beat, k *kamailio, sipp counts) {
+func (b *beat) judge(k *kamailio, sipp counts) {
 	t := b.room.t
 	t.Helper()
 	have := b.settle(sipp)
 	k.stop(b.room)
-	t.Logf("SIPp: %s | Kamailio: %s | sipcmbeat: %s", sipp, k.counts(), have)
-	if by := k.counts().String(); by != sipp.String() {
-		t.Errorf("Kamailio and SIPp do not agree: %s\n%s", by, tail(k.said()))
+	by := k.counts()
+	t.Logf("SIPp: %s | Kamailio: %s | sipcmbeat: %s", sipp, by, have)
+	if by.String() != sipp.String() {
+		t.Errorf("Kamailio and SIPp do not agree\n%s", tail(k.said()))
 	}
 	if have.String() != sipp.String() {
 		t.Errorf("the counts differ\n%s", tail(b.said()))
 	}
 }
 
-var _ = fmt.Sprint
+// hepKey is the authentication key of these tests.
+const hepKey = "3-words-for-HEP"
+
+// tracing are the definitions that make Kamailio send HEP of a version to a place.
+func tracing(version int, uri string, more ...string) []string {
+	return append([]string{"WITH_TRACE", fmt.Sprintf("HEPVER %d", version), "CAPID 77", fmt.Sprintf("TRACE_URI %q", uri)}, more...)
+}
+
+// TestSiptrace: Kamailio sends each message that it receives and sends to the
+// program, in every version of HEP that it knows, or as a copy with X-Siptrace
+// headers. Nothing is captured.
+func TestSiptrace(t *testing.T) {
+	udp, tcp := "sip:127.0.0.1:9060", "sip:127.0.0.1:9060;transport=tcp"
+	const hepInput = "inputs: [{type: hep, listen: ['udp:127.0.0.1:9060', 'tcp:127.0.0.1:9060']}]\n"
+	for _, c := range []struct {
+		name        string
+		definitions []string
+		input       string
+	}{
+		{"hep1-udp", tracing(1, udp), hepInput},
+		{"hep2-udp", tracing(2, udp), hepInput},
+		{"hep3-udp", tracing(3, udp), hepInput},
+		{"hep3-tcp", tracing(3, tcp), hepInput},
+		{"hep3-key", tracing(3, udp, fmt.Sprintf("TRACE_KEY %q", hepKey)),
+			"inputs: [{type: hep, listen: ['udp:127.0.0.1:9060'], auth_keys: [another, " + hepKey + "]}]\n"},
+		{"hep3-tcp-key", tracing(3, tcp, fmt.Sprintf("TRACE_KEY %q", hepKey)),
+			"inputs: [{type: hep, listen: ['tcp:127.0.0.1:9060'], auth_keys: [" + hepKey + "]}]\n"},
+		{"copies", []string{"WITH_TRACE", "WITH_COPY", fmt.Sprintf("TRACE_URI %q", udp)},
+			"inputs: [{type: siptrace, listen: ['udp:127.0.0.1:9060']}]\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRoom(t)
+			network := "udp/9060"
+			if strings.Contains(c.name, "tcp") {
+				network = "tcp/9060"
+			}
+			b := r.watch(c.input, network)
+			k := r.kamailio("kamailio", c.definitions, "udp:127.0.0.1:5060", "tcp:127.0.0.1:5060")
+			b.judge(k, r.proxied(40))
+		})
+	}
+}
+
+// TestSiptraceRefused: HEP of a wrong key, and of none where one is asked for, gives
+// no event, and the program says who sent it.
+func TestSiptraceRefused(t *testing.T) {
+	for name, key := range map[string][]string{"wrong": {`TRACE_KEY "guess"`}, "none": nil} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRoom(t)
+			b := r.watch("inputs: [{type: hep, listen: ['udp:127.0.0.1:9060'], auth_keys: ["+hepKey+"]}]\n", "udp/9060")
+			k := r.kamailio("kamailio", tracing(3, "sip:127.0.0.1:9060", key...), "udp:127.0.0.1:5060", "tcp:127.0.0.1:5060")
+			sipp := r.proxied(8)
+			within(t, 5*time.Second, func() bool { return strings.Contains(b.said(), hepRefused) })
+			have := b.settle(counts{})
+			k.stop(r)
+			t.Logf("SIPp: %s | sipcmbeat: %s", sipp, have)
+			if len(have) > 0 {
+				t.Errorf("events of packets with a wrong key: %s", have)
+			}
+			if lines := strings.Count(b.said(), hepRefused); lines != 1 || strings.Contains(b.said(), hepKey) {
+				t.Errorf("said %d times that packets were refused, want once, without the key\n%s", lines, tail(b.said()))
+			}
+		})
+	}
+}
+
+// hepRefused is what the program says of HEP with a wrong key.
+const hepRefused = "wrong key"

@@ -62,7 +62,7 @@ func lacking() string {
 	if _, err := os.Stat(binary); binary == "" || err != nil {
 		return "SIPCMBEAT_BINARY names no program"
 	}
-	for _, tool := range []string{"ip", "ethtool", "sipp", "kamailio", "tcpreplay"} {
+	for _, tool := range []string{"ip", "ethtool", "sipp", "kamailio", "tcpreplay", "ovs-vswitchd"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return "needs " + tool
 		}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"sort"
 	"strconv"
@@ -284,4 +285,16 @@ func within(t *testing.T, limit time.Duration, ok func() bool) bool {
 		}
 	}
 	return true
+}
+
+// copy copies a file into the room's directory.
+func (r *room) copy(path string) {
+	r.t.Helper()
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(r.dir, filepath.Base(path)), text, 0o600)
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
 }
