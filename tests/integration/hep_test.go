@@ -14,21 +14,21 @@ func TestProxy(t *testing.T) {
 	r := newRoom(t)
 	k := r.kamailio("kamailio", nil, "udp:127.0.0.1:5060")
 	b := r.watch("iface: lo\nports: [5060]\n", "127.0.0.1:5060")
-	b.judge(k, r.proxied(40))
+	b.judge("SIPp", k, r.proxied(40))
 }
 
-// judge holds SIPp, Kamailio and the program to each other.
-func (b *beat) judge(k *kamailio, sipp counts) {
+// judge holds those who called, Kamailio and the program to each other.
+func (b *beat) judge(who string, k *kamailio, want counts) {
 	t := b.room.t
 	t.Helper()
-	have := b.settle(sipp)
+	have := b.settle(want)
 	k.stop(b.room)
 	by := k.counts()
-	t.Logf("SIPp: %s | Kamailio: %s | sipcmbeat: %s", sipp, by, have)
-	if by.String() != sipp.String() {
-		t.Errorf("Kamailio and SIPp do not agree\n%s", tail(k.said()))
+	t.Logf("%s: %s | Kamailio: %s | sipcmbeat: %s", who, want, by, have)
+	if by.String() != want.String() {
+		t.Errorf("Kamailio and %s do not agree\n%s", who, tail(k.said()))
 	}
-	if have.String() != sipp.String() {
+	if have.String() != want.String() {
 		t.Errorf("the counts differ\n%s", tail(b.said()))
 	}
 }
@@ -72,7 +72,7 @@ func TestSiptrace(t *testing.T) {
 			}
 			b := r.watch(c.input, network)
 			k := r.kamailio("kamailio", c.definitions, "udp:127.0.0.1:5060", "tcp:127.0.0.1:5060")
-			b.judge(k, r.proxied(40))
+			b.judge("SIPp", k, r.proxied(40))
 		})
 	}
 }

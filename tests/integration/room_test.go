@@ -298,3 +298,9 @@ func (r *room) copy(path string) {
 		r.t.Fatal(err)
 	}
 }
+
+// forward makes the room a router.
+func (r *room) forward() {
+	r.t.Helper()
+	r.run("sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
+}
