@@ -1,6 +1,10 @@
 package integration
 
-import "testing"
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
 
 // TestInputs: the same calls are seen on an interface and come by HEP. Each call is
 // one call: what is a copy is dropped, and counted, within dedup_window.
@@ -13,6 +17,28 @@ func TestInputs(t *testing.T) {
 			k := r.kamailio("kamailio", tracing(version, "sip:127.0.0.1:9060"), "udp:127.0.0.1:5060")
 			b.judge("SIPp, seen twice", k, r.proxied(40))
 		})
+	}
+}
+
+// TestFileBeside: a file is read while an interface is watched; the events of both
+// come, and the last line says what came from where.
+func TestFileBeside(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	file, err := filepath.Abs("../captures/04-calls.pcap") // 40 calls, by its truth
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := traffic{caller: r, callee: r, from: "127.0.0.1", to: "127.0.0.1", transport: "u1", n: 40}
+	calls.serve()
+	b := r.watch(sipPorts+"inputs:\n- {type: live, iface: lo}\n- {type: file, pcap: '"+file+"'}\n", "127.0.0.1:5060")
+	want := calls.run(t)
+	want.add(counts{"call-start": 40, "call-end": 40})
+	b.compare("SIPp, and 40 calls of the file", want)
+	for _, from := range []string{"; from lo: ", "; from " + file + ": "} {
+		if !strings.Contains(b.said(), from) {
+			t.Errorf("the last line does not say %q\n%s", from, tail(b.said()))
+		}
 	}
 }
 

@@ -2,25 +2,31 @@ package integration
 
 import (
 	"fmt"
+	"os"
+	"strings"
 	"testing"
+	"time"
 )
 
 // TestLoopback: SIPp over every transport, watched on lo, where a packet is seen
-// as it leaves and as it arrives.
+// as it leaves and as it arrives, in each way to capture.
 func TestLoopback(t *testing.T) {
-	for _, c := range []struct{ name, transport, from, to string }{
-		{"udp", "u1", "127.0.0.1", "127.0.0.1"},
-		{"tcp", "t1", "127.0.0.1", "127.0.0.1"},
-		{"tcp-many", "tn", "127.0.0.1", "127.0.0.1"},
-		{"udp6", "u1", "::1", "::1"},
-		{"tcp6", "t1", "::1", "::1"},
+	for _, c := range []struct{ name, transport, from, to, how string }{
+		{"udp", "u1", "127.0.0.1", "127.0.0.1", ""},
+		{"udp-pcap", "u1", "127.0.0.1", "127.0.0.1", "capture: pcap\n"},
+		{"udp-workers", "u1", "127.0.0.1", "127.0.0.1", "capture: af_packet\nworkers: 2\n"},
+		{"tcp", "t1", "127.0.0.1", "127.0.0.1", ""},
+		{"tcp-pcap", "t1", "127.0.0.1", "127.0.0.1", "capture: pcap\n"},
+		{"tcp-workers", "tn", "127.0.0.1", "127.0.0.1", "capture: af_packet\nworkers: 2\n"},
+		{"udp6", "u1", "::1", "::1", ""},
+		{"tcp6", "t1", "::1", "::1", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			r := newRoom(t)
 			calls := traffic{caller: r, callee: r, from: c.from, to: c.to, transport: c.transport, n: 100}
 			calls.serve()
-			b := r.watch("iface: lo\n"+sipPorts, "127.0.0.1:5060")
+			b := r.watch("iface: lo\n"+c.how+sipPorts, "127.0.0.1:5060")
 			b.compare("SIPp", calls.run(t))
 		})
 	}
@@ -78,4 +84,24 @@ func TestCable(t *testing.T) {
 			b.compare(fmt.Sprintf("SIPp over %s", c.name), want)
 		})
 	}
+}
+
+// TestDoctor: the program's own look at this traffic, of which one port is not among
+// those of the default configuration.
+func TestDoctor(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	calls := traffic{caller: r, callee: r, from: "127.0.0.1", to: "127.0.0.1", transport: "u1", n: 60}
+	calls.serve()
+	doctor := r.start(os.Getenv("SIPCMBEAT_BINARY"), "doctor", "-i", "lo", "--for", "5s", "--no-output")
+	calls.run(t)
+	if !within(t, 20*time.Second, doctor.ended) || doctor.ProcessState.ExitCode() != 1 {
+		t.Errorf("doctor: %v, want exit status 1", doctor.err)
+	}
+	for _, want := range []string{"ok    capture", "ok    losses         none", "ok    SIP ", "SIP on ports that are not listed: 5082 "} {
+		if !strings.Contains(doctor.said(), want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	t.Logf("doctor:\n%s", doctor.said())
 }
