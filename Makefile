@@ -144,7 +144,8 @@ test-tools: libpcap ; @tests/need.sh tshark:tshark python3:python3
 .PHONY: integration-tools
 integration-tools: libpcap
 	@tests/need.sh sipp:sip-tester ip:iproute2 ethtool:ethtool tcpreplay:tcpreplay kamailio:kamailio \
-	  '*/kamailio/modules/websocket.so:kamailio-websocket-modules' ovs-vswitchd:openvswitch-switch
+	  '*/kamailio/modules/websocket.so:kamailio-websocket-modules' \
+	  '*/kamailio/modules/tls.so:kamailio-tls-modules' ovs-vswitchd:openvswitch-switch
 
 .PHONY: help
 help: ## this list

@@ -1,7 +1,17 @@
 package integration
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +70,8 @@ func TestSiptrace(t *testing.T) {
 			"inputs: [{type: hep, listen: ['udp:127.0.0.1:9060'], auth_keys: [another, " + hepKey + "]}]\n"},
 		{"hep3-tcp-key", tracing(3, tcp, fmt.Sprintf("TRACE_KEY %q", hepKey)),
 			"inputs: [{type: hep, listen: ['tcp:127.0.0.1:9060'], auth_keys: [" + hepKey + "]}]\n"},
+		{"hep3-tls", tracing(3, "sip:127.0.0.1:9060;transport=tls", "WITH_TLS"),
+			"inputs: [{type: hep, listen: ['tls:127.0.0.1:9060'], cert: CERT, key: KEY}]\n"},
 		{"copies", []string{"WITH_TRACE", "WITH_COPY", fmt.Sprintf("TRACE_URI %q", udp)},
 			"inputs: [{type: siptrace, listen: ['udp:127.0.0.1:9060']}]\n"},
 	} {
@@ -67,13 +79,49 @@ func TestSiptrace(t *testing.T) {
 			t.Parallel()
 			r := newRoom(t)
 			network := "udp/9060"
-			if strings.Contains(c.name, "tcp") {
+			if !strings.Contains(c.input, "udp:") {
 				network = "tcp/9060"
 			}
+			sockets := []string{"udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"}
+			if cert, key := filepath.Join(r.dir, "cert.pem"), filepath.Join(r.dir, "key.pem"); strings.Contains(c.name, "tls") {
+				certificate(t, cert, key)
+				c.input = strings.NewReplacer("CERT", cert, "KEY", key).Replace(c.input)
+				c.definitions = append(c.definitions, fmt.Sprintf("CERT %q", cert), fmt.Sprintf("KEY %q", key))
+				sockets = append(sockets, "tls:127.0.0.1:5061")
+			}
 			b := r.watch(c.input, network)
-			k := r.kamailio("kamailio", c.definitions, "udp:127.0.0.1:5060", "tcp:127.0.0.1:5060")
+			k := r.kamailio("kamailio", c.definitions, sockets...)
 			b.judge("SIPp", k, r.proxied(40))
 		})
+	}
+}
+
+// certificate writes a certificate for 127.0.0.1 that signs itself, and its key.
+func certificate(t *testing.T, cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "127.0.0.1"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	signed, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []struct {
+		path string
+		pem.Block
+	}{{cert, pem.Block{Type: "CERTIFICATE", Bytes: signed}}, {key, pem.Block{Type: "PRIVATE KEY", Bytes: secret}}} {
+		if err := os.WriteFile(f.path, pem.EncodeToMemory(&f.Block), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -34,7 +34,7 @@ func (r *room) kamailio(config string, definitions []string, sockets ...string) 
 	for _, s := range sockets {
 		args = append(args, "-l", s)
 		part := strings.Split(s, ":")
-		ports = append(ports, part[0]+"/"+part[2])
+		ports = append(ports, strings.Replace(part[0], "tls", "tcp", 1)+"/"+part[2])
 	}
 	k := &kamailio{r.start(args...)}
 	r.await(k.process, ports...)

@@ -3,6 +3,7 @@ package integration
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -129,7 +130,7 @@ func (r *room) await(p *process, ports ...string) {
 		fmt.Sscan(number, &port)
 		within(r.t, 15*time.Second, func() bool { return p.ended() || r.bound(network, port) })
 		if p.ended() || !r.bound(network, port) {
-			r.t.Fatalf("%s has not got %s:\n%s", p.name, at, p.said())
+			r.t.Fatalf("%s has not got %s:\n%s", p.name, at, tail(p.said()))
 		}
 	}
 }
@@ -271,8 +272,20 @@ func (p *process) wait(t *testing.T, limit time.Duration) {
 	}
 }
 
-// tail is the end of a long text.
+// tail is the end of a long text, of a JSON log the level and the message alone.
 func tail(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		var entry struct {
+			Level   string `json:"log.level"`
+			Message string
+		}
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Message != "" {
+			line = entry.Level + " " + entry.Message + "\n"
+		}
+		b.WriteString(line)
+	}
+	text = b.String()
 	return text[max(0, len(text)-3000):]
 }
 
