@@ -102,11 +102,15 @@ func (b *beat) events() (all []written) {
 
 // written is an event as the program wrote it.
 type written struct {
-	Event   struct{ Action string }
-	Network struct{ Transport string }
-	Sip     struct {
-		Encapsulation any
-		CallID        string `json:"call_id"`
+	Event  struct{ Action string }
+	Source struct{ IP string }
+	Sip    struct {
+		Encapsulation string // the layers around the message, the outer ones first
+		Transport     string
+		HEP           struct {
+			Version   int
+			CaptureID int `json:"capture_id"`
+		}
 	}
 }
 
