@@ -3,8 +3,10 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"syscall"
@@ -92,9 +94,13 @@ func (b *beat) events() (all []written) {
 		}
 		for line := range strings.Lines(string(data)) {
 			var e written
-			if json.Unmarshal([]byte(line), &e) == nil && e.Event.Action != "" {
-				all = append(all, e)
+			if !strings.HasSuffix(line, "\n") {
+				continue // it is being written
 			}
+			if err := json.Unmarshal([]byte(line), &e); err != nil || e.Event.Action == "" {
+				b.room.t.Fatalf("an event that is none: %v\n%s", err, line)
+			}
+			all = append(all, e)
 		}
 	}
 	return all
@@ -105,13 +111,24 @@ type written struct {
 	Event  struct{ Action string }
 	Source struct{ IP string }
 	Sip    struct {
-		Encapsulation string // the layers around the message, the outer ones first
-		Transport     string
+		Encapsulation []string // the layers around the message, the outer ones first
 		HEP           struct {
 			Version   int
 			CaptureID int `json:"capture_id"`
 		}
 	}
+}
+
+// around names the layers around the messages of the events, as in "vlan, vxlan", and
+// of several ways each.
+func (b *beat) around() string {
+	ways := map[string]bool{}
+	for _, e := range b.events() {
+		if e.Event.Action != "msg-probe" {
+			ways[strings.Join(e.Sip.Encapsulation, ", ")] = true
+		}
+	}
+	return strings.Join(slices.Sorted(maps.Keys(ways)), " | ")
 }
 
 // have is all without the probes of watch.

@@ -63,19 +63,20 @@ func TestSiptrace(t *testing.T) {
 		name        string
 		definitions []string
 		input       string
+		layers      string // of the events
 	}{
-		{"hep1-udp", tracing(1, udp), hepInput},
-		{"hep2-udp", tracing(2, udp), hepInput},
-		{"hep3-udp", tracing(3, udp), hepInput},
-		{"hep3-tcp", tracing(3, tcp), hepInput},
+		{"hep1-udp", tracing(1, udp), hepInput, "hep1"},
+		{"hep2-udp", tracing(2, udp), hepInput, "hep2"},
+		{"hep3-udp", tracing(3, udp), hepInput, "hep3"},
+		{"hep3-tcp", tracing(3, tcp), hepInput, "hep3"},
 		{"hep3-key", tracing(3, udp, fmt.Sprintf("TRACE_KEY %q", hepKey)),
-			"inputs: [{type: hep, listen: ['udp:127.0.0.1:9060'], auth_keys: [another, " + hepKey + "]}]\n"},
+			"inputs: [{type: hep, listen: ['udp:127.0.0.1:9060'], auth_keys: [another, " + hepKey + "]}]\n", "hep3"},
 		{"hep3-tcp-key", tracing(3, tcp, fmt.Sprintf("TRACE_KEY %q", hepKey)),
-			"inputs: [{type: hep, listen: ['tcp:127.0.0.1:9060'], auth_keys: [" + hepKey + "]}]\n"},
+			"inputs: [{type: hep, listen: ['tcp:127.0.0.1:9060'], auth_keys: [" + hepKey + "]}]\n", "hep3"},
 		{"hep3-tls", tracing(3, "sip:127.0.0.1:9060;transport=tls", "WITH_TLS"),
-			"inputs: [{type: hep, listen: ['tls:127.0.0.1:9060'], cert: CERT, key: KEY}]\n"},
+			"inputs: [{type: hep, listen: ['tls:127.0.0.1:9060'], cert: CERT, key: KEY}]\n", "hep3"},
 		{"copies", []string{"WITH_TRACE", "WITH_COPY", fmt.Sprintf("TRACE_URI %q", udp)},
-			"inputs: [{type: siptrace, listen: ['udp:127.0.0.1:9060']}]\n"},
+			"inputs: [{type: siptrace, listen: ['udp:127.0.0.1:9060']}]\n", "siptrace"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -94,6 +95,15 @@ func TestSiptrace(t *testing.T) {
 			b := r.watch(c.input, network)
 			k := r.kamailio("kamailio", c.definitions, sockets...)
 			b.judge("SIPp", k, r.proxied(40))
+			if have := b.around(); have != c.layers {
+				t.Errorf("the events name %q around the messages, want %q", have, c.layers)
+			}
+			for _, e := range b.events() {
+				// All begins at the callers; version 1 has no capture id, nor has a copy.
+				if id := e.Sip.HEP.CaptureID; e.Source.IP != "127.0.0.2" || (id == 77) != (c.layers == "hep2" || c.layers == "hep3") {
+					t.Fatalf("%s is from %s by the agent %d", e.Event.Action, e.Source.IP, id)
+				}
+			}
 		})
 	}
 }

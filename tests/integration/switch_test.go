@@ -16,29 +16,30 @@ var switchTunnels = []struct {
 	options string   // of the tunnel's interface; "" is none
 	flows   []string // of the bridge that has t0, ENDMAC being t0's own address
 	outer   int      // a VLAN tag around the tunnel
+	layers  string   // of the events
 }{
-	{name: "gre", options: "type=gre"},
-	{name: "gre-key-sequence", options: "type=gre options:key=838 options:seq=true"},
-	{name: "gre-ip", options: "type=gre options:packet_type=legacy_l3", flows: routed},
-	{name: "erspan1", options: "type=erspan options:key=7 options:erspan_ver=1 options:erspan_idx=5"},
-	{name: "erspan2", options: "type=erspan options:key=7 options:erspan_ver=2 options:erspan_dir=1 options:erspan_hwid=4"},
-	{name: "vxlan", options: "type=vxlan options:key=68022"},
-	{name: "vxlan-in-vlan", options: "type=vxlan options:key=68022", outer: 838},
-	{name: "geneve", options: "type=geneve options:key=42"},
-	{name: "vlan", flows: []string{
+	{name: "gre", layers: "gre", options: "type=gre"},
+	{name: "gre-key-sequence", layers: "gre", options: "type=gre options:key=838 options:seq=true"},
+	{name: "gre-ip", layers: "gre", options: "type=gre options:packet_type=legacy_l3", flows: routed},
+	{name: "erspan1", layers: "gre, erspan2", options: "type=erspan options:key=7 options:erspan_ver=1 options:erspan_idx=5"},
+	{name: "erspan2", layers: "gre, erspan3", options: "type=erspan options:key=7 options:erspan_ver=2 options:erspan_dir=1 options:erspan_hwid=4"},
+	{name: "vxlan", layers: "vxlan", options: "type=vxlan options:key=68022"},
+	{name: "vxlan-in-vlan", layers: "vlan, vxlan", options: "type=vxlan options:key=68022", outer: 838},
+	{name: "geneve", layers: "geneve", options: "type=geneve options:key=42"},
+	{name: "vlan", layers: "vlan", flows: []string{
 		"in_port=t0 actions=push_vlan:0x8100,set_field:4934->vlan_vid,output:v0",
 		"in_port=v0,dl_vlan=838 actions=pop_vlan,output:t0",
 	}},
-	{name: "qinq", flows: []string{
+	{name: "qinq", layers: "qinq, vlan", flows: []string{
 		"in_port=t0 actions=push_vlan:0x8100,set_field:4934->vlan_vid,push_vlan:0x88a8,set_field:4196->vlan_vid,output:v0",
 		"in_port=v0,dl_vlan=100 actions=pop_vlan,goto_table:1",
 		"table=1,in_port=v0,dl_vlan=838 actions=pop_vlan,output:t0",
 	}},
-	{name: "mpls", flows: []string{
+	{name: "mpls", layers: "mpls", flows: []string{
 		"in_port=t0,ip actions=push_mpls:0x8847,set_field:16->mpls_label,output:v0",
 		"in_port=v0,mpls actions=pop_mpls:0x0800,output:t0",
 	}},
-	{name: "mpls-labels", flows: []string{
+	{name: "mpls-labels", layers: "mpls", flows: []string{
 		"in_port=t0,ip actions=push_mpls:0x8847,set_field:16->mpls_label,push_mpls:0x8847,set_field:17->mpls_label,output:v0",
 		"in_port=v0,mpls actions=pop_mpls:0x8847,pop_mpls:0x0800,output:t0",
 	}},
@@ -65,6 +66,9 @@ func TestSwitchTunnels(t *testing.T) {
 			calls.serve()
 			b := here.watch("iface: v0\n"+sipPorts, inner4[1]+":5060")
 			b.compare("SIPp through "+c.name, calls.run(t))
+			if have := b.around(); have != c.layers {
+				t.Errorf("the events name %q around the messages, want %q", have, c.layers)
+			}
 		})
 	}
 }

@@ -9,27 +9,28 @@ import (
 // and REMOTE for its outer addresses. The inner ones are inner4, or inner6 for what
 // carries IPv6 alone.
 var tunnels = []struct {
-	name string
-	link []string // commands of `ip link add`, the last one makes t0
-	six  bool     // the inner packets are IPv6
+	name   string
+	link   []string // commands of `ip link add`, the last one makes t0
+	six    bool     // the inner packets are IPv6
+	layers string   // of the events
 }{
-	{"vlan", []string{"link v0 name t0 type vlan id 838"}, false},
-	{"qinq", []string{"link v0 name s0 type vlan proto 802.1ad id 100", "link s0 name t0 type vlan id 838"}, false},
-	{"vxlan", []string{"t0 type vxlan id 68022 local LOCAL remote REMOTE dstport 4789"}, false},
-	{"vxlan6", []string{"t0 type vxlan id 7 local LOCAL6 remote REMOTE6 dstport 4789"}, false},
-	{"vxlan-old-port", []string{"t0 type vxlan id 7 local LOCAL remote REMOTE dstport 8472"}, false},
-	{"vxlan-vlan", []string{"x0 type vxlan id 7 local LOCAL remote REMOTE dstport 4789", "link x0 name t0 type vlan id 5"}, false},
-	{"vxlan-vxlan", []string{"x0 type vxlan id 7 local LOCAL remote REMOTE dstport 4789", "t0 type vxlan id 8 local 10.7.0.LAST remote 10.7.0.PEER dstport 4789"}, false},
-	{"geneve", []string{"t0 type geneve id 42 remote REMOTE"}, false},
-	{"gre", []string{"t0 type gre local LOCAL remote REMOTE"}, false},
-	{"gre-key", []string{"t0 type gre local LOCAL remote REMOTE key 7 csum seq"}, false},
-	{"gretap", []string{"t0 type gretap local LOCAL remote REMOTE"}, false},
-	{"erspan1", []string{"t0 type erspan local LOCAL remote REMOTE seq key 3 erspan_ver 1 erspan 5"}, false},
-	{"erspan2", []string{"t0 type erspan local LOCAL remote REMOTE seq key 3 erspan_ver 2 erspan_dir ingress erspan_hwid 5"}, false},
-	{"ipip", []string{"t0 type ipip local LOCAL remote REMOTE"}, false},
-	{"sit", []string{"t0 type sit local LOCAL remote REMOTE"}, true},
-	{"ipip6", []string{"t0 type ip6tnl mode ipip6 local LOCAL6 remote REMOTE6"}, false},
-	{"ip6ip6", []string{"t0 type ip6tnl mode ip6ip6 local LOCAL6 remote REMOTE6"}, true},
+	{"vlan", []string{"link v0 name t0 type vlan id 838"}, false, "vlan"},
+	{"qinq", []string{"link v0 name s0 type vlan proto 802.1ad id 100", "link s0 name t0 type vlan id 838"}, false, "qinq, vlan"},
+	{"vxlan", []string{"t0 type vxlan id 68022 local LOCAL remote REMOTE dstport 4789"}, false, "vxlan"},
+	{"vxlan6", []string{"t0 type vxlan id 7 local LOCAL6 remote REMOTE6 dstport 4789"}, false, "vxlan"},
+	{"vxlan-old-port", []string{"t0 type vxlan id 7 local LOCAL remote REMOTE dstport 8472"}, false, "vxlan"},
+	{"vxlan-vlan", []string{"x0 type vxlan id 7 local LOCAL remote REMOTE dstport 4789", "link x0 name t0 type vlan id 5"}, false, "vxlan, vlan"},
+	{"vxlan-vxlan", []string{"x0 type vxlan id 7 local LOCAL remote REMOTE dstport 4789", "t0 type vxlan id 8 local 10.7.0.LAST remote 10.7.0.PEER dstport 4789"}, false, "vxlan, vxlan"},
+	{"geneve", []string{"t0 type geneve id 42 remote REMOTE"}, false, "geneve"},
+	{"gre", []string{"t0 type gre local LOCAL remote REMOTE"}, false, "gre"},
+	{"gre-key", []string{"t0 type gre local LOCAL remote REMOTE key 7 csum seq"}, false, "gre"},
+	{"gretap", []string{"t0 type gretap local LOCAL remote REMOTE"}, false, "gre"},
+	{"erspan1", []string{"t0 type erspan local LOCAL remote REMOTE seq key 3 erspan_ver 1 erspan 5"}, false, "gre, erspan2"},
+	{"erspan2", []string{"t0 type erspan local LOCAL remote REMOTE seq key 3 erspan_ver 2 erspan_dir ingress erspan_hwid 5"}, false, "gre, erspan3"},
+	{"ipip", []string{"t0 type ipip local LOCAL remote REMOTE"}, false, "ipip"},
+	{"sit", []string{"t0 type sit local LOCAL remote REMOTE"}, true, "6in4"},
+	{"ipip6", []string{"t0 type ip6tnl mode ipip6 local LOCAL6 remote REMOTE6"}, false, "4in6"},
+	{"ip6ip6", []string{"t0 type ip6tnl mode ip6ip6 local LOCAL6 remote REMOTE6"}, true, "6in6"},
 }
 
 // The addresses inside a tunnel.
@@ -58,6 +59,9 @@ func TestTunnels(t *testing.T) {
 			calls.serve()
 			b := here.watch("iface: v0\n"+sipPorts, probe)
 			b.compare("SIPp through "+c.name, calls.run(t))
+			if have := b.around(); have != c.layers {
+				t.Errorf("the events name %q around the messages, want %q", have, c.layers)
+			}
 		})
 	}
 }
