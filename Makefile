@@ -37,7 +37,7 @@ run: build ## install what is missing, build, and show the events of a shipped c
 ##@ Testing it
 
 .PHONY: test
-test: check unit-tests poison race system-tests shared-tests ## everything that needs no other program running
+test: check unit-tests poison race system-tests shared-tests live-tests ## everything but the long ones of integration
 	@echo "make test: all passed"
 
 .PHONY: check
@@ -65,6 +65,10 @@ system-tests: build test-tools ## the real binary: commands, outputs, bad input
 .PHONY: shared-tests
 shared-tests: build test-tools ## captures and load beside the checkout, against their truth
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 15m -v -run . ./tests/shared
+
+.PHONY: live-tests
+live-tests: build integration-tools ## SIPp calls and registrations over loopback, watched live
+	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 4m -v -run '^TestLoopback$$' ./tests/integration
 
 .PHONY: integration
 integration: build integration-tools ## real SIPp, Kamailio and tunnels, watched live and over HEP (as root)
