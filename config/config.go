@@ -193,6 +193,9 @@ func New(section *conf.C) (*Config, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := onlyWord(section); err != nil {
+			return nil, err
+		}
 		if err := section.Unpack(&c.Keys); err != nil {
 			return nil, explain(section, err)
 		}

@@ -16,6 +16,9 @@ func (in *Input) composeHEP(path func(string) string) (err error) {
 	if len(in.Listen) == 0 && !c.Siptrace {
 		in.Listen = c.Listen
 	}
+	if len(in.AuthKeys) == 1 && in.AuthKeys[0] == none {
+		in.AuthKeys = nil // an empty key is refused, since a variable that is empty would let everybody in
+	}
 	c.Listen, c.Cert, c.Key, c.AuthKeys = in.Listen, in.Cert, in.CertKey, in.AuthKeys
 	c.MaxConns, c.IdleTimeout, c.BufferKB = in.MaxConnections, in.IdleTimeout, in.BufferKB
 	if in.Allow, err = list(path("allow"), in.Allow, true); err != nil {

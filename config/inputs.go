@@ -120,6 +120,20 @@ func (k *InputKeys) files() capture.FilesConfig {
 	}
 }
 
+// onlyWord takes the word none, for an empty list, out of section, and refuses every
+// other word in place of the list.
+func onlyWord(section *conf.C) error {
+	word, err := section.String("inputs", -1)
+	if err != nil {
+		return nil // a list, or nothing
+	}
+	if word != none && word != "" {
+		return refuse("inputs", quote(word), "a list such as [{type: live, iface: eth0}], or none")
+	}
+	_, err = section.Remove("inputs", -1)
+	return err
+}
+
 // readInputs reads the list, each item over what it inherits.
 func (c *Config) readInputs(section *conf.C) error {
 	c.Keys.Inputs = nil
@@ -257,7 +271,7 @@ func (c *Config) validateInputs() error {
 			"to read the file all the same, set iface to any (-E %[1]s.iface=any), to capture, set pcap to none, for both at once see %[1]s.inputs",
 			Section, strings.Join(c.Files.Paths, ", "), strings.Join(c.Keys.Iface, ", "))
 	}
-	places := map[string]string{}
+	places, listens := map[string]string{}, map[string]string{}
 	for i := range c.Inputs {
 		in := &c.Inputs[i]
 		if in.Type == FileInput {
@@ -270,7 +284,7 @@ func (c *Config) validateInputs() error {
 			continue
 		}
 		if in.Type != LiveInput {
-			if err := in.HEP.Validate(); err != nil {
+			if err := c.validateListen(in, listens); err != nil {
 				return in.Explain(err)
 			}
 			continue
@@ -285,6 +299,27 @@ func (c *Config) validateInputs() error {
 	}
 	if _, ok := places[AnyIface]; ok && len(places) > 1 {
 		return fmt.Errorf("%s.inputs: any and a named interface are not allowed together; each packet would come twice", Section)
+	}
+	return nil
+}
+
+// validateListen checks an input that listens. places are those of the inputs before
+// it.
+func (c *Config) validateListen(in *Input, places map[string]string) error {
+	if err := in.HEP.Validate(); err != nil {
+		return err
+	}
+	for _, place := range in.Listen {
+		if other, ok := places[place]; ok && !strings.HasSuffix(place, ":0") {
+			return fmt.Errorf("listen: %s is not allowed; allowed: each place once, and %s has it", place, other)
+		}
+		places[place] = in.prefix()
+	}
+	if in.Type != HEPInput {
+		return nil
+	}
+	if err := c.Relay.Loops(in.Listen); err != nil {
+		return fmt.Errorf("listen: %s.hep_output.%w", Section, err)
 	}
 	return nil
 }
