@@ -27,6 +27,10 @@ func check(in *config.Input, cfg *config.Config) error {
 		if err := LiveConfig(in, cfg).Validate(); err != nil {
 			return in.Explain(err)
 		}
+	case config.HEPInput:
+		if err := in.HEP.CheckFiles(); err != nil {
+			return in.Explain(err)
+		}
 	}
 	return nil
 }

@@ -42,7 +42,15 @@ type examine struct {
 
 	mu     sync.Mutex // of exam and what follows
 	lost   doctor.Losses
-	opened []capture.Source
+	opened []opened
+
+	packets bool // an input has packets, even where nobody sends
+}
+
+// opened is a source, and its input.
+type opened struct {
+	capture.Source
+	in *config.Input
 }
 
 func newDoctor() *cobra.Command {
@@ -51,7 +59,7 @@ func newDoctor() *cobra.Command {
 		Use:   "doctor [FILE...]",
 		Short: "Say what is seen of SIP and what is not, and why",
 		Long: `Looks at an interface for a few seconds (or at capture files) without the kernel's
-filter and says what is seen and what is not: packets, SIP, one direction only, ports
+filter, listens where HEP is taken, and says what is seen and what is not: packets, SIP, one direction only, ports
 that are not listed, TLS, VLANs, fragments, losses; and whether the output can be
 reached. Lines with BAD say what to do. The exit status is 1 if there is one.`,
 		Example: `  sipcmbeat doctor -i eth0
@@ -81,11 +89,11 @@ func (d *examine) run(c *cobra.Command) error {
 		d.say(doctor.Finding{Verdict: doctor.Bad, About: "configuration", Text: err.Error()})
 		return errSaid
 	}
-	d.exam = doctor.New(d.cfg.Engine.Ports)
+	d.exam = doctor.New(d.cfg.Engine.Packet, d.cfg.Engine.Ports)
 	began := time.Now()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	if seen := d.look(ctx); seen {
+	if seen := d.look(ctx); seen && (d.packets || d.exam.Seen()) {
 		for _, f := range d.exam.Report(time.Since(began), d.lost) {
 			d.say(f)
 		}
@@ -165,17 +173,18 @@ func (d *examine) section(c *cobra.Command) (*conf.C, error) {
 func (d *examine) look(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, d.span)
 	defer cancel()
+	began := time.Now()
 	var wg sync.WaitGroup
 	for i := range d.cfg.Inputs {
 		in := &d.cfg.Inputs[i]
 		sources, hidden, err := d.open(in)
 		if err != nil {
-			d.say(doctor.Finding{Verdict: doctor.Bad, About: "capture", Text: err.Error()})
+			d.say(unopened(in, err))
 			continue
 		}
 		d.say(doctor.Finding{Verdict: doctor.Fine, About: "capture", Text: in.Name})
 		for _, s := range sources {
-			d.opened = append(d.opened, s)
+			d.opened = append(d.opened, opened{s, in})
 			wg.Go(func() { d.read(ctx, s, hidden) })
 		}
 	}
@@ -194,6 +203,13 @@ func (d *examine) look(ctx context.Context) bool {
 	<-done
 	for _, s := range d.opened {
 		st := s.Stats()
+		if listens(s.in) {
+			for _, f := range listened(s.in.Name, time.Since(began), st) {
+				d.say(f)
+			}
+			continue
+		}
+		d.packets = true
 		d.lost.Kernel += st.KernelDrops
 		d.lost.Interface += st.InterfaceDrops
 	}
@@ -206,8 +222,12 @@ func (d *examine) open(in *config.Input) (sources []capture.Source, hidden func(
 		files, err := capture.NewFiles(in.Files)
 		return []capture.Source{files}, nil, err
 	}
-	if in.Type != config.LiveInput {
-		return nil, nil, fmt.Errorf("an input of type %s is not looked at", in.Type)
+	if listens(in) {
+		h, err := capture.NewHEP(in.HEP)
+		if err != nil {
+			return nil, nil, in.Explain(err)
+		}
+		return []capture.Source{h}, nil, nil
 	}
 	l := beater.LiveConfig(in, d.cfg)
 	passes, err := l.Matcher(packet.LinkEthernet)

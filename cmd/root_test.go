@@ -20,6 +20,7 @@ func TestOwnSettings(t *testing.T) {
 		"run -E calls_timeouts.invite=5s":  "run -E sipcmbeat.calls_timeouts.invite=5s",
 		"-E calls_timeouts={invite: 5s}":   "-E sipcmbeat.calls_timeouts={invite: 5s}",
 		"-E replay":                        "-E sipcmbeat.replay",
+		"-E inputs.0={type: hep}":          "-E sipcmbeat.inputs.0={type: hep}",
 		"-E log_level=5":                   "-E sipcmbeat.log_level=5",
 		"-E sipcmbeat.pcap=a":              "-E sipcmbeat.pcap=a",
 		"-E output.file.enabled=true -E name=x -E tags=[a]": "-E output.file.enabled=true -E name=x -E tags=[a]",

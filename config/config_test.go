@@ -49,6 +49,7 @@ func load(t *testing.T, file string, settings ...string) (*Config, error) {
 // "error LINE", "warning LINE", or "KEY VALUE" for each key that is not at its
 // default.
 func TestCases(t *testing.T) {
+	t.Setenv("SIPCMBEAT_EMPTY", "")
 	files, err := filepath.Glob("testdata/*.yml")
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)

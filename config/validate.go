@@ -173,7 +173,7 @@ func under(key string) string {
 // IsKey tells whether key, without the name of the section, is one of ours, or
 // was one in the older program.
 func IsKey(key string) bool {
-	if _, ok := find(key); ok || under(key) != "" {
+	if _, ok := find(key); ok || under(withoutIndex(key)) != "" {
 		return true
 	}
 	_, ok := IsOlder(key)
@@ -248,6 +248,9 @@ func explain(section *conf.C, err error) error {
 		return fmt.Errorf("%s: %w", Section, err)
 	}
 	if name := unset(section, key, u); name != "" {
+		if _, empty := os.LookupEnv(name); empty {
+			return fmt.Errorf("%s.%s: ${%s} is empty", Section, key, name)
+		}
 		return fmt.Errorf("%s.%s: ${%s} is not set, neither in the environment nor in the keystore", Section, key, name)
 	}
 	text, wrong := section.String(key, -1)
@@ -264,7 +267,7 @@ func unset(section *conf.C, key string, err ucfg.Error) (missing string) {
 		return ""
 	}
 	listen := func(name string) (string, parse.Config, error) {
-		if _, ok := os.LookupEnv(name); !ok && missing == "" {
+		if os.Getenv(name) == "" && missing == "" {
 			missing = name
 		}
 		return "", parse.DefaultConfig, nil

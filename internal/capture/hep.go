@@ -226,9 +226,9 @@ func (c *HEPConfig) listen(place string) (*listener, error) {
 	}
 	var secure *tls.Config
 	if l.tls {
-		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+		pair, err := c.certificate()
 		if err != nil {
-			return nil, fmt.Errorf("cert: %q with key %q: %w", c.Cert, c.Key, err)
+			return nil, err
 		}
 		secure = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
@@ -239,6 +239,24 @@ func (c *HEPConfig) listen(place string) (*listener, error) {
 		l.tcp = tls.NewListener(l.tcp, secure)
 	}
 	return l, nil
+}
+
+func (c *HEPConfig) certificate() (pair tls.Certificate, err error) {
+	if pair, err = tls.LoadX509KeyPair(c.Cert, c.Key); err != nil {
+		err = fmt.Errorf("cert: %q with key %q: %w", c.Cert, c.Key, err)
+	}
+	return pair, err
+}
+
+// CheckFiles tells whether the certificate can be read, where one is needed.
+func (c *HEPConfig) CheckFiles() error {
+	for _, place := range c.Listen {
+		if proto, _, _ := splitPlace(place); proto == "tls" {
+			_, err := c.certificate()
+			return err
+		}
+	}
+	return nil
 }
 
 // Addrs lists where the source listens, in the order of Listen.

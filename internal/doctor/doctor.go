@@ -32,6 +32,7 @@ type Exam struct {
 	repeated                     uint64           // SIP that came again at once
 	listed                       uint64           // datagrams and segments on listed ports
 	probes                       uint64           // of them, what is no SIP
+	reports                      uint64           // by HEP, and no SIP
 }
 
 // pair is two hosts, the lower address first.
@@ -43,10 +44,10 @@ type talk struct{ there, back uint64 }
 // maxRows bounds each table.
 const maxRows = 4096
 
-// New makes an Exam for these SIP ports.
-func New(ports []uint16) *Exam {
+// New makes an Exam for these SIP ports; tunnels are found where cfg has them.
+func New(cfg packet.Config, ports []uint16) *Exam {
 	x := &Exam{
-		dec:        packet.New(packet.DefaultConfig()),
+		dec:        packet.New(cfg),
 		ports:      map[uint16]bool{},
 		otherPorts: map[uint16]uint64{},
 		pairs:      map[pair]*talk{},
@@ -71,7 +72,12 @@ func (x *Exam) Frame(f *packet.Frame, hidden bool) {
 		return
 	}
 	p := &x.dec.Packet
-	listed := x.ports[p.Src.Port()] || x.ports[p.Dst.Port()]
+	if p.HEP.Version != 0 && !p.HEP.SIP() {
+		x.reports++
+		return
+	}
+	// What is handed over by HEP is SIP on every port.
+	listed := p.Whole || x.ports[p.Src.Port()] || x.ports[p.Dst.Port()]
 	if listed && len(p.Payload) > 0 {
 		x.listed++
 	}
@@ -90,6 +96,9 @@ func (x *Exam) Frame(f *packet.Frame, hidden bool) {
 		}
 	}
 }
+
+// Seen tells whether there was a frame.
+func (x *Exam) Seen() bool { return x.frames > 0 }
 
 // sipsPort is where SIP over TLS is by default (RFC 3261 §19.1.2).
 const sipsPort = 5061

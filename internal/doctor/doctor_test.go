@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/hep"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 )
@@ -89,7 +90,7 @@ func TestReport(t *testing.T) {
 		{"a probe", append(talking(3), udp(0, phone, server, "hello, is anybody there?")), Losses{}, nil, []string{"no SIP: 1 datagrams on SIP ports are neither SIP nor keep-alives"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			x := New([]uint16{5060, 5080})
+			x := New(packet.DefaultConfig(), []uint16{5060, 5080})
 			for _, f := range c.frames {
 				x.Frame(&f, false)
 			}
@@ -117,7 +118,7 @@ func TestReport(t *testing.T) {
 }
 
 func TestHiddenByTheFilter(t *testing.T) {
-	x := New([]uint16{5060})
+	x := New(packet.DefaultConfig(), []uint16{5060})
 	for i, f := range talking(3) {
 		x.Frame(&f, i == 0)
 	}
@@ -131,7 +132,7 @@ func TestHiddenByTheFilter(t *testing.T) {
 
 // The tables have an end, whatever comes.
 func TestBounded(t *testing.T) {
-	x := New([]uint16{5060})
+	x := New(packet.DefaultConfig(), []uint16{5060})
 	for i := range 3 * maxRows {
 		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), uint16(i+1))
 		f := packet.Frame{Time: int64(i), Link: packet.LinkEthernet, Data: siptest.UDPFrame(from, netip.MustParseAddrPort("192.0.2.2:6000"), fmt.Append(nil, options, i))}
@@ -141,5 +142,27 @@ func TestBounded(t *testing.T) {
 	}
 	if len(x.pairs) > maxRows || len(x.recent) > maxRows || len(x.otherPorts) > maxRows || len(x.tls) > maxRows {
 		t.Errorf("%d pairs, %d payloads, %d ports, %d servers", len(x.pairs), len(x.recent), len(x.otherPorts), len(x.tls))
+	}
+}
+
+// What comes by HEP is SIP on every port; what is no SIP there is no probe.
+func TestHEP(t *testing.T) {
+	x := New(packet.DefaultConfig(), []uint16{5060})
+	for i := range 6 {
+		x.Frame(&siptest.HEP(udp(2*i, phone, "192.0.2.2:5090", fmt.Sprint(options, i)), 3, false)[0], false)
+		x.Frame(&siptest.HEP(udp(2*i+1, "192.0.2.2:5090", phone, fmt.Sprint(ok, i)), 3, false)[0], false)
+	}
+	log := hep.Message{Version: 3, Type: hep.TypeLog, Payload: []byte("started")}
+	log.Src, log.Dst = netip.MustParseAddrPort(phone), netip.MustParseAddrPort(server)
+	b, fits := log.Append(nil)
+	if !fits {
+		t.Fatal("the log does not fit")
+	}
+	x.Frame(&packet.Frame{Time: siptest.Start, Link: packet.LinkHEP, Data: b, Wire: len(b)}, false)
+	got := fmt.Sprint(x.Report(time.Second, Losses{}))
+	for _, want := range []string{"{ok SIP 12 messages: 6 requests, 6 answers; 0 over TCP }", "all SIP is on listed ports", "{ok HEP 1 packets", "SIP in hep3"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
 	}
 }

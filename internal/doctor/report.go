@@ -54,6 +54,9 @@ func (x *Exam) Report(took time.Duration, lost Losses) []Finding {
 		add(Fine, "losses", "", "none")
 	}
 	x.signalling(add)
+	if x.reports > 0 {
+		add(Fine, "HEP", "", "%d packets with reports, logs or other things than SIP", x.reports)
+	}
 	if x.sip > 0 {
 		x.directions(add)
 		x.coverage(add)
