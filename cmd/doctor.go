@@ -89,7 +89,8 @@ func (d *examine) run(c *cobra.Command) error {
 		d.say(doctor.Finding{Verdict: doctor.Bad, About: "configuration", Text: err.Error()})
 		return errSaid
 	}
-	d.exam = doctor.New(d.cfg.Engine.Packet, d.cfg.Engine.Ports)
+	e := &d.cfg.Engine
+	d.exam = doctor.New(doctor.Config{Packet: e.Packet, Stream: e.Stream, Ports: e.Ports, WebSocketPorts: e.WebSocketPorts})
 	began := time.Now()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()

@@ -24,7 +24,7 @@ var level = map[string]int{
 	"internal/packet":       1,
 	"internal/stream":       2,
 	"internal/track":        2,
-	"internal/doctor":       2,
+	"internal/doctor":       3,
 	"internal/capture":      3,
 	"internal/relay":        3,
 	"internal/capture/live": 4, // on top of capture, and the only cgo

@@ -2,8 +2,9 @@
 // what is not: one direction only, ports that are not listed, TLS, tags, fragments,
 // losses.
 //
-// It follows no calls and captures nothing itself. Frames are borrowed for one call.
-// Its tables are bounded; what does not fit is counted in all, not in detail.
+// It follows no calls and captures nothing itself; connections it puts together with
+// package stream. Frames are borrowed for one call. Its tables are bounded; what does
+// not fit is counted in all, not in detail.
 package doctor
 
 import (
@@ -12,28 +13,49 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+	"github.com/sipcmbeat/sipcmbeat/internal/stream"
 )
+
+// Config says what the program takes for SIP, and where.
+type Config struct {
+	Packet         packet.Config
+	Stream         stream.Config
+	Ports          []uint16
+	WebSocketPorts []uint16
+}
 
 // Exam gathers what is seen.
 type Exam struct {
-	dec   *packet.Decoder
-	ports map[uint16]bool
+	dec      *packet.Decoder
+	capsules *packet.Decoder // of HEP packets from TCP connections
+	stream   *stream.Assembler
+	unit     stream.Unit
+	ports    map[uint16]stream.Ports
 
-	frames, sip, overTCP, hidden uint64
-	requests, answers            uint64
-	drops                        [packet.NumDrops]uint64
-	fragmented                   uint64 // messages
-	otherPorts                   map[uint16]uint64
-	pairs                        map[pair]*talk
-	vlans                        map[uint16]uint64
-	encaps                       map[string]uint64
-	tls                          map[netip.AddrPort]uint64
-	recent                       map[uint64]int64 // when a payload was seen
-	repeated                     uint64           // SIP that came again at once
-	listed                       uint64           // datagrams and segments on listed ports
-	probes                       uint64           // of them, what is no SIP
-	reports                      uint64           // by HEP, and no SIP
+	frames, sip, hidden uint64
+	over                [numWays]uint64
+	requests, answers   uint64
+	drops               [packet.NumDrops]uint64
+	fragmented          uint64 // messages
+	otherPorts          map[uint16]uint64
+	pairs               map[pair]*talk
+	vlans               map[uint16]uint64
+	encaps              map[string]uint64
+	tls                 map[netip.AddrPort]uint64
+	recent              map[uint64]int64 // when a payload was seen
+	repeated            uint64           // SIP that came again at once
+	content             uint64           // datagrams and segments with content on SIP ports
+	probes              uint64           // of them, what is no SIP
+	reports             uint64           // by HEP, and no SIP
 }
+
+// What carried a message, beside UDP.
+const (
+	byTCP = iota
+	byWebSocket
+	bySCTP
+	numWays
+)
 
 // pair is two hosts, the lower address first.
 type pair struct{ a, b netip.Addr }
@@ -44,11 +66,13 @@ type talk struct{ there, back uint64 }
 // maxRows bounds each table.
 const maxRows = 4096
 
-// New makes an Exam for these SIP ports; tunnels are found where cfg has them.
-func New(cfg packet.Config, ports []uint16) *Exam {
+// New makes an Exam.
+func New(cfg Config) *Exam {
 	x := &Exam{
-		dec:        packet.New(cfg),
-		ports:      map[uint16]bool{},
+		dec:        packet.New(cfg.Packet),
+		capsules:   packet.New(cfg.Packet),
+		stream:     stream.New(cfg.Stream),
+		ports:      map[uint16]stream.Ports{},
 		otherPorts: map[uint16]uint64{},
 		pairs:      map[pair]*talk{},
 		vlans:      map[uint16]uint64{},
@@ -56,8 +80,13 @@ func New(cfg packet.Config, ports []uint16) *Exam {
 		tls:        map[netip.AddrPort]uint64{},
 		recent:     map[uint64]int64{},
 	}
-	for _, p := range ports {
-		x.ports[p] = true
+	for _, list := range []struct {
+		ports []uint16
+		as    stream.Ports
+	}{{cfg.Ports, stream.PortSIP}, {cfg.WebSocketPorts, stream.PortWebSocket}, {cfg.Packet.HEPPorts, stream.PortHEP}} {
+		for _, p := range list.ports {
+			x.ports[p] |= list.as
+		}
 	}
 	return x
 }
@@ -66,33 +95,69 @@ func New(cfg packet.Config, ports []uint16) *Exam {
 // let it through.
 func (x *Exam) Frame(f *packet.Frame, hidden bool) {
 	x.frames++
+	x.stream.Advance(f.Time)
+	x.units(hidden)
 	why := x.dec.Decode(f)
 	x.drops[why]++
 	if why != packet.OK {
 		return
 	}
 	p := &x.dec.Packet
+	if p.Whole || p.Transport == packet.UDP {
+		x.carried(p, hidden)
+		return
+	}
+	ports := x.listed(p)
+	onSIP := ports&stream.PortSIP != 0
+	if onSIP && len(p.Payload) > 0 {
+		x.content++
+	}
+	if p.Transport == packet.TCP && (onSIP || p.Src.Port() == sipsPort || p.Dst.Port() == sipsPort) && isTLS(p.Payload) {
+		server := p.Dst
+		if x.ports[p.Src.Port()]&stream.PortSIP != 0 || p.Src.Port() == sipsPort {
+			server = p.Src
+		}
+		bump(x.tls, server)
+	}
+	if x.stream.Push(p, ports|stream.PortAny) {
+		x.units(hidden)
+	}
+}
+
+// listed says what the ports of a packet are listed for.
+func (x *Exam) listed(p *packet.Packet) stream.Ports {
+	return x.ports[p.Src.Port()] | x.ports[p.Dst.Port()]
+}
+
+// carried looks at what a datagram, or a HEP packet, carries whole.
+func (x *Exam) carried(p *packet.Packet, hidden bool) {
 	if p.HEP.Version != 0 && !p.HEP.SIP() {
 		x.reports++
 		return
 	}
-	// What is handed over by HEP is SIP on every port.
-	listed := p.Whole || x.ports[p.Src.Port()] || x.ports[p.Dst.Port()]
-	if listed && len(p.Payload) > 0 {
-		x.listed++
+	onSIP := x.listed(p)&stream.PortSIP != 0
+	if onSIP && len(p.Payload) > 0 {
+		x.content++
 	}
-	switch {
-	case sip.StartsStrict(p.Payload):
-		x.message(p, listed, hidden)
-	case p.Transport == packet.TCP && (listed || p.Src.Port() == sipsPort || p.Dst.Port() == sipsPort) && isTLS(p.Payload):
-		server := p.Dst
-		if x.ports[p.Src.Port()] || p.Src.Port() == sipsPort {
-			server = p.Src
-		}
-		bump(x.tls, server)
-	case listed && p.Transport == packet.UDP:
-		if kind, _ := sip.Classify(p.Payload); kind == sip.KindProbe {
-			x.probes++
+	if sip.StartsStrict(p.Payload) {
+		x.message(p, onSIP || p.Whole, hidden) // what is handed over by HEP is SIP on every port
+		return
+	}
+	if kind, _ := sip.Classify(p.Payload); onSIP && kind == sip.KindProbe {
+		x.probes++
+	}
+}
+
+// units looks at what the connections have put together.
+func (x *Exam) units(hidden bool) {
+	for u := &x.unit; x.stream.Next(u); {
+		switch p := &u.Packet; {
+		case u.Kind == stream.HEP:
+			if x.capsules.DecodeHEP(p) == packet.OK {
+				x.carried(&x.capsules.Packet, hidden)
+			}
+		case (u.Kind == stream.Message || u.Kind == stream.Unfinished) && sip.StartsStrict(p.Payload):
+			x.message(p, x.listed(p)&(stream.PortSIP|stream.PortWebSocket) != 0, hidden)
 		}
 	}
 }
@@ -119,8 +184,13 @@ func (x *Exam) message(p *packet.Packet, listed, hidden bool) {
 	if hidden {
 		x.hidden++
 	}
-	if p.Transport == packet.TCP {
-		x.overTCP++
+	switch {
+	case p.WebSocket:
+		x.over[byWebSocket]++
+	case p.Transport == packet.TCP:
+		x.over[byTCP]++
+	case p.Transport == packet.SCTP:
+		x.over[bySCTP]++
 	}
 	if p.Fragmented {
 		x.fragmented++

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,12 +12,17 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/hep"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
+	"github.com/sipcmbeat/sipcmbeat/internal/stream"
 )
 
 const (
 	options = "OPTIONS sip:b@example.com SIP/2.0\r\n\r\n"
 	ok      = "SIP/2.0 200 OK\r\n\r\n"
 )
+
+func config(ports ...uint16) Config {
+	return Config{Packet: packet.DefaultConfig(), Stream: stream.DefaultConfig(), Ports: ports, WebSocketPorts: []uint16{8080}}
+}
 
 func udp(n int, from, to, payload string) packet.Frame {
 	f := packet.Frame{Time: siptest.Start + int64(n)*int64(time.Second), Link: packet.LinkEthernet,
@@ -90,7 +96,7 @@ func TestReport(t *testing.T) {
 		{"a probe", append(talking(3), udp(0, phone, server, "hello, is anybody there?")), Losses{}, nil, []string{"no SIP: 1 datagrams on SIP ports are neither SIP nor keep-alives"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			x := New(packet.DefaultConfig(), []uint16{5060, 5080})
+			x := New(config(5060, 5080))
 			for _, f := range c.frames {
 				x.Frame(&f, false)
 			}
@@ -118,7 +124,7 @@ func TestReport(t *testing.T) {
 }
 
 func TestHiddenByTheFilter(t *testing.T) {
-	x := New(packet.DefaultConfig(), []uint16{5060})
+	x := New(config(5060))
 	for i, f := range talking(3) {
 		x.Frame(&f, i == 0)
 	}
@@ -132,7 +138,7 @@ func TestHiddenByTheFilter(t *testing.T) {
 
 // The tables have an end, whatever comes.
 func TestBounded(t *testing.T) {
-	x := New(packet.DefaultConfig(), []uint16{5060})
+	x := New(config(5060))
 	for i := range 3 * maxRows {
 		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), uint16(i+1))
 		f := packet.Frame{Time: int64(i), Link: packet.LinkEthernet, Data: siptest.UDPFrame(from, netip.MustParseAddrPort("192.0.2.2:6000"), fmt.Append(nil, options, i))}
@@ -147,7 +153,7 @@ func TestBounded(t *testing.T) {
 
 // What comes by HEP is SIP on every port; what is no SIP there is no probe.
 func TestHEP(t *testing.T) {
-	x := New(packet.DefaultConfig(), []uint16{5060})
+	x := New(config(5060))
 	for i := range 6 {
 		x.Frame(&siptest.HEP(udp(2*i, phone, "192.0.2.2:5090", fmt.Sprint(options, i)), 3, false)[0], false)
 		x.Frame(&siptest.HEP(udp(2*i+1, "192.0.2.2:5090", phone, fmt.Sprint(ok, i)), 3, false)[0], false)
@@ -163,6 +169,27 @@ func TestHEP(t *testing.T) {
 	for _, want := range []string{"{ok SIP 12 messages: 6 requests, 6 answers; 0 over TCP }", "all SIP is on listed ports", "{ok HEP 1 packets", "SIP in hep3"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}
+
+// What comes by connections is put together, whatever it is wrapped in.
+func TestStreams(t *testing.T) {
+	var frames []packet.Frame
+	for i := range 6 {
+		header := fmt.Sprintf("Call-ID: %d\r\nContent-Length: 0\r\n\r\n", i)
+		frames = append(frames, udp(2*i, phone, server, "OPTIONS sip:b@example.com SIP/2.0\r\n"+header), udp(2*i+1, server, phone, "SIP/2.0 200 OK\r\n"+header))
+	}
+	for _, c := range append(slices.Clone(siptest.StreamCarriers), siptest.HEPStreamCarriers...) {
+		x := New(config(5060))
+		for _, f := range c.Wrap(frames) {
+			f.Link, f.Wire = packet.LinkEthernet, len(f.Data)
+			x.Frame(&f, false)
+		}
+		for _, f := range x.Report(time.Second, Losses{}) {
+			if f.Verdict == Bad || f.About == "SIP" && !strings.HasPrefix(f.Text, "12 messages: 6 requests, 6 answers; ") {
+				t.Errorf("%s: %v", c.Name, f)
+			}
 		}
 	}
 }

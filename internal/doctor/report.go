@@ -38,6 +38,8 @@ type Losses struct{ Kernel, Interface uint64 }
 
 // Report says what was seen in so long, the same lines for the same traffic.
 func (x *Exam) Report(took time.Duration, lost Losses) []Finding {
+	x.stream.Flush()
+	x.units(false)
 	var all []Finding
 	add := func(v Verdict, about, advice, format string, args ...any) {
 		all = append(all, Finding{v, about, fmt.Sprintf(format, args...), advice})
@@ -72,14 +74,23 @@ func (x *Exam) signalling(add adder) {
 	switch {
 	case x.sip == 0:
 		advice := "no phone may have sent anything: wait for a registration, or try -i any"
-		if x.listed > 0 {
+		if x.content > 0 {
 			advice = "what is on the SIP ports is something else; see TLS below, or the ports key"
 		}
-		add(Bad, "SIP", advice, "no message; %d packets with content on the SIP ports", x.listed)
+		add(Bad, "SIP", advice, "no message; %d packets with content on the SIP ports", x.content)
 	case x.answers == 0 || x.requests == 0:
 		add(Bad, "SIP", "a mirror of one direction only: see below", "%d requests and %d answers", x.requests, x.answers)
 	default:
-		add(Fine, "SIP", "", "%d messages: %d requests, %d answers; %d over TCP", x.sip, x.requests, x.answers, x.overTCP)
+		text := fmt.Sprintf("%d messages: %d requests, %d answers; %d over TCP", x.sip, x.requests, x.answers, x.over[byTCP])
+		for _, way := range []struct {
+			n    uint64
+			name string
+		}{{x.over[byWebSocket], "WebSocket"}, {x.over[bySCTP], "SCTP"}} {
+			if way.n > 0 {
+				text += fmt.Sprintf(", %d over %s", way.n, way.name)
+			}
+		}
+		add(Fine, "SIP", "", "%s", text)
 	}
 	if x.probes > 0 {
 		add(Note, "no SIP", "", "%d datagrams on SIP ports are neither SIP nor keep-alives", x.probes)
