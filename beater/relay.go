@@ -70,14 +70,19 @@ func (r *run) endRelay() {
 	<-r.out.ended
 	r.out.over = true
 	s := r.out.relay.Stats()
-	r.log.Info(relayLine(&s))
+	r.log.Info(relayLine(&s, true))
 	if err := s.Check(); err != nil && !r.reading {
 		r.log.Error(err)
 	}
 }
 
-// relayLine is what the HEP output did, in one line; what is zero is left out.
-func relayLine(s *relay.Stats) string {
+// relayLine is what the HEP output did, in one line; what is zero is left out. What
+// waits when it has ended is lost.
+func relayLine(s *relay.Stats, ended bool) string {
+	waiting := "waiting"
+	if ended {
+		waiting = "lost at the end"
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "HEP output: %s seen", plural(s.Seen, "message"))
 	all := []loss{{"not wanted", s.Filtered}, {"own, seen again", s.Returned}}
@@ -86,7 +91,7 @@ func relayLine(s *relay.Stats) string {
 		t := &s.Targets[i]
 		fmt.Fprintf(&b, "; to %s %d sent", t.Addr, t.Sent)
 		all := []loss{
-			{"waiting", t.Waiting},
+			{waiting, t.Waiting},
 			{"lost by the full buffer (hep_output.buffer)", t.Full},
 			{"too long", t.TooLong},
 			{"refused", t.Failed},

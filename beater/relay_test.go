@@ -3,6 +3,7 @@ package beater
 import (
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,8 +79,14 @@ func TestHEPOutputNowhere(t *testing.T) {
 func TestRelayLine(t *testing.T) {
 	s := relay.Stats{Seen: 9, Filtered: 1, Targets: []relay.TargetStats{{Addr: "a:1", Sent: 5, Full: 3}, {Addr: "b:1", Sent: 8}}}
 	const want = "HEP output: 9 messages seen, of them 1 not wanted; to a:1 5 sent, 3 lost by the full buffer (hep_output.buffer); to b:1 8 sent"
-	if got := relayLine(&s); got != want {
+	if got := relayLine(&s, false); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	s = relay.Stats{Seen: 2, Targets: []relay.TargetStats{{Addr: "a:1", Waiting: 2}}}
+	for ended, want := range map[bool]string{false: "; to a:1 0 sent, 2 waiting", true: "; to a:1 0 sent, 2 lost at the end"} {
+		if got := relayLine(&s, ended); !strings.HasSuffix(got, want) {
+			t.Errorf("%s\nwant %s", got, want)
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ func (r *run) status() {
 	r.log.Infof("since the start: %s%s", r.line(&s), perInput(each))
 	if r.relayed() != nil {
 		s := r.out.relay.Stats()
-		r.log.Info(relayLine(&s))
+		r.log.Info(relayLine(&s, false))
 	}
 }
 

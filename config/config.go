@@ -7,7 +7,9 @@
 package config
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	conf "github.com/elastic/elastic-agent-libs/config"
@@ -188,9 +190,10 @@ func (c *Config) Live() bool {
 // the key, what was given and what is allowed.
 func New(section *conf.C) (*Config, error) {
 	c := &Config{Keys: DefaultKeys()}
+	var known map[string]bool // that are set
+	var err error
 	if section != nil {
-		known, err := c.judge(section)
-		if err != nil {
+		if known, err = c.judge(section); err != nil {
 			return nil, err
 		}
 		if err := onlyWord(section); err != nil {
@@ -204,17 +207,35 @@ func New(section *conf.C) (*Config, error) {
 		}
 		c.HeldSet = known["event_types_blst"]
 	}
-	var err error
 	if c.Keys.Pcap, err = list("pcap", c.Keys.Pcap, true); err != nil {
 		return nil, err
 	}
 	if err := c.compose(); err != nil {
 		return nil, err
 	}
+	c.warnOff(known)
 	if len(c.PcapDump.List) > 0 && c.Dump.When&dump.List == 0 {
 		c.Warnings = append(c.Warnings, Section+".pcap_dump.list is not looked at, because list is not in "+Section+".pcap_dump.when")
 	}
 	return c, c.Validate()
+}
+
+// warnOff tells of what is set up and not switched on.
+func (c *Config) warnOff(known map[string]bool) {
+	def := Config{Keys: DefaultKeys()}
+	asked := func(key string) bool {
+		now := c.text(key)
+		return known[key] && now != def.text(key) && now != none
+	}
+	for _, group := range []struct{ name, key string }{{"hep_output", "targets"}, {"pcap_dump", "dir"}} {
+		on := group.name + "." + group.key
+		for _, row := range Table {
+			if strings.HasPrefix(row.Name, group.name+".") && asked(row.Name) && !known[on] {
+				c.Warnings = append(c.Warnings, fmt.Sprintf("%[1]s.%[2]s does nothing, because %[1]s.%[3]s is not set", Section, row.Name, on))
+				break
+			}
+		}
+	}
 }
 
 // ReadFiles makes it a run over these files, whatever it was. They may have any

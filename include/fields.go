@@ -198,7 +198,7 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       default_field: true
     - name: "observer.ingress.interface.name"
       type: keyword
-      description: "Interface that the packet was captured on."
+      description: "Interface that the packet was captured on, or where it was received: udp:0.0.0.0:9060."
       example: "eth0"
       ignore_above: 1024
       default_field: true
