@@ -382,6 +382,28 @@ func TestReferenceHoldsTheDefaults(t *testing.T) {
 	}
 }
 
+// The examples of inputs in the reference are taken as they stand there, and name each
+// key that only inputs have.
+func TestReferenceInputs(t *testing.T) {
+	text, err := os.ReadFile("../sipcmbeat.reference.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, examples, _ := strings.Cut(string(text), "  #inputs:\n")
+	examples, _, _ = strings.Cut(examples, "\n\n")
+	t.Setenv("HEP_KEY", "s3cret")
+	c, err := load(t, Section+":\n  inputs:\n"+strings.ReplaceAll(examples, "  #", "  ")+"\n")
+	if err != nil || len(c.Inputs) != len(inputTypes) {
+		t.Errorf("%v, %d inputs", err, len(c.Inputs))
+	}
+	for _, row := range Table {
+		name, of := strings.CutPrefix(row.Name, "inputs.")
+		if _, elsewhere := find(name); of && !elsewhere && !strings.Contains(examples, name+":") {
+			t.Errorf("%s is not in the reference", row.Name)
+		}
+	}
+}
+
 // What an input leaves out is taken from the key beside inputs, and each interface
 // is an input of its own.
 func TestInputs(t *testing.T) {

@@ -159,10 +159,25 @@ func wrap(indent, text string) string {
 	return b.String() + line
 }
 
+// exampleInputs is one input of each type. The keys that only inputs have stand there.
+const exampleInputs = `
+  #  - {type: live, iface: eth0}
+  #  - {type: file, pcap: "old-*.pcap"}
+  #  - type: hep
+  #    listen: ["udp:0.0.0.0:9060", "tcp:0.0.0.0:9060", "tls:0.0.0.0:9061"]
+  #    cert: /etc/sipcmbeat/cert.pem
+  #    key: /etc/sipcmbeat/key.pem
+  #    auth_keys: ["${HEP_KEY}"]
+  #    allow: ["192.0.2.0/24", "2001:db8::/32"]
+  #    max_connections: 256
+  #    idle_timeout: 1h
+  #    buffer_kb: 8192
+  #  - {type: siptrace, listen: "udp:0.0.0.0:5888", allow: 192.0.2.0/24}`
+
 // yamlKey is a key with its default, commented out.
 func yamlKey(k config.Key) string {
 	if k.Kind == config.Objects {
-		return "  #" + k.Name + ":\n  #  - {type: live, iface: eth0}\n  #  - {type: file, pcap: \"old-*.pcap\"}"
+		return "  #" + k.Name + ":" + exampleInputs
 	}
 	value := k.DefaultText()
 	if k.Default != "" && k.Default != "none" {
