@@ -49,6 +49,7 @@ func TestMisspeltSettings(t *testing.T) {
 		"-E=portz=1":                  "-E portz=1: portz is no setting; did you mean sipcmbeat.ports?",
 		"replay x -E pcpa=5":          "-E pcpa=5: pcpa is no setting; did you mean sipcmbeat.pcap?",
 		"-E calls_timeout.invite=1s":  "-E calls_timeout.invite=1s: calls_timeout.invite is no setting; did you mean sipcmbeat.calls_timeouts.invite?",
+		"-E input.0.type=hep":         "-E input.0.type=hep: input.0.type is no setting; did you mean sipcmbeat.inputs.type?",
 		"-e --E sipcmbeta.pcap=x -E=": "-E sipcmbeta.pcap=x: sipcmbeta is no section; did you mean sipcmbeat?",
 	} {
 		_, err := ownSettings(append([]string{"sipcmbeat"}, split(given)...))

@@ -285,7 +285,7 @@ func (c *Config) validateInputs() error {
 		}
 		if in.Type != LiveInput {
 			if err := c.validateListen(in, listens); err != nil {
-				return in.Explain(err)
+				return err
 			}
 			continue
 		}
@@ -307,11 +307,11 @@ func (c *Config) validateInputs() error {
 // it.
 func (c *Config) validateListen(in *Input, places map[string]string) error {
 	if err := in.HEP.Validate(); err != nil {
-		return err
+		return in.Explain(err)
 	}
 	for _, place := range in.Listen {
 		if other, ok := places[place]; ok && !strings.HasSuffix(place, ":0") {
-			return fmt.Errorf("listen: %s is not allowed; allowed: each place once, and %s has it", place, other)
+			return fmt.Errorf("%s.listen: %s is not allowed; allowed: each place once, and %s has it", in.prefix(), place, other)
 		}
 		places[place] = in.prefix()
 	}
@@ -319,7 +319,7 @@ func (c *Config) validateListen(in *Input, places map[string]string) error {
 		return nil
 	}
 	if err := c.Relay.Loops(in.Listen); err != nil {
-		return fmt.Errorf("listen: %s.hep_output.%w", Section, err)
+		return fmt.Errorf("%s.hep_output.%w", Section, err)
 	}
 	return nil
 }

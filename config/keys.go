@@ -94,7 +94,7 @@ var Groups = []Group{
 		{Name: "inputs.replay_scale", Kind: Number, Allowed: "above 0 to 1e6", Default: "that of replay_scale", Of: "file", Meaning: "As replay_scale, for this input."},
 		{Name: "inputs.replay_min_delay", Kind: Duration, Allowed: "0 and above", Default: "that of replay_min_delay", Of: "file", Meaning: "As replay_min_delay, for this input."},
 		{Name: "inputs.replay_max_delay", Kind: Duration, Allowed: "0 (no limit) and above", Default: "that of replay_max_delay", Of: "file", Meaning: "As replay_max_delay, for this input."},
-		{Name: "inputs.listen", Kind: List, Allowed: "udp, tcp or tls, address and port, as in udp:0.0.0.0:9060", Default: "udp:0.0.0.0:9060 for hep, none for siptrace", Of: "hep siptrace", Meaning: "Where to take packets; those of siptrace come by udp alone."},
+		{Name: "inputs.listen", Kind: List, Allowed: "udp, tcp or tls, address and port, as in udp:0.0.0.0:9060", Default: "udp:0.0.0.0:9060 for hep, none for siptrace", Of: "hep siptrace", Meaning: "Where to take packets; those of siptrace come by udp alone. 0.0.0.0 is all of IPv4, [::] all of IPv6, and udp::9060 both."},
 		{Name: "inputs.cert", Default: "none", Of: "hep", Meaning: "The file of the certificate for tls, in PEM."},
 		{Name: "inputs.key", Default: "none", Of: "hep", Meaning: "The file of the certificate's private key, in PEM."},
 		{Name: "inputs.auth_keys", Kind: List, Allowed: "texts, ${NAME} from the environment or the keystore, none (no key is asked for)", Default: "none", Of: "hep", Meaning: "Keys of which a HEP packet must have one; versions 1 and 2, which have none, are refused then. They go over the wire in clear text: use tls too."},

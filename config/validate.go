@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -159,6 +160,14 @@ func withoutIndex(key string) string {
 	}
 }
 
+// withoutPlaces cuts all places in lists out of a flattened key.
+func withoutPlaces(key string) string {
+	return strings.Join(slices.DeleteFunc(strings.Split(key, "."), func(part string) bool {
+		_, err := strconv.Atoi(part)
+		return err == nil
+	}), ".")
+}
+
 // under lists the keys below key.
 func under(key string) string {
 	var names []string
@@ -189,8 +198,13 @@ func IsNearSection(name string) bool {
 func Near(key string) string {
 	plain := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "-", "_")) }
 	var names []string
+	first, _, _ := strings.Cut(key, ".")
+	ofInput := strings.Contains(key, ".") && distance(first, "inputs") <= 2
+	if ofInput {
+		key = withoutPlaces(key)
+	}
 	for _, row := range Table {
-		if strings.HasPrefix(row.Name, "inputs.") && !strings.HasPrefix(key, "inputs.") {
+		if strings.HasPrefix(row.Name, "inputs.") && !ofInput {
 			continue
 		}
 		names = append(names, row.Name)

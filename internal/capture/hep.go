@@ -20,7 +20,8 @@ import (
 // A HEPConfig says where to listen for HEP and whom to hear.
 type HEPConfig struct {
 	// Listen is where: udp, tcp or tls, a colon, address and port, as in
-	// udp:0.0.0.0:9060. Port 0 is a free one.
+	// udp:0.0.0.0:9060. Port 0 is a free one. 0.0.0.0 is all of IPv4, [::] all of IPv6,
+	// no address all of both.
 	Listen []string
 
 	Siptrace bool // plain copies of messages, by Kamailio's siptrace, in place of HEP; by UDP alone
@@ -213,10 +214,11 @@ func (c *HEPConfig) listen(place string) (*listener, error) {
 		return nil, err
 	}
 	l := &listener{place: place, tls: proto == "tls"}
+	of := family(addr)
 	if proto == "udp" {
-		at, err := net.ResolveUDPAddr("udp", addr)
+		at, err := net.ResolveUDPAddr("udp"+of, addr)
 		if err == nil {
-			l.udp, err = net.ListenUDP("udp", at)
+			l.udp, err = net.ListenUDP("udp"+of, at)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("listen: %q: %w", place, err)
@@ -232,13 +234,26 @@ func (c *HEPConfig) listen(place string) (*listener, error) {
 		}
 		secure = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
-	if l.tcp, err = net.Listen("tcp", addr); err != nil {
+	if l.tcp, err = net.Listen("tcp"+of, addr); err != nil {
 		return nil, fmt.Errorf("listen: %q: %w", place, err)
 	}
 	if l.tls {
 		l.tcp = tls.NewListener(l.tcp, secure)
 	}
 	return l, nil
+}
+
+// family is 4 or 6 for an address of that version, so that 0.0.0.0 hears no IPv6 and
+// may stand beside [::]; "" for a name, or for no address, which is all of both.
+func family(addr string) string {
+	host, _, _ := net.SplitHostPort(addr)
+	switch a, err := netip.ParseAddr(host); {
+	case err != nil:
+		return ""
+	case a.Is4():
+		return "4"
+	}
+	return "6"
 }
 
 func (c *HEPConfig) certificate() (pair tls.Certificate, err error) {

@@ -117,6 +117,42 @@ func TestHEPOverUDP(t *testing.T) {
 	}
 }
 
+// An address is of one version: 0.0.0.0 and [::] stand beside each other, and none is
+// both.
+func TestHEPFamilies(t *testing.T) {
+	for _, proto := range []string{"udp", "tcp"} {
+		h := listen(t, func(c *HEPConfig) { c.Listen = []string{proto + ":0.0.0.0:0"} })
+		_, port, _ := net.SplitHostPort(h.Addrs()[0].String())
+		six := listen(t, func(c *HEPConfig) { c.Listen = []string{proto + ":[::]:" + port} })
+		for from, h := range map[string]*HEP{"127.0.0.1": h, "::1": six} {
+			c, err := net.Dial(proto, net.JoinHostPort(from, port))
+			if err != nil {
+				t.Fatal(err)
+			}
+			send(t, c, hepOf(3, 7, 300))
+			if f := next(t, h); f.Peer.String() != from {
+				t.Errorf("%s: %v came to %v", from, f.Peer, h.Addrs())
+			}
+			c.Close()
+		}
+		h.Close()
+		six.Close()
+		both := listen(t, func(c *HEPConfig) { c.Listen = []string{proto + "::0"} })
+		_, port, _ = net.SplitHostPort(both.Addrs()[0].String())
+		for _, from := range []string{"127.0.0.1", "::1"} {
+			c, err := net.Dial(proto, net.JoinHostPort(from, port))
+			if err != nil {
+				t.Fatal(err)
+			}
+			send(t, c, hepOf(3, 7, 300))
+			if f := next(t, both); f.Peer.String() != from {
+				t.Errorf("%v, not %s", f.Peer, from)
+			}
+			c.Close()
+		}
+	}
+}
+
 func TestHEPIdle(t *testing.T) {
 	h := listen(t, func(*HEPConfig) {})
 	f := packet.Frame{Wire: 7}

@@ -38,7 +38,10 @@ func TestLoops(t *testing.T) {
 		loops          bool
 	}{
 		{"127.0.0.1:9060", "udp:0.0.0.0:9060", true},
-		{"127.0.0.1:9060", "udp:[::]:9060", true},
+		{"127.0.0.1:9060", "udp:[::]:9060", false},
+		{"[::1]:9060", "udp:[::]:9060", true},
+		{"[::1]:9060", "udp:0.0.0.0:9060", false},
+		{"[::1]:9060", "udp::9060", true},
 		{"127.0.0.1:9060", "udp::9060", true},
 		{"localhost:9060", "udp:127.0.0.1:9060", true},
 		{"probe.example.com:9060", "udp:probe.example.com:9060", true},

@@ -105,10 +105,14 @@ func (c *Config) Loops(listen []string) error {
 			if err != nil || transport != c.Transport || atPort != port {
 				continue
 			}
+			all := []string{at}
 			if at == "" {
-				at = "::"
+				all = []string{"0.0.0.0", "::"}
 			}
-			if a, err := netip.ParseAddr(at); err == nil && own(host, a) || strings.EqualFold(at, host) {
+			if strings.EqualFold(at, host) || slices.ContainsFunc(all, func(at string) bool {
+				a, err := netip.ParseAddr(at)
+				return err == nil && own(host, a)
+			}) {
 				return fmt.Errorf("targets: %s is where this program itself receives HEP (%s): what it sends would come back", target, l)
 			}
 		}
@@ -116,7 +120,8 @@ func (c *Config) Loops(listen []string) error {
 	return nil
 }
 
-// own reports whether a host as written in a target is what listens at addr. Names
+// own reports whether a host as written in a target is what listens at addr, of which
+// 0.0.0.0 is all of IPv4 and :: all of IPv6. Names
 // but localhost are not looked up: what they mean may change.
 func own(host string, addr netip.Addr) bool {
 	if strings.EqualFold(host, "localhost") {
@@ -129,7 +134,7 @@ func own(host string, addr netip.Addr) bool {
 	if a = a.Unmap().WithZone(""); a == addr.Unmap() {
 		return true
 	}
-	if !addr.IsUnspecified() {
+	if !addr.IsUnspecified() || a.Is4() != addr.Is4() {
 		return false
 	}
 	return a.IsLoopback() || a.IsUnspecified() || ofThisMachine(a)
