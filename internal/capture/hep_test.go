@@ -580,3 +580,22 @@ func BenchmarkHEPOverUDP(b *testing.B) {
 		}
 	}
 }
+
+// The certificate is read where it is needed, and nowhere else.
+func TestHEPCheckFiles(t *testing.T) {
+	cert, key, _ := certificate(t)
+	for _, c := range []struct {
+		listen, cert string
+		fine         bool
+	}{
+		{"tls:127.0.0.1:0", cert, true},
+		{"tls:127.0.0.1:0", "nowhere.pem", false},
+		{"tcp:127.0.0.1:0", "nowhere.pem", true},
+	} {
+		cfg := DefaultHEPConfig()
+		cfg.Listen, cfg.Cert, cfg.Key = []string{c.listen}, c.cert, key
+		if err := cfg.CheckFiles(); err == nil != c.fine || err != nil && !strings.HasPrefix(err.Error(), "cert: ") {
+			t.Errorf("%s with %s: %v", c.listen, c.cert, err)
+		}
+	}
+}

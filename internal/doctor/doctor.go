@@ -153,6 +153,9 @@ func (x *Exam) units(hidden bool) {
 	for u := &x.unit; x.stream.Next(u); {
 		switch p := &u.Packet; {
 		case u.Kind == stream.HEP:
+			if hidden && x.listed(p)&stream.PortHEP == 0 {
+				continue // to another program, or to ours, which listens there
+			}
 			if x.capsules.DecodeHEP(p) == packet.OK {
 				x.carried(&x.capsules.Packet, hidden)
 			}

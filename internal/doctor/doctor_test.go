@@ -173,6 +173,22 @@ func TestHEP(t *testing.T) {
 	}
 }
 
+// HEP over TCP to another port, which the program would not see, is none of the SIP.
+func TestOtherHEP(t *testing.T) {
+	cfg := config(5060)
+	cfg.Packet.HEPPorts = nil
+	for _, hidden := range []bool{true, false} {
+		x := New(cfg)
+		for _, f := range siptest.HEPStreamCarriers[0].Wrap(talking(3)) {
+			f.Link, f.Wire = packet.LinkEthernet, len(f.Data)
+			x.Frame(&f, hidden)
+		}
+		if x.Report(time.Second, Losses{}); (x.sip == 0) != hidden {
+			t.Errorf("hidden: %v, %d messages", hidden, x.sip)
+		}
+	}
+}
+
 // What comes by connections is put together, whatever it is wrapped in.
 func TestStreams(t *testing.T) {
 	var frames []packet.Frame
