@@ -193,7 +193,7 @@ func TestRunForever(t *testing.T) {
 	out := t.TempDir()
 	p := setup(t, t.TempDir(), join(reading(all[1]), toFile(out), []string{"-E", "run_forever=true"})...).start()
 	p.until("waiting", func() bool { return strings.Contains(p.log(), "run_forever: waiting for a signal") })
-	p.until("delivery", func() bool { return len(written(t, out)) == 80 })
+	p.until("delivery", func() bool { return lines(t, out) == 80 })
 	p.signal(syscall.SIGTERM)
 	p.wait()
 	p.ok()

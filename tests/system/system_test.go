@@ -225,6 +225,19 @@ func glob(t *testing.T, pattern string) []string {
 	return paths
 }
 
+// lines counts what output.file has written so far, which may end within a line.
+func lines(t *testing.T, dir string) (n int) {
+	t.Helper()
+	for _, path := range glob(t, filepath.Join(dir, "events-*.ndjson")) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += bytes.Count(text, []byte("\n"))
+	}
+	return n
+}
+
 // written reads what output.file wrote.
 func written(t *testing.T, dir string) (all []record) {
 	t.Helper()
