@@ -34,6 +34,12 @@ type window struct {
 	older, newer *window // newer is also the next unused one
 }
 
+// maxRatio is how many times its own size a message may become. A match of RFC 1951
+// is 258 bytes at most; in the fixed code (§3.2.6), with the distance of a SIP message
+// before, it takes 25 bits: a message that is said again shrinks to an 80th. What
+// claims more is made to keep us busy.
+const maxRatio = 128
+
 // windowCost is what a window takes besides its buffer, in bytes.
 const windowCost = 64
 
@@ -115,7 +121,7 @@ func (a *Assembler) inflate() {
 	}
 	at := len(a.text)
 	var all, ok bool
-	a.text, all, ok = a.inflater.run(a.text, a.packed, dict, a.cfg.MaxMessage)
+	a.text, all, ok = a.inflater.run(a.text, a.packed, dict, min(a.cfg.MaxMessage, at+maxRatio*len(a.packed)))
 	if all {
 		a.stats.Inflated++
 		a.remember(h, a.text[at:])

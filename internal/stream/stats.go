@@ -48,7 +48,7 @@ type Stats struct {
 	DataFrames, ControlFrames uint64
 	LostFrames                uint64 // too long, or of a message whose beginning was lost
 	Inflated                  uint64 // compressed messages
-	Undeflated                uint64 // compressed messages that could not be read: they refer to what was lost, or are none
+	Undeflated                uint64 // compressed messages that could not be read: they refer to what was lost, grow beyond belief, or are none
 	Forgotten                 uint64 // windows given up because of MaxBytes
 
 	SCTP SCTPStats

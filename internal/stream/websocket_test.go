@@ -329,6 +329,36 @@ func TestBomb(t *testing.T) {
 	}
 }
 
+// Many small bombs in one segment are as dear as a great one: none is inflated far
+// beyond its size, while a long message that is said again is read.
+func TestManyBombs(t *testing.T) {
+	a := New(Config{})
+	var z squeezer
+	long := strings.Replace(inv, "\r\n", "\r\nSubject: "+strings.Repeat("0123456789abcdef", 500)+"\r\n", 1)
+	at := 0
+	push := func(data string) (units int) {
+		a.Push(seg{1, '<', ack, at, data, nil}.packet(), PortSIP)
+		at += len(data)
+		units = len(drain(a))
+		sound(t, a)
+		return units
+	}
+	first, again := z.pack(long), z.pack(long)
+	if len(long) < 80*len(again) {
+		t.Fatalf("%d bytes of %d: no test of the bound", len(again), len(long))
+	}
+	if push(ws(textFrame|deflated, false, first)) != 1 || push(ws(textFrame|deflated, false, again)) != 1 {
+		t.Errorf("a long message and the same again: %+v", a.Stats())
+	}
+	z.z.Reset(&z.out)
+	bomb := z.pack(strings.Repeat("a", 60<<10))
+	before := a.Stats()
+	push(strings.Repeat(ws(textFrame|deflated, false, bomb), 17))
+	if s := a.Stats(); s.Inflated != before.Inflated || s.Undeflated != before.Undeflated+17 {
+		t.Errorf("17 messages of 60 KiB from %d bytes each: %+v", len(bomb), s)
+	}
+}
+
 // Windows give way to each other and to all else.
 func TestWindows(t *testing.T) {
 	cfg := small()
