@@ -4,6 +4,9 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +54,42 @@ func TestHEP(t *testing.T) {
 	}
 	if s.HEPTypes[hep.TypeLog] != 1 || s.HEPTypes[hep.TypeRTCP] != 1 || s.Datagrams[Report] != 1 || s.Datagrams[OtherHEP] != 1 || s.Datagrams[OtherPort] != 1 {
 		t.Errorf("%v", s.Datagrams)
+	}
+}
+
+// TestHEPAhead: a HEP sender whose clock is fast, or who lies, changes no event of
+// others: their timers run on the time of arrival.
+func TestHEPAhead(t *testing.T) {
+	files, err := filepath.Glob("../track/testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no ladders", err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := siptest.ParseLadder(file, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(l.Config) > 0 {
+			continue
+		}
+		plain := ladder(l)
+		want, _ := run(t, DefaultConfig(), &frames{all: plain})
+		for i, f := range plain {
+			ahead := fromHEP(time.Duration(f.Time-siptest.Start), hep.Message{Protocol: 17, Type: hep.TypeSIP,
+				Time: f.Time + int64(9900*time.Millisecond), Payload: []byte(options)})
+			got, s := run(t, DefaultConfig(), &frames{all: slices.Insert(slices.Clone(plain), i, ahead)})
+			if s.Packet.HEP.Untimed != 0 {
+				t.Fatal("the time was not taken")
+			}
+			got = slices.DeleteFunc(got, func(e event.Event) bool { return e.HEP.Version != 0 })
+			if a, b := summary(want), summary(got); a != b {
+				t.Errorf("%s, ahead before frame %d:\n%s\nwithout:\n%s", filepath.Base(file), i, b, a)
+			}
+		}
 	}
 }
 

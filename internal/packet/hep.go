@@ -40,8 +40,8 @@ func (s *HEPStats) add(o *HEPStats) {
 }
 
 // How far the time of a HEP packet may be from that of its frame. Agents buffer and
-// their clocks differ, so the past is wide. The future is narrow: timers run on the
-// greatest time seen, and one packet must not make them all fire.
+// their clocks differ, so the past is wide. The future is narrow: nothing is ahead of
+// its own arrival but by a wrong clock.
 const (
 	maxPast   = int64(24 * time.Hour)
 	maxFuture = int64(10 * time.Second)
@@ -89,7 +89,7 @@ func readHEP(d *Decoder, b []byte) (Layer, []byte, Drop) {
 	d.HEP = HEPInfo{Version: p.Version, Type: p.Type, Vendor: p.Vendor, CaptureID: p.CaptureID,
 		Node: p.Node(), CorrelationID: p.CorrelationID(), Received: true}
 	if p.Time != 0 && p.Time >= d.Time-maxPast && p.Time <= d.Time+maxFuture {
-		d.Time, d.HEP.Received = p.Time, false
+		d.Time, d.HEP.Received, d.told = p.Time, false, true
 	} else {
 		d.hepCount.Untimed++
 	}

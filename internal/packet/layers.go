@@ -380,6 +380,7 @@ func (d *Decoder) reset(f *Frame) {
 	d.VLANs, d.Encap = d.VLANs[:0], d.Encap[:0]
 	d.OuterSrc, d.OuterDst = f.Peer, zeroAddr
 	d.HEP = HEPInfo{}
+	d.told = false
 	d.HasMAC, d.six, d.cooked, d.padded = false, false, false, false
 	d.tunnel = 0
 }

@@ -184,6 +184,7 @@ type Packet struct {
 	SrcMAC, DstMAC [6]byte // of the innermost Ethernet header; valid if HasMAC
 	HasMAC         bool
 
+	told   bool   // see Told
 	tunnel uint32 // a hash of what tells tunnels apart, 0 outside of any
 }
 
@@ -243,6 +244,10 @@ func (p *Packet) PathHash() uint32 {
 	}
 	return spread(h)
 }
+
+// Told reports whether Time is not that of the frame but what a HEP sender or a
+// proxy says: another clock, by which the frame may be early or late.
+func (p *Packet) Told() bool { return p.told }
 
 // A Drop says what Decode made of a frame: OK, or why there is no payload.
 type Drop uint8

@@ -54,7 +54,7 @@ func readSiptrace(d *Decoder, b []byte) (Layer, []byte, Drop) {
 	d.ports(transport, from.port, to.port)
 	d.IPID, d.HasMAC, d.Whole = 0, false, true
 	if at != 0 && at >= d.Time-maxPast && at <= d.Time+maxFuture {
-		d.Time = at
+		d.Time, d.told = at, true
 	}
 	return LayerNone, b, OK
 }

@@ -171,7 +171,7 @@ func milli(x float64) int32 { return int32(x*1000 + 0.5) }
 // its time. It borrows p and r for the call.
 func (t *Tracker) Report(dst []event.Event, p *packet.Packet, r *qos.Report) []event.Event {
 	t.out = dst
-	t.clock(p.Time)
+	t.clockOf(p)
 	t.makeRoom()
 	t.stats.Reports[t.join(r, netip.Addr{}, 0)]++
 	dst, t.out = t.out, nil

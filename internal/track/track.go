@@ -226,11 +226,20 @@ func (t *Tracker) clock(now int64) {
 	}
 }
 
+// clockOf moves the clock to the time of a packet, but not for one of which a HEP
+// sender or a proxy told the time: their clocks are not ours, and a moment that is
+// ahead of all others would make every timer before it fire. Advance moves it then.
+func (t *Tracker) clockOf(p *packet.Packet) {
+	if !p.Told() {
+		t.clock(p.Time)
+	}
+}
+
 // See follows one message and appends to dst the events that it decides. It
 // borrows p and m for the call.
 func (t *Tracker) See(dst []event.Event, p *packet.Packet, m *sip.Message) []event.Event {
 	t.out = dst
-	t.clock(p.Time)
+	t.clockOf(p)
 	t.makeRoom()
 	v := &t.view
 	v.read(t, p, m)

@@ -23,7 +23,7 @@ const badSize = 200
 // the message. It borrows p and m for the call.
 func (t *Tracker) Unusable(dst []event.Event, p *packet.Packet, m *sip.Message) []event.Event {
 	t.out = dst
-	t.clock(p.Time)
+	t.clockOf(p)
 	t.makeRoom()
 	keys := t.badKeys(m)
 	if !m.IsRequest() && m.Problem() != sip.Truncated && (t.bads[keys[0]] != nil || t.bads[keys[1]] != nil) {
@@ -141,7 +141,7 @@ func (t *Tracker) sayUnusable(p *packet.Packet, m *sip.Message) {
 // Probe makes the msg-probe of a payload that is no SIP. It borrows p.
 func (t *Tracker) Probe(dst []event.Event, p *packet.Packet, kind sip.ProbeKind, why string) []event.Event {
 	t.out = dst
-	t.clock(p.Time)
+	t.clockOf(p)
 	e := t.send(event.MsgProbe, nil)
 	t.fillPacket(e, p, true)
 	e.Time, e.Outcome = p.Time, event.Unknown
