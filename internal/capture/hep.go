@@ -31,7 +31,7 @@ type HEPConfig struct {
 	AuthKeys []string       // a packet must have one of them; none: no check
 	Allow    []netip.Prefix // who may send; none: everybody
 
-	MaxConns      int           // connections at a time; more are refused
+	MaxConns      int           // connections at a time; more are refused, or one that never sent anything gives way
 	IdleTimeout   time.Duration // a connection that is silent for so long is closed
 	PacketTimeout time.Duration // so long a packet may take from its first byte, and a TLS handshake
 	BufferKB      int           // between kernel and program, for UDP
@@ -163,7 +163,7 @@ type HEP struct {
 	timer *time.Timer
 
 	mu    sync.Mutex
-	conns map[net.Conn]struct{}
+	conns map[net.Conn]*sender
 
 	refusals refusals
 	count    hepCounters
@@ -179,7 +179,7 @@ func NewHEP(cfg HEPConfig) (*HEP, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	h := &HEP{cfg: cfg, name: cfg.Listen[0], conns: map[net.Conn]struct{}{},
+	h := &HEP{cfg: cfg, name: cfg.Listen[0], conns: map[net.Conn]*sender{},
 		full: make(chan *received, queued), free: make(chan *received, queued), errs: make(chan error, 1), done: make(chan struct{}),
 		timer: time.NewTimer(cfg.Timeout)}
 	for _, k := range cfg.AuthKeys {
@@ -433,7 +433,7 @@ func (h *HEP) Close() error {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		for c := range h.conns {
-			c.Close()
+			cut(c)
 		}
 	})
 	return nil

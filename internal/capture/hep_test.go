@@ -346,8 +346,9 @@ func TestHEPBadConnections(t *testing.T) {
 	ends(slow, "slow")
 	<-stop
 	until(t, "2 broken", func() bool { return h.Stats().Broken == 2 })
-	for range 2 {
-		dial(t, h, 0)
+	for n := range uint32(2) {
+		send(t, dial(t, h, 0), hepOf(3, n, 100))
+		next(t, h)
 	}
 	until(t, "3 connections", func() bool { h.mu.Lock(); defer h.mu.Unlock(); return len(h.conns) == 3 })
 	ends(dial(t, h, 0), "one too many")

@@ -52,6 +52,7 @@ type refusals struct {
 	mu    sync.Mutex
 	known map[netip.Addr]*refused
 	rest  refused
+	swept time.Time // by forget
 }
 
 type refused struct {
@@ -94,8 +95,13 @@ func (r *refusals) note(peer netip.Addr, why RefusalReason, now time.Time) {
 	one.told, one.count = now, 0
 }
 
-// forget makes room: those that were told of long ago.
+// forget makes room: those that were told of long ago. It looks at all, so it does
+// not do that for each packet of a flood.
 func (r *refusals) forget(now time.Time) {
+	if now.Sub(r.swept) < time.Second {
+		return
+	}
+	r.swept = now
 	for peer, one := range r.known {
 		if now.Sub(one.told) >= forgetBehind {
 			delete(r.known, peer)
