@@ -517,6 +517,24 @@ func TestManyCalls(t *testing.T) {
 	}
 }
 
+// TestLostCloses: where the queue has no room to say that files are done, the worker
+// lets the oldest go by itself, however many there are, without looking at all.
+func TestLostCloses(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.When = Always })
+	const most = 1 << 16
+	w := newWorker(b.cfg, b.dir, &b.queue, most)
+	r := make(record, headSize)
+	begun := time.Now()
+	for i := range uint64(4 * most) { // hours where each looks at all
+		r.fill(opOpen, 0, byte(methodLabel(sip.MethodOptions)), i, at)
+		w.begin(r)
+	}
+	if len(w.files) != most || w.files[3*most-1] != nil || w.files[3*most] == nil || w.files[4*most-1] == nil {
+		t.Errorf("%d files", len(w.files))
+	}
+	t.Log(time.Since(begun))
+}
+
 // TestDiskFull: a full disk costs messages; what is written is whole, and it goes on
 // when there is room.
 func TestDiskFull(t *testing.T) {

@@ -29,7 +29,8 @@ type file struct {
 	size  int64
 	pend  []byte // frames that wait to be written
 	count uint64 // of them
-	order uint64 // the greater, the later it was opened
+
+	older, newer *file // in the order in which they were taken on
 }
 
 // fate is why nothing more goes into a file.
@@ -50,8 +51,8 @@ type worker struct {
 	ring   *ring
 	stats  workerStats
 	files  map[uint64]*file
+	ends   file // older is the newest, newer the oldest
 	most   int
-	order  uint64
 	dirty  []*file
 	open   []*file // with a descriptor, the least used first
 	idle   [][]byte
@@ -63,6 +64,7 @@ type worker struct {
 func newWorker(cfg Config, dir string, q *queue, most int) *worker {
 	w := &worker{cfg: cfg, queue: q, files: map[uint64]*file{}, most: most, done: make(chan struct{})}
 	w.folder = folder{dir: dir, cfg: cfg, stats: &w.stats}
+	w.ends.older, w.ends.newer = &w.ends, &w.ends
 	if cfg.When.triggered() {
 		w.ring = newRing(cfg.RingSize)
 	}
@@ -143,10 +145,10 @@ func (w *worker) begin(r record) {
 		w.finish(old)
 	}
 	if len(w.files) >= w.most { // the queue was full when one was to be closed
-		w.finish(w.oldest())
+		w.finish(w.ends.newer)
 	}
-	w.order++
-	f := &file{hash: hash, name: string(appendName(nil, r.time(), r.label(), r.payload())), named: r.time(), order: w.order}
+	f := &file{hash: hash, name: string(appendName(nil, r.time(), r.label(), r.payload())), named: r.time(), older: w.ends.older, newer: &w.ends}
+	f.older.newer, w.ends.older = f, f
 	w.files[hash] = f
 	if r.has(flagBack) && w.ring != nil {
 		since := r.time() - int64(w.cfg.RingAge)
@@ -155,16 +157,6 @@ func (w *worker) begin(r record) {
 			w.keep(f, m[:m.length()])
 		}
 	}
-}
-
-func (w *worker) oldest() *file {
-	var oldest *file
-	for _, f := range w.files {
-		if oldest == nil || f.order < oldest.order {
-			oldest = f
-		}
-	}
-	return oldest
 }
 
 // keep puts a message among those that wait to be written.
@@ -324,6 +316,7 @@ func (w *worker) finish(f *file) {
 	case f.kept != nil && f.size == 0:
 		w.folder.remove(f.kept)
 	}
+	f.older.newer, f.newer.older = f.newer, f.older
 	delete(w.files, f.hash)
 }
 
