@@ -24,7 +24,7 @@ var fileHeader = func() []byte {
 const (
 	maxIP       = math.MaxUint16 // greatest value of an IP length field
 	maxSegment  = 32 << 10       // of one TCP segment that we make
-	maxFlows    = 64             // directions of TCP and SCTP of one file
+	maxFlows    = 16             // directions of TCP and SCTP of one file
 	maxOverhead = 16 + 40 + 28   // of a frame: record, IPv6, SCTP with a chunk
 )
 
