@@ -99,7 +99,7 @@ var Groups = []Group{
 		{Name: "inputs.key", Default: "none", Of: "hep", Meaning: "The file of the certificate's private key, in PEM."},
 		{Name: "inputs.auth_keys", Kind: List, Allowed: "texts, ${NAME} from the environment or the keystore, none (no key is asked for)", Default: "none", Of: "hep", Meaning: "Keys of which a HEP packet must have one; versions 1 and 2, which have none, are refused then. They go over the wire in clear text: use tls too."},
 		{Name: "inputs.allow", Kind: List, Allowed: "networks such as 192.0.2.0/24, addresses, none (everybody)", Default: "none", Of: "hep siptrace", Meaning: "Who may send. Whoever may can invent calls. What is refused is counted, and logged once a minute for each sender."},
-		{Name: "inputs.max_connections", Kind: Whole, Allowed: "1 to 65536", Default: "256", Of: "hep", Meaning: "Connections by tcp and tls at a time; more are refused."},
+		{Name: "inputs.max_connections", Kind: Whole, Allowed: "1 to 65536", Default: "256", Of: "hep", Meaning: "Connections by tcp and tls at a time; at the limit one that never sent a packet gives way, else more are refused."},
 		{Name: "inputs.idle_timeout", Kind: Duration, Allowed: "1s to 720h", Default: "1h", Of: "hep", Meaning: "A connection that is silent for so long is closed."},
 		{Name: "inputs.buffer_kb", Kind: Whole, Allowed: "64 to 1048576", Default: "8192", Of: "hep siptrace", Meaning: "The buffer between kernel and program of each udp socket, in KiB: what a burst may need. The kernel's limit (net.core.rmem_max) holds without CAP_NET_ADMIN."},
 	}},
