@@ -115,7 +115,7 @@ var Groups = []Group{
 		{Name: "esp_ports", Kind: List, Allowed: tunnelPorts, Meaning: "UDP ports of ESP behind address translators, at either end. ESP is read where it is not encrypted, as in an IMS."},
 		{Name: "hep_ports", Kind: List, Allowed: tunnelPorts, Meaning: "UDP and TCP ports of HEP receivers: what proxies and agents send there is read in place of theirs. HEP of version 3 is read on every port where any_port is true."},
 		{Name: "siptrace_ports", Kind: List, Allowed: tunnelPorts, Meaning: "UDP ports to which Kamailio's module siptrace sends plain copies of messages, with its X-Siptrace fields. Whoever reaches such a port chooses the addresses of his messages."},
-		{Name: "dedup_window", Kind: Duration, Allowed: "0 (off) to 1m", Meaning: "The same datagram from another VLAN, tunnel or interface within this time is a mirror duplicate and not looked at."},
+		{Name: "dedup_window", Kind: Duration, Allowed: "0 (off) to 1m", Meaning: "The same message from another VLAN, tunnel or interface, or by HEP, within this time is a mirror duplicate and not looked at."},
 		{Name: "fragments.max", Kind: Whole, Allowed: "1 to 1048576", Meaning: "How many IP datagrams may wait for the rest of their fragments."},
 		{Name: "fragments.bytes", Kind: Bytes, Allowed: "64KiB to 1GiB", Meaning: "How much memory their fragments may take."},
 		{Name: "fragments.age", Kind: Duration, Allowed: "1s to 10m", Meaning: "How long they may wait, in packet time."},

@@ -39,7 +39,7 @@ type FilesConfig struct {
 
 	// Source is the Frame.Source of the first interface of each file; pcapng counts on
 	// from there.
-	Source uint16 `config:",ignore"`
+	Source uint32 `config:",ignore"`
 
 	// Stdin is what "-" reads; nil is os.Stdin.
 	Stdin io.Reader `config:",ignore"`

@@ -138,7 +138,7 @@ const queued = 256
 // A listener is one place to listen at.
 type listener struct {
 	place string
-	index uint16
+	index uint32
 	udp   *net.UDPConn
 	tcp   net.Listener
 	tls   bool
@@ -195,7 +195,7 @@ func NewHEP(cfg HEPConfig) (*HEP, error) {
 			h.Close()
 			return nil, err
 		}
-		l.index = uint16(i)
+		l.index = uint32(i)
 		h.listeners = append(h.listeners, l)
 	}
 	for _, l := range h.listeners {

@@ -21,7 +21,7 @@ import (
 // the file names as a size to allocate.
 type pcapng struct {
 	in     *bufio.Reader
-	source uint16
+	source uint32
 	big    bool
 	ifaces []iface
 	count  uint64
@@ -66,7 +66,7 @@ var (
 	errShort       = errors.New("is shorter than its kind allows")
 )
 
-func (n *pcapng) open(in *bufio.Reader, source uint16) error {
+func (n *pcapng) open(in *bufio.Reader, source uint32) error {
 	*n = pcapng{in: in, source: source, ifaces: n.ifaces[:0]}
 	if _, err := in.Peek(28); err != nil {
 		return ends(err, errHeaderEnds)
@@ -277,7 +277,7 @@ func (n *pcapng) packet(kind uint32, f *packet.Frame) error {
 		n.aliens, n.alien = true, i.link
 	}
 	f.Time, f.Link, f.Data, f.Wire = n.last, i.link, b[fixed:], wireLength(wire, length)
-	f.Source = n.source + uint16(id)
+	f.Source = n.source + uint32(id)
 	return nil
 }
 

@@ -60,7 +60,7 @@ func (o layout) enhanced(id uint32, ticks uint64, data string, options ...any) [
 
 func TestPcapng(t *testing.T) {
 	const second = 1732266000
-	frame := func(time int64, link packet.Link, source uint16, data string, wire int) packet.Frame {
+	frame := func(time int64, link packet.Link, source uint32, data string, wire int) packet.Frame {
 		return packet.Frame{Time: time, Link: link, Source: source, Data: []byte(data), Wire: wire}
 	}
 	for name, o := range orders {

@@ -62,6 +62,8 @@ func (c *core) reached(now int64) int64 {
 
 // flush decides what only waits for a timer.
 func (c *core) flush(l *lane) {
+	l.mu.Lock()
+	defer l.release()
 	l.lock()
 	defer l.unlock()
 	c.send(c.track.Flush(c.events[:0], c.cfg.Flush))

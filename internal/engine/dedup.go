@@ -7,11 +7,12 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 )
 
-// dedup recognises mirror duplicates: the same datagram, taken a second time at
-// another interface, VLAN or tunnel within the window. One that comes again by the
-// same way is a retransmission, which the tracker counts; but not one with the same
-// IP identification, which no host uses twice so soon: a mirror that copies both
-// directions of a port delivers every packet twice on one interface.
+// dedup recognises mirror duplicates: the same message, taken a second time at
+// another interface, VLAN or tunnel, or by HEP, within the window. One that comes
+// again by the same way is a retransmission, which the tracker counts. Where both
+// copies tell their IP identification, it alone decides: no host uses one twice so
+// soon, and a mirror that copies both directions of a port delivers every packet twice
+// on one interface. A HEP sender, a stream and most of IPv6 have none to tell.
 //
 // The table has a fixed size, two places a row, the older one overwritten: where
 // traffic is so dense that a datagram is pushed out before its copy comes, the
@@ -30,18 +31,19 @@ type sighting struct {
 	hash uint64
 	time int64
 	path uint32
+	ipid uint32 // 0: not known
 }
 
 // sum is the datagram's hash. It reads nothing that changes, so lanes call it
 // without the lock.
-func (d *dedup) sum(p *packet.Packet, key *[40]byte) uint64 {
+func (d *dedup) sum(p *packet.Packet, key *[36]byte) uint64 {
 	if d.window == 0 {
 		return 0
 	}
 	src, dst := p.Src.Addr().As16(), p.Dst.Addr().As16()
 	k := append(append(key[:0], src[:]...), dst[:]...)
 	k = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(k, p.Src.Port()), p.Dst.Port())
-	return maphash.Bytes(d.seed, p.Payload) ^ maphash.Bytes(d.seed, binary.BigEndian.AppendUint32(k, p.IPID))
+	return maphash.Bytes(d.seed, p.Payload) ^ maphash.Bytes(d.seed, k)
 }
 
 // again tells whether the datagram with this hash is a mirror duplicate.
@@ -53,14 +55,22 @@ func (d *dedup) again(p *packet.Packet, h uint64) bool {
 	row := &d.rows[h%dedupRows]
 	for i := range row {
 		s := &row[i]
-		if s.hash == h && s.time != 0 && p.Time-s.time <= d.window && s.time-p.Time <= d.window {
-			return s.path != path || p.IPID != 0
+		if s.hash != h || s.time == 0 || p.Time-s.time > d.window || s.time-p.Time > d.window {
+			continue
+		}
+		same := s.path != path
+		if s.ipid != 0 && p.IPID != 0 {
+			same = s.ipid == p.IPID
+		}
+		if same {
+			s.ipid = max(s.ipid, p.IPID)
+			return true
 		}
 	}
 	older := &row[0]
 	if row[1].time < row[0].time {
 		older = &row[1]
 	}
-	*older = sighting{hash: h, time: p.Time, path: path}
+	*older = sighting{hash: h, time: p.Time, path: path, ipid: p.IPID}
 	return false
 }

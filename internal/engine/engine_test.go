@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -93,6 +94,7 @@ func ladder(l *siptest.Ladder) []packet.Frame {
 
 // TestCarriers: every ladder gives the same events however its messages travel.
 func TestCarriers(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(1000)) // of thousands of short-lived engines
 	files, err := filepath.Glob("../track/testdata/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no ladders", err)
@@ -415,6 +417,20 @@ func missing(t *testing.T) {
 func TestNoAllocation(t *testing.T) {
 	t.Run("plain", func(t *testing.T) { noAllocation(t, func(f packet.Frame) packet.Frame { return f }) })
 	t.Run("vxlan", func(t *testing.T) { noAllocation(t, func(f packet.Frame) packet.Frame { return siptest.VXLAN(f)[0] }) })
+	t.Run("hep", func(t *testing.T) {
+		noAllocation(t, func(f packet.Frame) packet.Frame { return siptest.HEP(f, 3, false)[0] })
+	})
+	t.Run("tcp", func(t *testing.T) {
+		seq := uint32(1)
+		src, dst := netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:5060")
+		noAllocation(t, func(f packet.Frame) packet.Frame {
+			const headers = 14 + 20 + 8
+			f.Data = siptest.TCPFrame(src, dst, seq, 1, packet.ACK|packet.PSH, f.Data[headers:])
+			f.Wire = len(f.Data)
+			seq += uint32(f.Wire - (14 + 20 + 20))
+			return f
+		})
+	})
 }
 
 func noAllocation(t *testing.T, wrap func(packet.Frame) packet.Frame) {

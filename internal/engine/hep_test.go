@@ -181,3 +181,44 @@ func TestHEPSource(t *testing.T) {
 		t.Errorf("%v, %+v, events: %s", err, s.Capture, summary(k.events))
 	}
 }
+
+// TestHEPAndWire: a message that was captured and that a HEP sender copied too is one,
+// whichever comes first; one that is sent again is a retransmission, once.
+func TestHEPAndWire(t *testing.T) {
+	wire := func(at time.Duration, id byte) packet.Frame {
+		return identified(udp(at, "192.0.2.1:40000", "192.0.2.2:5070", options), id)
+	}
+	copied := func(at time.Duration) packet.Frame {
+		return fromHEP(at, hep.Message{Protocol: 17, Type: hep.TypeSIP, Time: siptest.Start + int64(at), CaptureID: 1, Payload: []byte(options)})
+	}
+	const ms = time.Millisecond
+	for name, all := range map[string][]packet.Frame{
+		"wire first": {wire(0, 7), copied(1 * ms), wire(40*ms, 8), copied(41 * ms)},
+		"HEP first":  {copied(0), wire(1*ms, 7), copied(40 * ms), wire(41*ms, 8)},
+		"mixed":      {copied(0), wire(1*ms, 7), wire(40*ms, 8), copied(41 * ms)},
+		"mirrored":   {wire(0, 7), wire(0, 7), copied(1 * ms), wire(40*ms, 8), wire(40*ms, 8), copied(41 * ms)},
+	} {
+		events, s := run(t, DefaultConfig(), &frames{all: all})
+		if len(events) != 1 || s.Datagrams[Message] != 2 || s.Datagrams[MirrorDuplicate] != uint64(len(all)-2) || s.Track.Retransmissions != 1 {
+			t.Errorf("%s: %v, %d retransmissions, events: %s", name, s.Datagrams, s.Track.Retransmissions, summary(events))
+		}
+	}
+}
+
+// TestHEPAndStream: the same of a message that came by TCP, where the lane knows that
+// there is HEP.
+func TestHEPAndStream(t *testing.T) {
+	text := strings.Replace(options, "Call-ID: x", "Call-ID: y", 1)
+	stream := siptest.StreamCarriers[0].Wrap([]packet.Frame{udp(time.Second, "192.0.2.1:40000", "192.0.2.2:5070", text)})
+	copied := fromHEP(1001*time.Millisecond, hep.Message{Protocol: 6, Type: hep.TypeSIP, Time: siptest.Start + int64(1001*time.Millisecond), CaptureID: 1, Payload: []byte(text)})
+	first := fromHEP(0, hep.Message{Protocol: 17, Type: hep.TypeSIP, Time: siptest.Start, CaptureID: 1, Payload: []byte(options)})
+	for name, all := range map[string][]packet.Frame{
+		"HEP last":  append(append([]packet.Frame{first}, stream...), copied),
+		"HEP first": append([]packet.Frame{first, copied}, stream...),
+	} {
+		_, s := run(t, DefaultConfig(), &frames{all: all})
+		if s.Datagrams[Message]+s.Units[Message] != 2 || s.Datagrams[MirrorDuplicate]+s.Units[MirrorDuplicate] != 1 || s.Track.Retransmissions != 0 {
+			t.Errorf("%s: %v %v, %d retransmissions", name, s.Datagrams, s.Units, s.Track.Retransmissions)
+		}
+	}
+}

@@ -33,10 +33,11 @@ type lane struct {
 	capsules *packet.Decoder // of HEP packets from TCP connections; nil before the first
 	msg      sip.Message
 	rep      qos.Report
-	key      [40]byte
+	key      [36]byte
 	stats    Stats
 	name     string // of the source of the last frame
 	turn     int
+	copies   bool // HEP or siptrace was seen
 
 	holds bool // this lane holds core's lock
 
@@ -79,20 +80,24 @@ func (l *lane) unlock() {
 }
 
 // places is how many sources of its own an input may have: the interfaces of a file.
-const places = 1 << 10
+const places = 1 << 16
 
-// guard follows the frame in l.f and lives through a fault of this program: it
-// counts it, hands the frame out as a seed for the fuzz tests, and goes on.
+// guard follows the frame in l.f.
 func (l *lane) guard() {
 	l.mu.Lock()
-	defer func() {
-		if cause := recover(); cause != nil {
-			l.fault(cause)
-		}
-		l.mu.Unlock()
-	}()
-	l.f.Source += uint16(l.in.Place * places)
+	defer l.release()
+	l.f.Source += uint32(l.in.Place * places)
 	l.frame(&l.f)
+}
+
+// release ends what the lane does under mu; it is deferred. It lives through a fault
+// of this program: it counts it, hands the frame out as a seed for the fuzz tests, and
+// the lane goes on.
+func (l *lane) release() {
+	if cause := recover(); cause != nil {
+		l.fault(cause)
+	}
+	l.mu.Unlock()
 }
 
 func (l *lane) fault(cause any) {
@@ -144,6 +149,7 @@ func (l *lane) frame(f *packet.Frame) {
 
 // carried follows what a frame, or a HEP packet, carries whole.
 func (l *lane) carried(p *packet.Packet) {
+	l.copies = l.copies || p.Whole
 	if p.HEP.Version != 0 && !p.HEP.SIP() {
 		l.report(p)
 	} else {
@@ -165,7 +171,8 @@ func (l *lane) advance(now int64) {
 // idle lets time pass without a frame, for the others as far as all have come.
 func (l *lane) idle(now int64) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	defer l.release()
+	l.f.Data = nil // the source's again
 	l.dec.Advance(now)
 	l.stream.Advance(now)
 	l.units()
@@ -186,7 +193,8 @@ func (l *lane) leave() {
 // end decides what streams hold, which waits for bytes that do not come.
 func (l *lane) end() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	defer l.release()
+	l.f.Data = nil
 	l.stream.Flush()
 	l.units()
 }
@@ -238,6 +246,11 @@ func (l *lane) listed(p *packet.Packet) (ports stream.Ports) {
 func (l *lane) units() {
 	for u := &l.unit; l.stream.Next(u); {
 		p := &u.Packet
+		p.IPID = 0 // of one of its segments
+		if u.Kind != stream.HEP && u.Kind != stream.KeepAlive && l.twice() && l.again(p) {
+			l.stats.Units[MirrorDuplicate]++
+			continue
+		}
 		switch u.Kind {
 		case stream.Message, stream.Unfinished:
 			l.stats.Units[l.message(p, u.Reason == stream.Ended)]++
@@ -255,6 +268,10 @@ func (l *lane) units() {
 		}
 	}
 }
+
+// twice tells whether the messages of streams may come a second time, from another
+// lane or a copy by HEP. A segment that comes twice to one lane is the stream's matter.
+func (l *lane) twice() bool { return l.copies || len(l.core.lanes) > 1 }
 
 // capsule follows a packet of HEP that came by TCP. The stream still borrows the
 // packet of the lane's own decoder, so there is another one.

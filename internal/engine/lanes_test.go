@@ -303,3 +303,77 @@ func fill(v reflect.Value) {
 		v.SetUint(1)
 	}
 }
+
+// TestManyPlaces: inputs are told apart however many there are, and all interfaces of
+// a file too.
+func TestManyPlaces(t *testing.T) {
+	again := identified(ask(50*time.Millisecond), 0)
+	again.Source = 1<<16 - 1
+	for _, place := range []int{64, 1024} {
+		_, sum, _ := all(t, DefaultConfig(), file(0, identified(ask(0), 0)), file(place, again), file(2*place, again))
+		if sum.Datagrams[MirrorDuplicate] != 2 {
+			t.Errorf("place %d: %d duplicates", place, sum.Datagrams[MirrorDuplicate])
+		}
+	}
+}
+
+// TestMirrorStreams: a TCP connection that two inputs see is followed once.
+func TestMirrorStreams(t *testing.T) {
+	at := []time.Duration{0, time.Second}
+	taps := make([][]packet.Frame, 3)
+	for tap := range taps {
+		var plain []packet.Frame
+		for i, text := range []string{options, answer} {
+			f := udp(at[i]+time.Duration(tap)*time.Millisecond, "192.0.2.1:40000", "192.0.2.2:5060", text)
+			if i == 1 {
+				f = udp(at[i]+time.Duration(tap)*time.Millisecond, "192.0.2.2:5060", "192.0.2.1:40000", text)
+			}
+			plain = append(plain, f)
+		}
+		taps[tap] = siptest.StreamCarriers[0].Wrap(plain)
+	}
+	events, sum, _ := all(t, DefaultConfig(), file(0, taps[0]...), file(1, taps[1]...), file(2, taps[2]...))
+	if len(events) != 1 || events[0].Type != event.OtherOK || sum.Units[Message] != 2 || sum.Units[MirrorDuplicate] != 4 || sum.Track.Retransmissions != 0 {
+		t.Errorf("%v, %d retransmissions, events: %s", sum.Units, sum.Track.Retransmissions, summary(events))
+	}
+}
+
+// faulty fails on its first event.
+type faulty struct{ keeper }
+
+func (f *faulty) Put(e *event.Event) {
+	if len(f.events) == 0 {
+		f.events = append(f.events, event.Event{})
+		panic("on purpose")
+	}
+	f.keeper.Put(e)
+}
+
+// TestFaultWithoutFrame: a fault while time passes ends nothing, neither on a live
+// input nor at the end of a file.
+func TestFaultWithoutFrame(t *testing.T) {
+	for _, live := range []bool{true, false} {
+		a, told := newScript(), 0
+		cfg := DefaultConfig()
+		cfg.Fault = func(f *packet.Frame, cause any) {
+			if told++; f.Data != nil || cause != "on purpose" {
+				t.Errorf("%v, a frame of %d bytes that has gone", cause, len(f.Data))
+			}
+		}
+		e := New(cfg, []Input{{Source: a, Live: live}}, &faulty{})
+		done := make(chan error)
+		go func() { done <- e.Run(context.Background()) }()
+		a.frame(ask(0))
+		if live {
+			a.tick(time.Minute)
+		}
+		close(a.next)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		s := e.Stats()
+		if err := s.Check(); err != nil || told != 1 || s.Faults != 1 {
+			t.Errorf("live %v: %v, %d faults told, %d counted", live, err, told, s.Faults)
+		}
+	}
+}

@@ -117,7 +117,7 @@ type Frame struct {
 	Link   Link       // what Data starts with
 	Data   []byte     // borrowed from the source until its next frame
 	Wire   int        // length on the wire; more than len(Data) where a snap length cut the frame
-	Source uint16     // which interface or input it came from
+	Source uint32     // which interface or input it came from
 	Peer   netip.Addr // who sent it, where a socket received it; else not valid
 }
 
@@ -153,7 +153,7 @@ func (t Transport) String() string {
 // Payload, VLANs and Encap borrow: they are valid until the next Decode.
 type Packet struct {
 	Time   int64  // the frame's; of a datagram put together, that of the fragment that completed it
-	Source uint16 // the frame's
+	Source uint32 // the frame's
 	Iface  uint32 // interface index in a Linux cooked v2 header, else 0
 
 	Src, Dst  netip.AddrPort // of the innermost IP header; an IPv4 header gives 4-byte addresses
@@ -227,7 +227,7 @@ func (p *Packet) mix(v uint32) { p.tunnel = (p.tunnel ^ v) * fnvPrime }
 func (p *Packet) PathHash() uint32 {
 	h := fnvBasis
 	mix := func(v uint32) { h = (h ^ v) * fnvPrime }
-	mix(uint32(p.Source))
+	mix(p.Source)
 	mix(p.Iface)
 	mix(p.tunnel)
 	for _, id := range p.VLANs {

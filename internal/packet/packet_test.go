@@ -518,7 +518,7 @@ func TestTunnel(t *testing.T) {
 }
 
 func TestPathHash(t *testing.T) {
-	path := func(source uint16, iface uint32, vlans []uint16, encap []Layer) uint32 {
+	path := func(source uint32, iface uint32, vlans []uint16, encap []Layer) uint32 {
 		return (&Packet{Source: source, Iface: iface, VLANs: vlans, Encap: encap}).PathHash()
 	}
 	seen := map[uint32]string{}

@@ -111,7 +111,7 @@ func WritePcapng(w io.Writer, frames []packet.Frame) error {
 	})
 	type iface struct {
 		link   packet.Link
-		source uint16
+		source uint32
 	}
 	ids := map[iface]uint32{}
 	for _, f := range frames {

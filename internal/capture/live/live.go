@@ -42,7 +42,7 @@ type Config struct {
 	Timeout time.Duration `config:",ignore"`
 
 	Auto   capture.FilterConfig `config:",ignore"` // empty: everything
-	Source uint16               `config:",ignore"` // for Frame.Source
+	Source uint32               `config:",ignore"` // for Frame.Source
 
 	// Note is told in a sentence what the user may want to know: what was taken in
 	// place of what. It may be nil.
