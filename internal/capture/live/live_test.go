@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -240,6 +241,19 @@ func join(t *testing.T, a, b string) {
 			permitted(t, fmt.Errorf("start %s: %w: %s", name, err, bytes.TrimSpace(out)))
 		}
 	}
+	for _, name := range []string{a, b} {
+		state := ""
+		for range 1000 { // until then the kernel drops what is sent; on a busy machine that takes a while
+			text, _ := os.ReadFile("/sys/class/net/" + name + "/operstate")
+			if state = strings.TrimSpace(string(text)); state == "up" {
+				break
+			}
+			<-time.After(10 * time.Millisecond)
+		}
+		if state != "up" {
+			t.Fatalf("%s is %q", name, state)
+		}
+	}
 }
 
 // send puts frames on an interface as they are.
@@ -273,17 +287,17 @@ func carriers(t *testing.T, how string) {
 	noise := packet.Frame{Data: siptest.UDPFrame(from, netip.MustParseAddrPort("192.0.2.2:53"), []byte("noise"))}
 	s := start(t, how, func(c *Config) { c.Iface, c.Auto, c.BufferKB = b, auto(5060), 65536 }) // nobody reads while all is sent
 	sent := 0
+	var all []packet.Frame // by one socket: to close one takes the kernel 10 ms
 	for _, c := range siptest.Carriers {
 		if out := c.Wrap(frame); out[0].Link == packet.LinkEthernet && !strings.HasPrefix(c.Name, "no-") && c.Name != "vlan-3" {
-			send(t, a, out...)
-			send(t, a, noise)
-			send(t, a, c.Wrap(frame6)...)
+			all = slices.Concat(all, out, []packet.Frame{noise}, c.Wrap(frame6))
 			sent += 2
 			if c.Name == "vlan" || c.Name == "qinq" {
-				send(t, a, c.Wrap(noise)...)
+				all = append(all, c.Wrap(noise)...)
 			}
 		}
 	}
+	send(t, a, all...)
 	got, drops := collect(t, s)
 	for _, p := range got {
 		if p != payload {
