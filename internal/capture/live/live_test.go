@@ -23,6 +23,10 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 )
 
+// port is no other program's: under any, what others on this machine send, or these
+// tests in another process, would be counted.
+var port = uint16(10000 + os.Getpid()%20000)
+
 func TestConfig(t *testing.T) {
 	if err := DefaultConfig().Validate(); err != nil {
 		t.Error(err)
@@ -190,8 +194,7 @@ func loopback(t *testing.T, how string) {
 				t.Skipf("no loopback interface: %v", err)
 			}
 			defer to.Close()
-			port := to.LocalAddr().(*net.UDPAddr).Port
-			s := start(t, how, func(c *Config) { c.Iface, c.Auto.Ports = iface, []uint16{uint16(port)} })
+			s := start(t, how, func(c *Config) { c.Iface, c.Auto.Ports = iface, []uint16{uint16(to.LocalAddr().(*net.UDPAddr).Port)} })
 			from, err := net.Dial("udp4", to.LocalAddr().String())
 			if err != nil {
 				t.Fatal(err)
@@ -312,14 +315,14 @@ func carriers(t *testing.T, how string) {
 // Under any the kernel has taken the outer tag off before it filters.
 func carriersAny(t *testing.T, how string) {
 	a, _ := pair(t)
-	from, to := netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:15060")
+	from, to := netip.MustParseAddrPort("192.0.2.1:40000"), netip.AddrPortFrom(netip.MustParseAddr("192.0.2.2"), port)
 	frame := packet.Frame{Data: siptest.UDPFrame(from, to, []byte("OPTIONS"))}
 	for _, c := range siptest.Carriers {
 		if c.Name != "plain" && c.Name != "vlan" && c.Name != "qinq" && c.Name != "qinq-9100" {
 			continue
 		}
 		t.Run(c.Name, func(t *testing.T) {
-			s := start(t, how, func(c *Config) { c.Auto.Ports = []uint16{15060} })
+			s := start(t, how, func(c *Config) { c.Auto.Ports = []uint16{port} })
 			send(t, a, c.Wrap(frame)...)
 			got, drops := collect(t, s)
 			// Once going out of the one end, once coming in at the other.

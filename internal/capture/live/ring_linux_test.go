@@ -15,8 +15,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 )
 
-// Not on 5060: under any, what other programs on this machine send would be counted.
-var from, to = netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:15060")
+var from, to = netip.MustParseAddrPort("192.0.2.1:40000"), netip.AddrPortFrom(netip.MustParseAddr("192.0.2.2"), port)
 
 // Tags that the kernel takes off are put back as they were, and a filter of the
 // user's sees them.
@@ -36,7 +35,7 @@ func TestRingTags(t *testing.T) {
 		{"a filter of another", "vlan 8", siptest.VLAN(frame, 0x8100, 7)[0], false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := start(t, captureRing, func(l *Config) { l.Iface, l.Auto.Ports, l.Filter = b, []uint16{15060}, c.filter })
+			s := start(t, captureRing, func(l *Config) { l.Iface, l.Auto.Ports, l.Filter = b, []uint16{port}, c.filter })
 			send(t, a, c.frame)
 			go s.Close()
 			var f packet.Frame
@@ -59,7 +58,7 @@ func TestRingTags(t *testing.T) {
 // Under any each frame says which interface it passed, with its tag.
 func TestRingAny(t *testing.T) {
 	a, b := pair(t)
-	s := start(t, captureRing, func(c *Config) { c.Auto.Ports = []uint16{15060} })
+	s := start(t, captureRing, func(c *Config) { c.Auto.Ports = []uint16{port} })
 	send(t, a, siptest.VLAN(packet.Frame{Data: siptest.UDPFrame(from, to, []byte("OPTIONS"))}, 0x8100, 7)...)
 	go s.Close()
 	d := packet.New(packet.DefaultConfig())
@@ -91,7 +90,7 @@ func TestWorkers(t *testing.T) {
 		t.Run("iface "+iface, func(t *testing.T) {
 			a, b := pair(t)
 			cfg := DefaultConfig()
-			cfg.Iface, cfg.Capture, cfg.Workers, cfg.Auto.Ports, cfg.Timeout = b, captureRing, 2, []uint16{15060}, 20*time.Millisecond
+			cfg.Iface, cfg.Capture, cfg.Workers, cfg.Auto.Ports, cfg.Timeout = b, captureRing, 2, []uint16{port}, 20*time.Millisecond
 			if iface != "" {
 				cfg.Iface = iface
 			}
@@ -149,7 +148,7 @@ func TestWorkers(t *testing.T) {
 // What does not fit is lost, and counted.
 func TestRingOverrun(t *testing.T) {
 	a, b := pair(t)
-	s := start(t, captureRing, func(c *Config) { c.Iface, c.Auto.Ports, c.BufferKB, c.BlockSize = b, []uint16{15060}, 256, 64<<10 })
+	s := start(t, captureRing, func(c *Config) { c.Iface, c.Auto.Ports, c.BufferKB, c.BlockSize = b, []uint16{port}, 256, 64<<10 })
 	frame := packet.Frame{Data: siptest.UDPFrame(from, to, make([]byte, 1400))}
 	const sent = 1000
 	send(t, a, slices.Repeat([]packet.Frame{frame}, sent)...)
