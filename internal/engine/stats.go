@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
@@ -105,10 +106,12 @@ func (e *Engine) Stats() Stats {
 // one moment.
 func (e *Engine) Inputs() (sum Stats, each []InputStats) {
 	each = make([]InputStats, len(e.lanes))
-	for i, l := range e.lanes { // may wait for a Next, so before any lock
+	var wg sync.WaitGroup
+	for i, l := range e.lanes { // may wait for a Next, so before any lock, and for all at once
 		each[i] = InputStats{Name: l.in.Name, Live: l.in.Live}
-		each[i].Capture = l.in.Source.Stats()
+		wg.Go(func() { each[i].Capture = l.in.Source.Stats() })
 	}
+	wg.Wait()
 	for _, l := range e.lanes {
 		l.mu.Lock()
 		defer l.mu.Unlock()
