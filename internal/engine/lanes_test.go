@@ -377,3 +377,44 @@ func TestFaultWithoutFrame(t *testing.T) {
 		}
 	}
 }
+
+// TestOldPackets: packets that are a year behind the clock (a file beside an
+// interface, a HEP sender with a wrong clock) give what they give alone: calls and
+// bindings live as long as their own times say.
+func TestOldPackets(t *testing.T) {
+	l, err := siptest.ParseLadder("old", []byte(`A call with a session timer, and a binding that is refreshed and removed.
+-- ladder --
+0s      alice > bob   INVITE
+1s      bob > alice   200 | Session-Expires: 90;refresher=uac
+1.01s   alice > bob   ACK
+2s      carol > reg   REGISTER call=2 contact=sip:carol@10.0.0.9 expires=60
+2.1s    reg > carol   200      call=2 contact=sip:carol@10.0.0.9;expires=60
+50s     carol > reg   REGISTER call=2 contact=sip:carol@10.0.0.9 expires=60
+50.1s   reg > carol   200      call=2 contact=sip:carol@10.0.0.9;expires=60
+60s     alice > bob   BYE
+60.1s   bob > alice   200
+90s     carol > reg   REGISTER call=2 contact=sip:carol@10.0.0.9 expires=0
+90.1s   reg > carol   200      call=2
+-- want --
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := ladder(l)
+	want, _, _ := all(t, DefaultConfig(), file(0, old...))
+	const year = 365 * 24 * time.Hour
+	ahead := []packet.Frame{ask(year), reply(year + time.Second)}
+	for i := range old {
+		at := year + time.Second + time.Duration(old[i].Time-siptest.Start)
+		ahead = append(ahead, udp(at, "192.0.2.8:5060", "192.0.2.9:5060", "\r\n\r\n"), old[i])
+	}
+	got, _, _ := all(t, DefaultConfig(), file(0, ahead...))
+	if len(want) != 4 || len(got) != len(want)+1 || summary(got[1:]) != summary(want) {
+		t.Errorf("%s\nalone:\n%s", summary(got), summary(want))
+	}
+	for i := range want {
+		if e := &want[i]; e.Type == event.CallEnd && e.Side == event.ByTimeout || e.Type == event.RegExpired {
+			t.Errorf("%v", e.Type)
+		}
+	}
+}

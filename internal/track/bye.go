@@ -41,7 +41,7 @@ func (t *Tracker) armDialog(d *dialog) {
 	case awaited:
 		t.arm(&d.timer, d.answered, t.cfg.Early)
 	case confirmed, assumed:
-		t.wheel.set(&d.timer, max(t.deadline(d), t.now))
+		t.wheel.set(&d.timer, max(t.deadline(d)+d.late, t.now))
 	case ending, endingOld:
 		t.arm(&d.timer, d.bye, t.cfg.Bye)
 	case leavingCall:
@@ -60,7 +60,8 @@ func (t *Tracker) armDialog(d *dialog) {
 }
 
 // deadline is when an established call is over without a BYE: call_timeout after
-// the last sign of life, or the session timer, whichever is first.
+// the last sign of life, or the session timer, whichever is first. It is a time of the
+// call's packets, which the clock reaches d.late later.
 func (t *Tracker) deadline(d *dialog) int64 {
 	at := d.seen + int64(t.cfg.Established)
 	if d.expires > 0 && d.state == confirmed {
@@ -74,7 +75,7 @@ func (d *dialog) expire(t *Tracker) {
 	case awaited:
 		t.stepDialog(d, sawWaited)
 	case confirmed, assumed:
-		if at := t.deadline(d); at > t.now { // it was alive in the meantime
+		if at := t.deadline(d) + d.late; at > t.now { // it was alive in the meantime
 			t.wheel.set(&d.timer, at)
 			return
 		}

@@ -163,6 +163,7 @@ type dialog struct {
 	first     int64 // when it was first seen
 	answered  int64 // its 2xx; 0 where that was not seen
 	seen      int64 // last sign of life
+	late      int64 // how far that was behind the clock
 	refreshed int64 // when the session timer was last set
 	bye       int64 // the BYE that ends it
 	byeAnswer int64
@@ -288,7 +289,7 @@ func (t *Tracker) fillDialog(d *dialog, a *attempt, v *view) {
 
 // finishStart sets what every start has.
 func (t *Tracker) finishStart(d *dialog, v *view, caller uint64) {
-	d.caller, d.cseq, d.answered, d.seen = caller, v.cseq, v.time, v.time
+	d.caller, d.cseq, d.answered, d.seen, d.late = caller, v.cseq, v.time, v.time, t.behind(v.time)
 	if !v.m.Has(sip.HeaderContact) {
 		d.rec.Anomalies |= event.NoContact
 	}
@@ -417,6 +418,7 @@ func (t *Tracker) assumeAnswered(a *attempt) {
 // alive notes a sign of life.
 func (t *Tracker) alive(d *dialog, v *view) {
 	d.seen = max(d.seen, v.time)
+	d.late = t.behind(d.seen)
 	d.rec.AddLeg(v.p.Src.Addr())
 	d.rec.AddLeg(v.p.Dst.Addr())
 }

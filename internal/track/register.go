@@ -96,6 +96,7 @@ type binding struct {
 	transport  event.Transport
 
 	first, until int64 // first 2xx; end of the lifetime
+	late         int64 // how far the packets' times are behind the clock
 	granted      int64 // ns
 	removed      int64 // the 2xx of a removal that waits
 	incomplete   event.Incomplete
@@ -487,9 +488,9 @@ func (t *Tracker) grant(r *request, a *aor, b *binding, c *contact, s int64, mis
 func (t *Tracker) extend(b *binding, at, s int64) {
 	s = min(s, 1<<32)
 	b.granted = s * int64(time.Second)
-	b.until = at + b.granted
+	b.until, b.late = at+b.granted, t.behind(at)
 	if b.state != parting {
-		t.arm(&b.timer, b.until, b.grace(t))
+		t.arm(&b.timer, b.until+b.late, b.grace(t))
 	}
 }
 
@@ -552,7 +553,7 @@ func (t *Tracker) stepBinding(b *binding, y symbol, r *request) {
 	case c.next == parting && old != parting:
 		t.arm(&b.timer, b.removed, t.cfg.RegDelDelay)
 	case old == parting && c.next == bound:
-		t.arm(&b.timer, b.until, b.grace(t))
+		t.arm(&b.timer, b.until+b.late, b.grace(t))
 	}
 }
 
@@ -563,7 +564,7 @@ func (b *binding) expire(t *Tracker) {
 }
 
 func (b *binding) flush(t *Tracker, all bool) {
-	if b.state == parting || b.until <= t.now || all {
+	if b.state == parting || b.until+b.late <= t.now || all {
 		t.wheel.clear(&b.timer)
 		b.expire(t)
 	}

@@ -328,14 +328,19 @@ func (t *Tracker) send(typ event.Type, rec *event.Event) *event.Event {
 	return e
 }
 
-// arm sets tm to fire span after base. Where base lies behind the greatest time
-// seen (a clock that stepped back), the span counts from now, so that nothing
-// times out at once; a small step is only reordering.
+// arm sets tm to fire span after base, on the tracker's clock.
 func (t *Tracker) arm(tm *timer, base int64, span time.Duration) {
-	if base < t.now-int64(time.Second) {
-		base = t.now
+	t.wheel.set(tm, base+t.behind(base)+int64(span))
+}
+
+// behind is how far a packet's time lies behind the clock (another clock stepped back,
+// or is late; the file is old), so that its spans count from now and nothing times out
+// at once; a small step is only reordering, and 0.
+func (t *Tracker) behind(at int64) int64 {
+	if late := t.now - at; late > int64(time.Second) {
+		return late
 	}
-	t.wheel.set(tm, base+int64(span))
+	return 0
 }
 
 // step looks a transition up, and counts what the table does not list and what is
