@@ -29,10 +29,13 @@ type core struct {
 	seq    uint64
 	given  [event.NumTypes]uint64
 	last   *lane // whose source the tracker knows
+
+	set   bool          // the clock is the live lanes'
+	clock chan struct{} // closed then
 }
 
 func newCore(cfg Config, sink Sink) *core {
-	return &core{cfg: cfg, track: track.New(cfg.Track), dedup: newDedup(int64(cfg.DedupWindow)), sink: sink}
+	return &core{cfg: cfg, track: track.New(cfg.Track), dedup: newDedup(int64(cfg.DedupWindow)), sink: sink, clock: make(chan struct{})}
 }
 
 // send keeps the grown slice and hands each event on. The caller holds the lock.
@@ -47,6 +50,22 @@ func (c *core) send(events []event.Event) {
 		c.sink.Put(&events[i])
 	}
 	c.events = events[:0]
+}
+
+// start lets files be read once every live lane has a time, or has ended: had the
+// packets of a file set the clock first, its leap to now would end what they began.
+// The caller holds the lock.
+func (c *core) start() {
+	if c.set {
+		return
+	}
+	for _, l := range c.lanes {
+		if l.in.Live && !l.left && l.reached == 0 {
+			return
+		}
+	}
+	c.set = true
+	close(c.clock)
 }
 
 // reached is the time that every running live lane has reached. The caller holds

@@ -195,6 +195,16 @@ func (e *Engine) runFiles(ctx context.Context, lanes []*lane) {
 		return
 	}
 	only := len(lanes) == len(e.lanes) // no live ones
+	if !only {
+		select {
+		case <-e.core.clock:
+		case <-ctx.Done():
+			for _, l := range lanes {
+				l.halted = true
+			}
+			return
+		}
+	}
 	running := make([]*lane, 0, len(lanes))
 	for _, l := range lanes {
 		if e.read(ctx, l) {

@@ -165,6 +165,7 @@ func (l *lane) advance(now int64) {
 	l.lock()
 	l.reached = now
 	c.send(c.track.Advance(c.events[:0], now))
+	c.start()
 	l.unlock()
 }
 
@@ -180,6 +181,7 @@ func (l *lane) idle(now int64) {
 	l.lock()
 	l.reached = now
 	c.send(c.track.Advance(c.events[:0], c.reached(now)))
+	c.start()
 	l.unlock()
 }
 
@@ -187,6 +189,7 @@ func (l *lane) idle(now int64) {
 func (l *lane) leave() {
 	l.lock()
 	l.left = true
+	l.core.start()
 	l.unlock()
 }
 
