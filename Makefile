@@ -9,7 +9,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' cmd/version.go 2>/dev/null)
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
-BENCHMARK = $(GO) test -run '^$$' -bench '^Benchmark[^H]' -benchtime 1s ./internal/sip ./internal/hep ./internal/packet ./internal/capture ./internal/track ./internal/event ./internal/stream ./internal/dump
+BENCHMARK = $(GO) test -run '^$$' -bench '^Benchmark[^H]' -benchtime 200ms ./internal/sip ./internal/hep ./internal/packet ./internal/capture ./internal/track ./internal/event ./internal/stream ./internal/dump
 FUZZTIME ?= 20s
 # For go test: -v names each test, and each that is skipped.
 TESTFLAGS ?=
