@@ -1,0 +1,186 @@
+package track
+
+import (
+	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+)
+
+// The entries of the registration machine: bindings and the AORs that they hang on,
+// how they end, and what their records say.
+
+func (b *binding) expire(t *Tracker) {
+	a := b.aor
+	t.stepBinding(b, sawLapsed, nil)
+	t.restAOR(a)
+}
+
+func (b *binding) flush(t *Tracker, all bool) {
+	if b.state == parting || b.until+b.late <= t.now || all {
+		t.wheel.clear(&b.timer)
+		b.expire(t)
+	}
+}
+
+func (b *binding) evict(t *Tracker) { t.wheel.clear(&b.timer); b.expire(t) }
+
+// sayBinding makes reg-new, reg-del or reg-expired.
+func (t *Tracker) sayBinding(b *binding, typ event.Type, r *request) {
+	var e *event.Event
+	if r != nil {
+		e = t.send(typ, r.rec)
+		e.Time, e.Start, e.End = r.decided, r.first, r.decided
+		if !r.asked {
+			e.Start, e.End = 0, 0
+		} else {
+			e.Delay = since(r.first, r.decided)
+		}
+	} else {
+		e = t.send(typ, nil)
+		t.fillBinding(e, b)
+		e.Time = b.until + int64(b.grace(t))
+		if typ == event.RegDel {
+			e.Time = b.removed
+		}
+		if t.ending || t.evicting {
+			e.Time = min(e.Time, t.now)
+		}
+	}
+	t.fillRegistration(e, b.aor, b.piece(pieceURI))
+	e.Incomplete |= b.incomplete
+	e.Anomalies |= b.anomalies
+	e.Expires, e.HasExpires = uint32(min(b.granted/int64(time.Second), 1<<32-1)), true
+	e.Refreshes = b.refreshes
+	switch typ {
+	case event.RegNew:
+		e.Outcome = event.Success
+		e.NewLocation = len(b.aor.bindings) > 1
+		e.NumContacts = uint16(len(b.aor.bindings))
+	default:
+		e.Outcome = event.Success
+		e.Start, e.End = b.first, e.Time
+		if typ == event.RegExpired {
+			e.Outcome, e.End = event.Unknown, min(b.until, e.Time)
+		}
+		e.Lifetime, e.LifetimeMin = since(b.first, e.End), b.incomplete != 0
+		e.NumContacts = uint16(len(b.aor.bindings) - 1)
+		if b.incomplete&event.NoRegister == 0 {
+			e.Incomplete &^= event.NoHistory
+		}
+	}
+	t.identify(e, b.aor.text, e.Bytes(e.Contact.URI.All), e.Bytes(e.CallID), number(e.CSeq))
+}
+
+// sayUnknownRemoval makes the reg-del of an AOR never seen. c is nil for `*`.
+func (t *Tracker) sayUnknownRemoval(r *request, a *aor, c *contact) {
+	step := t.step(&bindingMachine, unbound, sawRemoved)
+	e := t.send(step.emit, r.rec)
+	e.Time, e.Start, e.End, e.Outcome = r.decided, 0, 0, event.Success
+	e.Incomplete |= event.NoRegister
+	uri := []byte("*")
+	if c != nil {
+		uri = c.addr.URI().Bytes()
+	}
+	t.fillRegistration(e, a, uri)
+	e.Expires, e.HasExpires = 0, false
+	t.identify(e, a.text, uri, e.Bytes(e.CallID), number(e.CSeq))
+}
+
+// fillRegistration sets AOR and contact.
+func (t *Tracker) fillRegistration(e *event.Event, a *aor, uri []byte) {
+	e.Contacts.Clear()
+	e.Add(&e.Contacts, uri)
+	e.Contact = event.Party{}
+	if t.uri.Parse(uri) {
+		setURI(e, &e.Contact.URI, &t.uri)
+	}
+	if t.uri.Parse(a.text) {
+		setURI(e, &e.AOR, &t.uri)
+	}
+}
+
+// fillBinding makes the record of a binding without a message.
+func (t *Tracker) fillBinding(e *event.Event, b *binding) {
+	e.Src, e.Dst, e.Transport = b.src, b.dst, b.transport
+	e.AddLeg(b.src.Addr())
+	e.AddLeg(b.dst.Addr())
+	e.SetString(&e.Method, "REGISTER")
+	e.SetString(&e.CSeqMethod, "REGISTER")
+	e.CSeq, e.HasCSeq = b.cseq, true
+	e.Set(&e.CallID, b.piece(pieceCallID))
+	e.Set(&e.UserAgent, b.piece(pieceAgent))
+	e.Set(&e.AuthUser, b.piece(pieceUser))
+	if t.uri.Parse(b.aor.text) {
+		setURI(e, &e.To.URI, &t.uri)
+		setURI(e, &e.From.URI, &t.uri)
+	}
+	e.Capture, e.Iface = t.capture, t.iface
+}
+
+// aorOfRequest finds or makes the AOR of a REGISTER; known is true when a 2xx was
+// seen for it before.
+func (t *Tracker) aorOfRequest(r *request) (a *aor, known bool) {
+	t.uri.Parse(r.rec.Bytes(r.rec.To.URI.All))
+	text := t.aorOf(&t.uri)
+	key := t.hash(text)
+	if a := t.regs.aors[key]; a != nil {
+		return a, true
+	}
+	a = &aor{key: key, text: append([]byte(nil), text...)}
+	a.timer.owner, a.link.owner = a, a
+	t.regs.aors[key] = a
+	t.regs.bytes += aorSize + int64(len(a.text))
+	t.rank(&a.link, worthForgiven)
+	return a, false
+}
+
+// restAOR sets how long an AOR without bindings is known.
+func (t *Tracker) restAOR(a *aor) {
+	if len(a.bindings) > 0 {
+		t.wheel.clear(&a.timer)
+		a.link.leave()
+		return
+	}
+	t.arm(&a.timer, t.now, aorMemory)
+	t.rank(&a.link, worthForgiven)
+}
+
+func (a *aor) expire(t *Tracker) {
+	t.wheel.clear(&a.timer)
+	a.link.leave()
+	delete(t.regs.aors, a.key)
+	t.regs.bytes -= aorSize + int64(len(a.text))
+}
+
+func (a *aor) flush(*Tracker, bool) {}
+func (a *aor) evict(t *Tracker)     { a.expire(t) }
+
+func (t *Tracker) newBinding(a *aor, c *contact, r *request, missing event.Incomplete) *binding {
+	if len(a.bindings) >= maxBindings {
+		t.stats.ContactsCut++
+		return nil
+	}
+	b := &binding{aor: a, key: c.key, first: r.decided, incomplete: missing}
+	b.timer.owner, b.link.owner = b, b
+	a.bindings = append(a.bindings, b)
+	t.regs.bindings++
+	t.weighBinding(b)
+	t.rank(&b.link, worthBinding)
+	return b
+}
+
+func (t *Tracker) freeBinding(b *binding) {
+	t.wheel.clear(&b.timer)
+	b.link.leave()
+	a := b.aor
+	for i := range a.bindings {
+		if a.bindings[i] == b {
+			last := len(a.bindings) - 1
+			a.bindings[i], a.bindings[last] = a.bindings[last], nil
+			a.bindings = a.bindings[:last]
+			break
+		}
+	}
+	t.regs.bindings--
+	t.regs.bytes -= b.size
+}
