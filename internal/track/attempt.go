@@ -238,6 +238,7 @@ type attempt struct {
 	told         bool   // rec holds a final that the first requester got
 	ackTag       uint64 // To tag of an ACK for a 2xx that was not seen
 	dialogs      uint16
+	doubts       []*dialog // 2xx of strangers, which wait for this attempt's timer
 }
 
 func (a *attempt) keyOf() uint64 { return a.key }
@@ -308,8 +309,8 @@ func (t *Tracker) armAttempt(a *attempt) {
 		t.arm(&a.timer, a.decided, t.cfg.RetryLinger)
 	case cancelling:
 		t.arm(&a.timer, a.cancelled, t.cfg.Invite)
-	case leaving: // the dialog that the BYE made has the timer
-		t.wheel.clear(&a.timer)
+	case leaving: // the dialog that the BYE made decides, much earlier; or it was answered under another CSeq
+		t.arm(&a.timer, t.now, t.cfg.Proceeding)
 	case answered:
 		if !a.hops.ringing() {
 			t.retire(&a.timer, &a.link)
@@ -334,11 +335,13 @@ func (t *Tracker) armAttempt(a *attempt) {
 func (a *attempt) expire(t *Tracker) {
 	switch a.state {
 	case calling, proceeding, cancelling:
-		if d := a.doubted(); d != nil {
-			for ; d != nil; d = a.doubted() {
-				t.stepDialog(d, sawWaited)
+		if len(a.doubts) > 0 {
+			for len(a.doubts) > 0 {
+				t.stepDialog(a.doubts[0], sawWaited)
 			}
-			return
+			if a.state == answered {
+				return
+			}
 		}
 		if a.ackTag != 0 {
 			t.assumeAnswered(a)

@@ -23,6 +23,9 @@ func (t *Tracker) stepDialog(d *dialog, y symbol) bool {
 	}
 	old := d.state
 	d.state = c.next
+	if old == doubted && c.next != doubted {
+		d.settled()
+	}
 	if c.next == forgotten {
 		t.freeDialog(d)
 		return false
@@ -325,10 +328,11 @@ func (t *Tracker) endLeaving(d *dialog) {
 // refusedDialogs drops what a refusal of the INVITE speaks for: its BYE, and the
 // 2xx of a stranger.
 func (t *Tracker) refusedDialogs(a *attempt) {
-	items := a.set.dialogs.items
-	for i := len(items) - 1; i >= 0; i-- {
-		if d := items[i]; (d.state == leavingCall || d.state == doubted) && d.caller == a.key {
+	t.dropDoubts(a)
+	for _, d := range a.set.dialogs.latest() {
+		if d.state == leavingCall && d.caller == a.key {
 			t.stepDialog(d, sawRefusal)
+			return
 		}
 	}
 }
@@ -336,11 +340,8 @@ func (t *Tracker) refusedDialogs(a *attempt) {
 // dropDoubts forgets the 2xx of strangers when one that was asked answered, or
 // when their attempt goes, whose timer is theirs.
 func (t *Tracker) dropDoubts(a *attempt) {
-	items := a.set.dialogs.items
-	for i := len(items) - 1; i >= 0; i-- {
-		if d := items[i]; d.state == doubted && d.caller == a.key {
-			t.stepDialog(d, sawRefusal)
-		}
+	for len(a.doubts) > 0 {
+		t.stepDialog(a.doubts[0], sawRefusal)
 	}
 }
 

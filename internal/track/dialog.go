@@ -1,6 +1,8 @@
 package track
 
 import (
+	"slices"
+
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 )
@@ -171,6 +173,7 @@ type dialog struct {
 	byes      [2]bool   // from the caller, from the callee
 	byeOpen   [2]int64  // BYEs that are not challenged, from the caller, from the callee
 	byeSeqs   [2]uint32 // their CSeq
+	asker     *attempt  // of a doubted one: whose INVITE it answers
 	foreign   bool      // the BYE comes from an address that is no leg
 	elsewhere bool      // more than this BYE is known of its Call-ID
 	byeLost   bool      // only the answer to the BYE was seen
@@ -210,6 +213,7 @@ func (t *Tracker) freeDialog(d *dialog) {
 	t.freeQuality(d)
 	s := d.set
 	s.dialogs.drop(d)
+	d.settled()
 	t.weigh(&d.extra, nil)
 	t.dismiss(dialogSize)
 	d.rec.Trim(usualRecord)
@@ -247,15 +251,14 @@ func (t *Tracker) answered(a *attempt, v *view) {
 		t.markForked(a)
 	}
 	if late {
-		defer t.dropDoubts(a)
 		t.stepDialog(d, sawIts2xx)
 		if d.byeAnswer != 0 {
 			t.stepDialog(d, sawByeOK)
 		}
-		return
+	} else {
+		t.sayStart(d)
+		t.armDialog(d)
 	}
-	t.sayStart(d)
-	t.armDialog(d)
 	t.dropDoubts(a)
 }
 
@@ -357,22 +360,25 @@ func (t *Tracker) completeDialog(d *dialog, a *attempt) {
 // answers before the INVITE's timers run out.
 func (t *Tracker) doubt(a *attempt, v *view) {
 	key := dialogKey(v.ft, v.tt)
-	if a.state == answered || a.set.dialogs.get(key) != nil {
+	if a.state == answered || len(a.doubts) == maxDoubts || a.set.dialogs.get(key) != nil {
 		return
 	}
 	d := t.newDialog(a.set, doubted, key, v.time)
+	d.asker, a.doubts = a, append(a.doubts, d)
 	t.fillDialog(d, a, v)
 	t.armDialog(d)
 }
 
-// doubted finds such a dialog.
-func (a *attempt) doubted() *dialog {
-	for _, d := range a.set.dialogs.latest() {
-		if d.state == doubted && d.caller == a.key {
-			return d
-		}
+// maxDoubts is how many 2xx of strangers one INVITE may have: somebody who sends many
+// is not asked.
+const maxDoubts = 4
+
+// settled takes d off the doubts of its attempt: it is decided, or gone.
+func (d *dialog) settled() {
+	if a := d.asker; a != nil {
+		a.doubts = slices.DeleteFunc(a.doubts, func(x *dialog) bool { return x == d })
+		d.asker = nil
 	}
-	return nil
 }
 
 // markForked labels every dialog of an INVITE that was answered more than once.

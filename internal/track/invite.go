@@ -68,6 +68,7 @@ func (t *Tracker) startRound(a *attempt, v *view) {
 	early := a.state == heard && a.cseq == v.cseq && !a.hops.empty()
 	retry := a.state == failed && v.creds.n > 0 && a.wasChallenged()
 	over := a.state == answered || a.state == failed && !retry
+	t.dropDoubts(a) // they answered another INVITE
 	if over || !a.asked {
 		a.first, a.said, a.dialogs = v.time, false, 0
 	}
@@ -314,6 +315,7 @@ func (a *attempt) expectsNone() bool {
 
 // missedRound makes room for a round whose INVITE was not seen, or comes later.
 func (t *Tracker) missedRound(a *attempt, v *view) {
+	t.dropDoubts(a)
 	if a.state == answered || a.state == failed && !a.wasChallenged() {
 		a.asked, a.said, a.first, a.dialogs = false, false, 0, 0
 		a.rec.Reset()
