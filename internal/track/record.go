@@ -18,14 +18,14 @@ import (
 type kept struct {
 	rec     *event.Event // nil while it is packed
 	cold    []byte       // the packed record, owned; nil while there is none
-	from    *source
+	from    *origin
 	legs    [6]uint32 // hashes of the addresses in it
 	numLegs uint8     // beyond len(legs) they are not all there
 	changed bool      // rec is newer than cold
 }
 
-// source is where packets come from.
-type source struct{ capture, iface string }
+// origin is where packets come from.
+type origin struct{ capture, iface string }
 
 // record is d's record, to be read and changed until the end of this call, or until d
 // is over.
@@ -73,7 +73,7 @@ func (t *Tracker) pack(d *dialog) {
 	if d.changed {
 		t.packed = d.rec.AppendPacked(t.packed[:0])
 		t.keepCold(d, t.packed)
-		d.from = t.sourceOf(d.rec)
+		d.from = t.originOf(d.rec)
 		t.noteLegs(d)
 	}
 	t.letGo(d)
@@ -136,20 +136,20 @@ func (p *pools) giveCold(b []byte) {
 	}
 }
 
-// sourceOf is where e's packet came from, one for all records of the same; nil where
+// originOf is where e's packet came from, one for all records of the same; nil where
 // that has no name. Of many, those of late are shared.
-func (t *Tracker) sourceOf(e *event.Event) *source {
+func (t *Tracker) originOf(e *event.Event) *origin {
 	if e.Capture == "" && e.Iface == "" {
 		return nil
 	}
-	for _, s := range t.sources {
+	for _, s := range t.origins {
 		if s != nil && s.capture == e.Capture && s.iface == e.Iface {
 			return s
 		}
 	}
-	s := &source{e.Capture, e.Iface}
-	t.sources[t.nextSource%len(t.sources)] = s
-	t.nextSource++
+	s := &origin{e.Capture, e.Iface}
+	t.origins[t.nextOrigin%len(t.origins)] = s
+	t.nextOrigin++
 	return s
 }
 

@@ -155,8 +155,8 @@ type Tracker struct {
 	bads  map[uint64]*bad
 
 	capture, iface string
-	sources        [8]*source // see sourceOf
-	nextSource     int
+	origins        [8]*origin // see originOf
+	nextOrigin     int
 	ending         bool // at the end of a capture
 	evicting       bool
 
