@@ -165,7 +165,7 @@ func (t *Tracker) newBinding(a *aor, c *contact, r *request, missing event.Incom
 	a.bindings = append(a.bindings, b)
 	t.regs.bindings++
 	t.weighBinding(b)
-	t.rank(&b.link, worthBinding)
+	t.rankBinding(b)
 	return b
 }
 
@@ -182,5 +182,8 @@ func (t *Tracker) freeBinding(b *binding) {
 		}
 	}
 	t.regs.bindings--
+	if b.refreshed {
+		t.regs.refreshed--
+	}
 	t.regs.bytes -= b.size
 }

@@ -93,6 +93,20 @@ func checkTables(t *testing.T, tr *Tracker) {
 	for _, s := range tr.calls.sets {
 		entries += len(s.attempts.items) + len(s.dialogs.items) + len(s.requests.items)
 	}
+	up := 0
+	for _, s := range tr.calls.sets {
+		for _, d := range s.dialogs.items {
+			if d.up {
+				up++
+			}
+			if d.rec != nil {
+				t.Error("a record is not packed")
+			}
+		}
+	}
+	if up != tr.calls.up {
+		t.Errorf("%d calls are up, %d are counted", up, tr.calls.up)
+	}
 	if free := tr.calls.entries - entries; free < 0 || free > len(tr.auth.holds)+len(tr.bads) {
 		t.Errorf("%d entries are counted, %d are there", tr.calls.entries, entries)
 	}

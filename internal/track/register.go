@@ -63,9 +63,10 @@ var bindingTable = table{
 
 // registrar is what we know of all registrars.
 type registrar struct {
-	aors     map[uint64]*aor
-	bindings int
-	bytes    int64
+	aors      map[uint64]*aor
+	bindings  int
+	refreshed int // of worthRefreshed among them
+	bytes     int64
 }
 
 func (r *registrar) init() { r.aors = make(map[uint64]*aor) }
@@ -101,6 +102,7 @@ type binding struct {
 	removed      int64 // the 2xx of a removal that waits
 	incomplete   event.Incomplete
 	anomalies    event.Anomalies
+	refreshed    bool // counted in registrar.refreshed
 }
 
 const (
@@ -475,6 +477,7 @@ func (t *Tracker) grant(r *request, a *aor, b *binding, c *contact, s int64, mis
 		}
 		t.write(b, nil, r)
 		b.refreshes++
+		t.rankBinding(b)
 		if r.decided > b.until {
 			b.anomalies |= event.LateRefresh
 		}
