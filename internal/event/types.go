@@ -210,6 +210,7 @@ const (
 	BadDate
 	CSeqLarge
 	CallIDSpace
+	NoSubscription
 	numAnomalies = iota
 )
 
@@ -251,4 +252,5 @@ var AnomalyWords = [numAnomalies]AnomalyWord{
 	{"date", "RFC 3261 §20.17", "a Date whose zone is not GMT"},
 	{"cseq-large", "RFC 3261 §8.1.1.5", "a CSeq of 2^31 or more"},
 	{"call-id-space", "RFC 3261 §20.8", "white space inside the Call-ID"},
+	{"no-subscription", "RFC 6665 §4.1.3, §4.4.1", "a NOTIFY of no subscription: outside a dialog, or refused with 481 or 489 and none was seen"},
 }

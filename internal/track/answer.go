@@ -139,6 +139,9 @@ func (t *Tracker) fillOutcome(r *request, v *view) {
 	if r.tt != 0 {
 		r.rec.To.Tag = tag
 	}
+	if v.code < 300 {
+		t.fillGranted(r, v)
+	}
 }
 
 // settleOK decides with the 2xx in rec.

@@ -92,6 +92,9 @@ func checkTables(t *testing.T, tr *Tracker) {
 	entries := len(tr.auth.clients)
 	for _, s := range tr.calls.sets {
 		entries += len(s.attempts.items) + len(s.dialogs.items) + len(s.requests.items)
+		if s.subs != nil {
+			entries += len(s.subs.items)
+		}
 	}
 	if free := tr.calls.entries - entries; free < 0 || free > len(tr.auth.holds)+len(tr.bads) {
 		t.Errorf("%d entries are counted, %d are there", tr.calls.entries, entries)
@@ -100,7 +103,7 @@ func checkTables(t *testing.T, tr *Tracker) {
 		for s := range tr.stats.Unexpected[m] {
 			for y, n := range tr.stats.Unexpected[m][s] {
 				if n > 0 {
-					mm := []*machine{&attemptMachine, &dialogMachine, &requestMachine, &bindingMachine}[m]
+					mm := []*machine{&attemptMachine, &dialogMachine, &requestMachine, &bindingMachine, &subscriptionMachine}[m]
 					t.Errorf("%s: in state %s, %s is not in the table", mm.name, mm.states[s], mm.symbols[y])
 				}
 			}

@@ -43,6 +43,7 @@ const (
 	dialogID
 	requestID
 	bindingID
+	subscriptionID
 	numMachines
 )
 
