@@ -221,7 +221,8 @@ func (t *Tracker) subscriptionOf(set *callSet, subscriber, notifier, ev uint64, 
 	for _, o := range set.subs.latest() {
 		if o.subscriber == max(subscriber, noTag) && o.event == ev && o.asked != 0 && since(o.asked, at) <= int64(t.cfg.Request) {
 			s := t.newSubscription(set, subscriber, notifier, ev)
-			s.asked, s.told, s.lifetime = o.asked, o.told, o.lifetime
+			s.asked, s.told, s.lifetime, s.refer = o.asked, o.told, o.lifetime, o.refer
+			t.stepSubscription(s, sawSubscribe)
 			return s
 		}
 	}
