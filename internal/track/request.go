@@ -305,7 +305,7 @@ func (t *Tracker) request(v *view) {
 	if r == nil {
 		r = t.newRequest(s, v, v.tt)
 	}
-	if r.asked && !r.otherCreds(v) && !r.ownBye(v) {
+	if r.asked && !r.otherCreds(v) && !t.ownBye(r, v) {
 		t.repeatRequest(r, v)
 		return
 	}
@@ -337,16 +337,16 @@ func (r *request) otherCreds(v *view) bool {
 
 // ownBye reports whether a BYE that a leg of the dialog sends was seen from
 // strangers only so far: theirs had guessed its CSeq, and stands for nothing.
-func (r *request) ownBye(v *view) bool {
+func (t *Tracker) ownBye(r *request, v *view) bool {
 	if v.method != sip.MethodBye || v.set == nil {
 		return false
 	}
 	d := v.set.dialogs.get(dialogKey(v.ft, v.tt))
-	if d == nil || d.state == ended || !d.rec.HasAddr(d.rec.Legs, v.p.Src.Addr()) {
+	if d == nil || d.state == ended || !t.isLeg(d, v.p.Src.Addr()) {
 		return false
 	}
 	for i := range r.hops {
-		if h := &r.hops[i]; h.asked && d.rec.HasAddr(d.rec.Legs, h.src.Addr()) || h.code >= 200 {
+		if h := &r.hops[i]; h.asked && t.isLeg(d, h.src.Addr()) || h.code >= 200 {
 			return false
 		}
 	}
@@ -404,7 +404,7 @@ func (t *Tracker) inDialog(r *request, v *view) {
 	if d == nil {
 		if a := t.openAttempt(v); a != nil {
 			r.rec.InDialog = true
-			countRequest(&a.rec, v.method)
+			countRequest(&a.rec.Requests, v.method)
 			if v.method == sip.MethodInvite && a.ackTag == 0 { // who sends a re-INVITE saw the 2xx that we missed
 				a.confirmedBy(v)
 			}
@@ -418,14 +418,14 @@ func (t *Tracker) inDialog(r *request, v *view) {
 	t.alive(d, v)
 	if side := d.side(v.ft); v.cseq < d.cseqs[side] {
 		r.rec.Anomalies |= event.CSeqBack
-		d.rec.Anomalies |= event.CSeqBack
+		d.anomalies |= event.CSeqBack
 	} else {
 		d.cseqs[side] = v.cseq
 	}
-	countRequest(&d.rec, v.method)
+	countRequest(&d.requests, v.method)
 	t.transfer(d, r, v)
 	if (v.method == sip.MethodInvite || v.method == sip.MethodUpdate) && r.rec.Ses && len(v.m.Body()) > 0 {
-		d.rec.Held = d.rec.Held || t.sdp.Held()
+		d.held = d.held || t.sdp.Held()
 	}
 }
 
@@ -442,9 +442,9 @@ func (t *Tracker) assumedBy(v *view) *dialog {
 }
 
 // countRequest counts a request inside a call.
-func countRequest(rec *event.Event, m sip.Method) {
-	if n := counted(m); rec.Requests[n] < 1<<16-1 {
-		rec.Requests[n]++
+func countRequest(counts *[event.NumCounted]uint16, m sip.Method) {
+	if n := counted(m); counts[n] < 1<<16-1 {
+		counts[n]++
 	}
 }
 

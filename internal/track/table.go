@@ -204,6 +204,7 @@ type pools struct {
 	quality       []*quality
 	subscriptions []*subscription
 	subBags       []*bag[*subscription]
+	cold          [coldSteps][][]byte // see takeCold
 }
 
 // maxPool bounds each pool; beyond it the garbage collector takes over.

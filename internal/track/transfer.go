@@ -19,24 +19,25 @@ func (t *Tracker) transfer(d *dialog, r *request, v *view) {
 		t.referred(d, r, v)
 	case sip.MethodNotify:
 		if string(r.rec.Bytes(r.rec.Subscription.Package)) == referPackage {
-			d.rec.Transfer.Report(fragStatus(v.m))
+			t.record(d).Transfer.Report(fragStatus(v.m))
 		}
 	}
 }
 
 // referred notes a REFER. One after a transfer that was done changes nothing.
 func (t *Tracker) referred(d *dialog, r *request, v *view) {
-	to, from := &d.rec.Transfer, &r.rec.Transfer
-	if to.Done || from.Target.Len() == 0 {
+	from := &r.rec.Transfer
+	if from.Target.Len() == 0 || t.look(d).Transfer.Done {
 		return
 	}
+	rec := t.record(d)
+	to := &rec.Transfer
 	*to = event.Transfer{By: event.SideUnknown}
-	d.rec.Set(&to.Target, r.rec.Bytes(from.Target))
-	d.rec.SetKey(&to.Replaces, r.rec.Bytes(from.Replaces))
+	rec.Set(&to.Target, r.rec.Bytes(from.Target))
+	rec.SetKey(&to.Replaces, r.rec.Bytes(from.Replaces))
 	if d.caller != 0 {
 		to.By = [...]event.Side{event.Caller, event.Callee}[d.side(v.ft)]
 	}
-	t.weigh(&d.extra, &d.rec)
 }
 
 // referDecided notes a REFER that was refused.
@@ -44,8 +45,8 @@ func (t *Tracker) referDecided(r *request, outcome event.Type) {
 	if r.method != sip.MethodRefer || r.tt == 0 || outcome != event.OtherFailed {
 		return
 	}
-	if d := r.set.dialogs.get(dialogKey(r.ft, r.tt)); d != nil && d.rec.Transfer.Target.Len() > 0 {
-		d.rec.Transfer.Report(r.rec.Code)
+	if d := r.set.dialogs.get(dialogKey(r.ft, r.tt)); d != nil && t.look(d).Transfer.Target.Len() > 0 {
+		t.record(d).Transfer.Report(r.rec.Code)
 	}
 }
 
