@@ -51,7 +51,7 @@ func (t *Tracker) subscribe(r *request, ev uint64, refer uint32, at int64) *subs
 	if s == nil {
 		s = t.newSubscription(r.set, r.ft, r.tt, ev)
 	}
-	s.asked, s.refer = at, refer
+	s.asked, s.refer, s.forks = at, refer, r.tt == 0
 	t.stepSubscription(s, sawSubscribe)
 	return s
 }

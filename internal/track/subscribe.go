@@ -12,7 +12,7 @@ import (
 // We see the requests of both sides on any of the legs they pass, and may have missed
 // any of them, the beginning above all: subscriptions live for days. The NOTIFY may
 // come before the 2xx to SUBSCRIBE, and after a fork from several notifiers, each of
-// which is a subscription of its own (§4.4.1). Nothing is said of a subscription
+// which is a subscription of its own (§4.1.4). Nothing is said of a subscription
 // itself: the events of its requests carry what is known of it. What is not known of
 // a NOTIFY its receiver tells: one that he accepts belongs to a subscription that we
 // take from there; one that he refuses as unknown, or that is in no dialog, to none.
@@ -114,6 +114,7 @@ type subscription struct {
 	cseq       uint32 // highest of a NOTIFY
 	notifies   uint32 // with an outcome
 	accepted   bool   // both ends have shown that they know of it
+	forks      bool   // the SUBSCRIBE was outside a dialog, and may have several notifiers
 }
 
 func (s *subscription) keyOf() uint64 { return s.key }
@@ -204,7 +205,7 @@ func (s *subscription) lasts(at int64, seconds uint32) {
 
 // subscriptionOf finds the subscription of these tags and event. One whose notifier
 // is not known yet becomes that of the first who shows up; another notifier within
-// Timer N is a branch of a fork, and has one of its own (RFC 6665 §4.1.2.4).
+// Timer N is a branch of a fork, and has one of its own (RFC 6665 §4.1.4).
 func (t *Tracker) subscriptionOf(set *callSet, subscriber, notifier, ev uint64, at int64) *subscription {
 	if set.subs == nil {
 		return nil
@@ -219,9 +220,9 @@ func (t *Tracker) subscriptionOf(set *callSet, subscriber, notifier, ev uint64, 
 		return s
 	}
 	for _, o := range set.subs.latest() {
-		if o.subscriber == max(subscriber, noTag) && o.event == ev && o.asked != 0 && since(o.asked, at) <= int64(t.cfg.Request) {
+		if o.subscriber == max(subscriber, noTag) && o.event == ev && o.forks && since(o.asked, at) <= int64(t.cfg.Request) {
 			s := t.newSubscription(set, subscriber, notifier, ev)
-			s.asked, s.told, s.lifetime, s.refer = o.asked, o.told, o.lifetime, o.refer
+			s.asked, s.told, s.lifetime, s.refer, s.forks = o.asked, o.told, o.lifetime, o.refer, true
 			t.stepSubscription(s, sawSubscribe)
 			return s
 		}
