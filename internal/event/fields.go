@@ -387,9 +387,15 @@ var call = []row{
 	{"sip.call.requests.other", long, public, counted(CountOther)},
 }
 
-// dialogs is what a request inside a call has too.
+// dialogs is what calls and the requests beside and inside them have.
 var dialogs = []row{
 	{"sip.call.in_dialog", boolean, public, func(e *Event, v *Value) { v.flag(e.InDialog) }},
+	{"sip.correlation.id", keyword, private, func(e *Event, v *Value) { v.str(e, e.Correlation) }},
+	{"sip.correlation.method", keyword, public, func(e *Event, v *Value) {
+		if e.Correlation.n > 0 {
+			v.constant(e.CorrelatedBy.String())
+		}
+	}},
 }
 
 func counted(n Counted) func(*Event, *Value) {

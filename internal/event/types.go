@@ -172,6 +172,43 @@ var IncompleteWords = [numIncomplete]IncompleteWord{
 	{"end-of-capture", "the capture ended before the outcome was certain"},
 }
 
+// Correlation is how the legs of a call were found to belong together: the closed
+// list of sip.correlation.method.
+type Correlation uint8
+
+// The methods, the most trusted first. Uncorrelated leaves the fields out.
+const (
+	BySessionID Correlation = iota
+	ByHeader
+	ByCharging
+	ByHEP
+	BySuffix
+	ByCallID
+	Uncorrelated
+	numCorrelations = iota - 1
+)
+
+// CorrelationWord is a method, where it is defined, and what the legs share by it.
+type CorrelationWord struct{ Word, RFC, Meaning string }
+
+// CorrelationWords is in the order of trust.
+var CorrelationWords = [numCorrelations]CorrelationWord{
+	{"session-id", "RFC 7989 §6", "the UUID that the caller put into Session-ID, which every leg carries; where who called is not known, the lesser of both UUIDs"},
+	{"x-cid", "", "a header of `correlation_headers`: most often the Call-ID of the leg before"},
+	{"icid", "RFC 7315 §4.6", "the icid-value of P-Charging-Vector"},
+	{"hep", "", "the correlation id (chunk 0x11) of a HEP packet, where it is not the Call-ID"},
+	{"call-id-suffix", "", "the Call-ID without what a back-to-back user agent is known to append"},
+	{"call-id", "RFC 3261 §20.8", "the leg's own Call-ID: the other legs are found by it where they name it"},
+}
+
+// String is the value of the field.
+func (c Correlation) String() string {
+	if c >= numCorrelations {
+		return ""
+	}
+	return CorrelationWords[c].Word
+}
+
 // Anomalies is a set of labels of sip.anomalies: what on the wire does not comply.
 type Anomalies uint64
 

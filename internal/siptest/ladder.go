@@ -32,7 +32,7 @@ import (
 //	again        the same bytes as the last time on this hop: a retransmission
 //	lost         it is sent, and nobody sees it
 //	new          a request outside the dialog, though there is one
-//	call=x       another Call-ID; each call keeps its own state
+//	call=x       another Call-ID, x@ladder; each call keeps its own state
 //	as=caller    on whose behalf a stranger sends: caller or callee
 //	from=tag to=tag cseq=n branch=b port=n
 //	             From tag, To tag, CSeq number, Via branch, source port
@@ -41,6 +41,7 @@ import (
 //	contact=uri[,uri]  expires=n   contacts with parameters; Expires header
 //	auth=nonce[/realm][/response]  credentials; challenge=nonce[/realm][/stale]
 //	proxy-auth=...                 the same as Proxy-Authorization
+//	hep=id       it comes by HEP, with this correlation id
 //	| Name: value                  further header lines
 //
 // Without words a request that its sender got before in this call is passed on,
@@ -60,6 +61,7 @@ type Step struct {
 	Time     int64 // Unix time in nanoseconds
 	Src, Dst netip.AddrPort
 	Payload  []byte
+	HEP      string // correlation id of the HEP packet that it came in; "" is none
 	Line     string
 }
 
@@ -162,7 +164,7 @@ func (l *Ladder) step(w *world, line string) error {
 	if _, lost := m.words["lost"]; lost {
 		return nil
 	}
-	l.Steps = append(l.Steps, Step{Time: at, Src: w.addr(m.src, m.port("port")), Dst: w.addr(m.dst, 5060), Payload: payload, Line: line})
+	l.Steps = append(l.Steps, Step{Time: at, Src: w.addr(m.src, m.port("port")), Dst: w.addr(m.dst, 5060), Payload: payload, HEP: m.words["hep"], Line: line})
 	return nil
 }
 
@@ -449,7 +451,11 @@ func (w *world) write(d *dialog, m *message, start string, r *request, answerTo 
 	}
 	party("From", r.from, r.fromTag)
 	party("To", r.to, r.toTag)
-	line("Call-ID: %s@ladder", d.id)
+	id := d.id
+	if !strings.Contains(id, "@") {
+		id += "@ladder"
+	}
+	line("Call-ID: %s", id)
 	line("CSeq: %d %s", r.cseq, r.method)
 	if answerTo == "" {
 		line("Max-Forwards: %d", 70-len(r.vias)+1)

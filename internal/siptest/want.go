@@ -39,6 +39,8 @@ var short = map[string]string{
 	"method":     "sip.method",
 	"user":       "user.name",
 	"call-id":    "sip.call_id",
+	"corr":       "sip.correlation.id",
+	"corr-by":    "sip.correlation.method",
 	"error":      "error.message",
 	"kind":       "sip.probe.kind",
 	"uri":        "url.original",

@@ -139,6 +139,10 @@ func (t *Tracker) fillOutcome(r *request, v *view) {
 	if r.tt != 0 {
 		r.rec.To.Tag = tag
 	}
+	if !r.rec.InDialog {
+		v.within = r.tt != 0
+		t.correlate(r.rec, v)
+	}
 }
 
 // settleOK decides with the 2xx in rec.

@@ -270,6 +270,7 @@ func (t *Tracker) fillDialog(d *dialog, a *attempt, v *view) {
 	d.rec.Synthetic = false
 	d.acked = d.acked || a.ackTag != 0 && a.ackTag == v.tt
 	t.fillAnswer(&d.rec, v)
+	t.correlate(&d.rec, v)
 	d.rec.Start, d.rec.Setup = a.first, since(a.first, v.time)
 	d.rec.Delay = since(a.round, v.time)
 	if a.ringing != 0 {
@@ -318,6 +319,7 @@ func (t *Tracker) newDialog2xx(s *callSet, a *attempt, v *view) {
 			d.rec.SetKey(&d.rec.From.Tag, a.rec.Bytes(a.rec.From.Tag))
 		}
 		t.fillAnswer(&d.rec, v)
+		t.correlate(&d.rec, v)
 		t.finishStart(d, v, v.ft)
 	}
 	d.rec.Incomplete |= event.NoInvite
@@ -342,6 +344,9 @@ func (t *Tracker) completeDialog(d *dialog, a *attempt) {
 	d.rec.SetKey(&d.rec.To.Tag, answer.Bytes(answer.To.Tag))
 	d.rec.Set(&d.rec.Answered.Addr, answer.Bytes(answer.Answered.Addr))
 	d.rec.Answered.Port = answer.Answered.Port
+	if answer.CorrelatedBy < d.rec.CorrelatedBy {
+		sameLeg(&d.rec, answer)
+	}
 	d.rec.Start, d.rec.Setup, d.rec.Delay = min(a.first, at), since(a.first, at), since(a.round, at)
 	if d.rec.PDD < 0 {
 		d.rec.PDD, d.rec.PDDSource = since(a.first, at), answer.Code

@@ -75,6 +75,7 @@ func (t *Tracker) fillRequest(e *event.Event, v *view) {
 		e.Set(&e.SessionRemote, remote)
 	}
 	e.Emergency = t.emergency(v)
+	t.correlate(e, v)
 }
 
 // fillCommon copies what request and answer share.

@@ -177,6 +177,7 @@ func (t *Tracker) repeatInvite(a *attempt, v *view) {
 		return
 	}
 	t.stats.Hops++
+	t.correlate(&a.rec, v)
 	if i >= 0 && before >= 0 && a.hops.requester() == i && i != before && a.state != answered && a.state != failed {
 		t.moveRequester(a, v)
 	}
@@ -400,6 +401,7 @@ func (t *Tracker) refused(a *attempt, v *view, i int, stranger bool) {
 	deciding := a.hops.ofRequester(i)
 	if (deciding && (!a.told || v.vias < a.toldVias || rank(v.code) < rank(a.rec.Code))) || !a.told && a.rec.Code == 0 {
 		t.fillAnswer(&a.rec, v)
+		t.correlate(&a.rec, v)
 		a.told, a.toldVias = a.told || deciding, v.vias
 		a.decided = v.time
 	}

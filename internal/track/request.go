@@ -403,6 +403,7 @@ func (t *Tracker) inDialog(r *request, v *view) {
 	if d == nil {
 		if a := t.openAttempt(v); a != nil {
 			r.rec.InDialog = true
+			sameLeg(r.rec, &a.rec)
 			if v.method == sip.MethodInvite && a.ackTag == 0 { // who sends a re-INVITE saw the 2xx that we missed
 				a.confirmedBy(v)
 			}
@@ -416,6 +417,7 @@ func (t *Tracker) inDialog(r *request, v *view) {
 		}
 	}
 	r.rec.InDialog = true
+	sameLeg(r.rec, &d.rec)
 	t.alive(d, v)
 	if side := d.side(v.ft); v.cseq < d.cseqs[side] {
 		r.rec.Anomalies |= event.CSeqBack
@@ -491,6 +493,9 @@ func (t *Tracker) repeatRequest(r *request, v *view) {
 	if again {
 		r.rec.RetransRequest++
 		return
+	}
+	if !r.rec.InDialog {
+		t.correlate(r.rec, v)
 	}
 	r.rec.AddLeg(v.p.Src.Addr())
 	r.rec.AddLeg(v.p.Dst.Addr())

@@ -44,6 +44,8 @@ type Config struct {
 	AuthFailedCodes []AuthFailedCode // further codes that mean a failed authentication
 	Emergency       []string         // numbers of emergency services
 
+	CorrelationHeaders []string // headers that name the other leg of a call, or what all legs share
+
 	MaxCalls    int   // calls, attempts and transactions in memory
 	MaxCallsMem int64 // bytes of them
 	MaxRegs     int   // bindings in memory
@@ -73,6 +75,9 @@ func DefaultConfig() Config {
 		Completed:   32 * time.Second,
 		RegExpDelta: 30 * time.Second,
 		Emergency:   []string{"112", "911"},
+
+		CorrelationHeaders: DefaultCorrelationHeaders,
+
 		MaxCalls:    1 << 20,
 		MaxCallsMem: 2 << 30,
 		MaxRegs:     1 << 20,
@@ -123,7 +128,7 @@ func (c *Config) Validate() error {
 			return fmt.Errorf("auth_failed_codes: %d is not allowed; allowed: 400 to 699 but 401 and 407, which always count", a.Code)
 		}
 	}
-	return nil
+	return validHeaders(c.CorrelationHeaders)
 }
 
 // Flush says what the end of a capture decides.
@@ -154,6 +159,9 @@ type Tracker struct {
 	ages  [numWorth]age
 	bads  map[uint64]*bad
 
+	headers    []header // correlation_headers
+	headerLens uint64   // a bit for each of their lengths
+
 	capture, iface string
 	ending         bool // at the end of a capture
 	evicting       bool
@@ -178,6 +186,7 @@ type Tracker struct {
 // New makes an empty Tracker.
 func New(cfg Config) *Tracker {
 	t := &Tracker{cfg: cfg, seed: maphash.MakeSeed(), bads: make(map[uint64]*bad)}
+	t.setHeaders(cfg.CorrelationHeaders)
 	t.calls.init()
 	t.auth.init()
 	t.regs.init()

@@ -24,6 +24,7 @@ type view struct {
 	ft, tt uint64 // hashes of the tags; noTag and 0 where there is none
 	branch uint64 // hash of the top Via's branch; 0 without one
 	vias   uint16
+	within bool // in a dialog of which nobody knows who began it
 
 	set   *callSet // what is known of this Call-ID; nil when nothing
 	creds creds
@@ -53,6 +54,7 @@ func (v *view) read(t *Tracker, p *packet.Packet, m *sip.Message) {
 		v.branch = mix(t.hash(b), t.hash(via.Host())) // RFC 2543: unique together with the sender
 	}
 	v.vias = uint16(min(m.ViaCount(), 1<<16-1))
+	v.within = v.request && v.tt != 0 && v.method != sip.MethodAck // an ACK is the caller's
 	v.set = t.calls.sets[v.cid]
 	v.creds.n = 0
 	if v.request {
