@@ -5,7 +5,7 @@ import "strings"
 // Type is what happened: the value of event.action.
 type Type uint8
 
-// The twelve types.
+// The types: twelve, and call-alive, which is off unless it is asked for.
 const (
 	None Type = iota
 	CallStart
@@ -20,6 +20,7 @@ const (
 	OtherTimeout
 	ParseError
 	MsgProbe
+	CallAlive
 	NumTypes
 )
 
@@ -60,6 +61,8 @@ var Kinds = [NumTypes]Kind{
 		"A message starts like SIP and cannot be used; error.message names the header and the reason."},
 	MsgProbe: {"msg-probe", "sip.parse_error", network, info,
 		"Something on a SIP port that is neither SIP nor a keep-alive; sip.probe.kind says what."},
+	CallAlive: {"call-alive", "sip.call", networkSession, info,
+		"An answered call is still up: every `call_alive_interval` since its answer. Off by default."},
 }
 
 var (

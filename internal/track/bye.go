@@ -20,6 +20,8 @@ func (t *Tracker) stepDialog(d *dialog, y symbol) bool {
 		}
 	case event.CallEnd:
 		t.sayEnd(d, y)
+	case event.CallAlive:
+		t.sayAlive(d)
 	}
 	old := d.state
 	d.state = c.next
@@ -44,7 +46,7 @@ func (t *Tracker) armDialog(d *dialog) {
 	case awaited:
 		t.arm(&d.timer, d.answered, t.cfg.Early)
 	case confirmed, assumed:
-		t.wheel.set(&d.timer, max(t.deadline(d)+d.late, t.now))
+		t.wheel.set(&d.timer, max(t.due(d)+d.late, t.now))
 	case ending, endingOld:
 		t.arm(&d.timer, d.bye, t.cfg.Bye)
 	case leavingCall:
@@ -78,11 +80,7 @@ func (d *dialog) expire(t *Tracker) {
 	case awaited:
 		t.stepDialog(d, sawWaited)
 	case confirmed, assumed:
-		if at := t.deadline(d) + d.late; at > t.now { // it was alive in the meantime
-			t.wheel.set(&d.timer, at)
-			return
-		}
-		t.stepDialog(d, sawExpired)
+		t.expireCall(d)
 	case ending, endingOld:
 		if d.foreign && d.byeAnswer == 0 {
 			t.dropBye(d)

@@ -42,6 +42,7 @@ const (
 	sawRefusal                  // that INVITE was refused
 	sawExpired                  // session timer (RFC 4028 §10) or call_timeout
 	sawGone                     // assumed, and long silent
+	sawTurn                     // call_alive_interval passed once more
 )
 
 var dialogMachine = machine{
@@ -49,7 +50,7 @@ var dialogMachine = machine{
 	name:   "dialog",
 	states: []string{"awaited", "confirmed", "assumed", "ending", "ending-old", "leaving", "stray", "ended", "forgotten", "doubted"},
 	symbols: []string{"INVITE", "waited", "2xx", "2xx alone", "BYE", "BYE 2xx", "BYE 481", "BYE refused", "BYE challenged", "BYE unanswered",
-		"BYE foreign", "lingered", "INVITE refused", "expired", "silent"},
+		"BYE foreign", "lingered", "INVITE refused", "expired", "silent", "still up"},
 	cells: dialogTable,
 }
 
@@ -66,6 +67,7 @@ var dialogTable = table{
 		sawByeFailed:  {ended, event.CallEnd, guess},
 		sawByeDenied:  {confirmed, event.None, ignore},
 		sawExpired:    {ended, event.CallEnd, seen}, // RFC 4028 §10
+		sawTurn:       {confirmed, event.CallAlive, seen},
 	},
 	assumed: {
 		sawIts2xx:     {confirmed, event.CallStart, seen}, // its ACK was first
@@ -77,6 +79,7 @@ var dialogTable = table{
 		sawByeDenied:  {assumed, event.None, ignore},
 		sawGone:       {forgotten, event.None, seen},
 		sawExpired:    {forgotten, event.None, seen},
+		sawTurn:       {assumed, event.CallAlive, guess},
 	},
 	ending: {
 		sawByeAsked:   {ending, event.None, ignore},  // a crossing BYE, or the next with credentials
@@ -181,6 +184,7 @@ type dialog struct {
 	acked     bool
 	byAck     bool     // assumed from an ACK
 	expires   uint32   // s, of the session timer; 0 is off
+	turns     uint32   // of call_alive_interval that are over
 	quality   *quality // what reports said; nil without any
 }
 

@@ -135,6 +135,8 @@ func ladderConfig(t *testing.T, l *siptest.Ladder) (Config, Flush) {
 			cfg.ContactIgnorePort = v == "true"
 		case "auth_failed_codes":
 			cfg.AuthFailedCodes = append(cfg.AuthFailedCodes, AuthFailedCode{Code: n, All: true})
+		case "call_alive_interval":
+			cfg.Alive = d
 		case "correlation_headers":
 			cfg.CorrelationHeaders = strings.Fields(v)
 		case "calls_max_entries":

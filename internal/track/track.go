@@ -35,6 +35,7 @@ type Config struct {
 	RetryLinger time.Duration // wait for another try after a code that clients retry
 	Early       time.Duration // how long an answer may come before its request
 	Completed   time.Duration // how long what is over is remembered, to absorb retransmissions
+	Alive       time.Duration // between two records of a call that is up; 0: none
 	Warmup      time.Duration // reg-new this soon after the start says "history"; 0: the binding's own lifetime, at most 1 h
 
 	RegExpDelta       time.Duration // grace after a binding's lifetime, at most half of it
@@ -102,12 +103,16 @@ func (c *Config) Validate() error {
 		{"calls_timeouts.early", c.Early, 0, 10 * time.Second},
 		{"calls_timeouts.completed", c.Completed, time.Second, time.Hour},
 		{"calls_timeouts.warmup", c.Warmup, 0, 24 * time.Hour},
+		{"call_alive_interval", c.Alive, 0, 24 * time.Hour},
 		{"reg_exp_delta", c.RegExpDelta, 0, 24 * time.Hour},
 		{"reg_del_delay", c.RegDelDelay, 0, time.Hour},
 	} {
 		if d.value < d.min || d.value > d.max {
 			return fmt.Errorf("%s: %v is out of range; allowed: %v to %v", d.key, d.value, d.min, d.max)
 		}
+	}
+	if c.Alive != 0 && c.Alive < minAlive {
+		return fmt.Errorf("call_alive_interval: %v is out of range; allowed: 0 (off), %v to 24h", c.Alive, minAlive)
 	}
 	for _, n := range []struct {
 		key   string
