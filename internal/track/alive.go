@@ -53,7 +53,7 @@ func (t *Tracker) expireCall(d *dialog) {
 // sayAlive makes the call-alive of the turn that is over. Its id has the number of the
 // turn, which is the same for everybody who saw the answer.
 func (t *Tracker) sayAlive(d *dialog) {
-	e := t.send(event.CallAlive, &d.rec)
+	e := t.sendCall(event.CallAlive, d)
 	e.Time = d.upSince() + int64(d.turns)*int64(t.cfg.Alive)
 	e.Start, e.End = d.answered, 0
 	e.DurationMin = since(d.upSince(), e.Time)

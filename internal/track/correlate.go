@@ -85,30 +85,35 @@ func (t *Tracker) correlate(e *event.Event, v *view) {
 
 // legBefore gives e the id of the leg whose Call-ID is id; false where none is known.
 func (t *Tracker) legBefore(e *event.Event, id []byte) bool {
-	s := t.calls.sets[t.hash(id)]
-	if s == nil {
+	var rec *event.Event
+	switch s := t.calls.sets[t.hash(id)]; {
+	case s == nil:
+		return false
+	case len(s.attempts.items) > 0:
+		rec = &s.attempts.items[0].rec
+	case len(s.dialogs.items) > 0:
+		rec = t.look(s.dialogs.items[0])
+	default:
 		return false
 	}
-	rec := s.record()
-	if rec == nil || rec.Correlation.Len() == 0 {
+	if rec.Correlation.Len() == 0 {
 		return false
 	}
 	e.SetKey(&e.Correlation, rec.Bytes(rec.Correlation))
 	return true
 }
 
-// record is one of a call's records: all of a Call-ID have the same correlation.
-func (s *callSet) record() *event.Event {
-	switch {
-	case len(s.attempts.items) > 0:
-		return &s.attempts.items[0].rec
-	case len(s.dialogs.items) > 0:
-		return &s.dialogs.items[0].rec
+// correlateWith gives the request inside d its id. Most have their Call-ID, for which
+// the record of d need not be unpacked.
+func (t *Tracker) correlateWith(e *event.Event, d *dialog) {
+	if d.rec == nil && d.by == event.ByCallID {
+		e.Correlation, e.CorrelatedBy = e.CallID, event.ByCallID
+		return
 	}
-	return nil
+	sameLeg(e, t.look(d))
 }
 
-// sameLeg gives a request inside a call the call's id.
+// sameLeg gives e the id of another record of the call.
 func sameLeg(e, of *event.Event) {
 	if of.Correlation.Len() > 0 {
 		e.SetKey(&e.Correlation, of.Bytes(of.Correlation))
