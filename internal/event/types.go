@@ -250,6 +250,14 @@ const (
 	BadDate
 	CSeqLarge
 	CallIDSpace
+	NoRPort
+	ViaTransport
+	BadMaxForwards
+	NoContentType
+	RepeatedHeader
+	ManyContacts
+	BadSDP
+	CSeqSame
 	numAnomalies = iota
 )
 
@@ -271,11 +279,11 @@ var AnomalyWords = [numAnomalies]AnomalyWord{
 	{"truncated", "", "the capture's snap length cut the header section"},
 	{"no-max-forwards", "RFC 3261 §8.1.1.6", "a request without Max-Forwards"},
 	{"no-contact", "RFC 3261 §12.1", "an INVITE, or a 2xx to it, without Contact"},
-	{"no-to-tag", "RFC 3261 §8.2.6.2", "a final answer without To tag"},
+	{"no-to-tag", "RFC 3261 §8.2.6.2, §12.2.1.1", "a final answer without To tag, or an ACK or a BYE of a call that has one"},
 	{"ack-missing", "RFC 3261 §13.2.2.4", "no ACK of the 2xx was seen before the call ended"},
 	{"cseq-back", "RFC 3261 §12.2.1.1", "a request with a lower CSeq than the one before it"},
 	{"via-mismatch", "RFC 3261 §17.1.3", "the top Via of an answer names no request, though tags and CSeq do"},
-	{"unsolicited", "RFC 3261 §17.1.3", "an answer came from an address that was not asked"},
+	{"unsolicited", "RFC 3261 §17.1.3", "an answer to nothing: from an address that was not asked, or with a CSeq that was not sent"},
 	{"from-tag-changed", "RFC 3261 §22.2", "the From tag changed on the retry with credentials"},
 	{"call-id-changed", "RFC 3261 §10.2.4", "the Call-ID changed over the refreshes of a binding"},
 	{"late-refresh", "RFC 3261 §10.2.4", "a binding was refreshed after its lifetime, within reg_exp_delta"},
@@ -291,4 +299,12 @@ var AnomalyWords = [numAnomalies]AnomalyWord{
 	{"date", "RFC 3261 §20.17", "a Date whose zone is not GMT"},
 	{"cseq-large", "RFC 3261 §8.1.1.5", "a CSeq of 2^31 or more"},
 	{"call-id-space", "RFC 3261 §20.8", "white space inside the Call-ID"},
+	{"no-rport", "RFC 3581 §3", "a request by UDP that came from another port than its Via says and does not ask for rport: the answer goes where nobody may listen"},
+	{"via-transport", "RFC 3261 §18.1.1", "a request by another transport than its top Via says"},
+	{"max-forwards", "RFC 3261 §20.22", "a Max-Forwards that is no number from 0 to 255"},
+	{"no-content-type", "RFC 3261 §20.15", "a body without Content-Type"},
+	{"repeated-header", "RFC 3261 §7.3.1", "a header that may come once came again"},
+	{"many-contacts", "RFC 3261 §8.1.1.8, §12.1.1", "an INVITE, or a 2xx to it, with more than one Contact"},
+	{"sdp", "RFC 8866 §5", "a body that is called a session description and does not begin like one"},
+	{"cseq-same", "RFC 3261 §12.2.1.1, §22.2", "a request with the CSeq of the one before it: inside a call, or the retry with credentials"},
 }

@@ -41,6 +41,7 @@ import (
 //	contact=uri[,uri]  expires=n   contacts with parameters; Expires header
 //	auth=nonce[/realm][/response]  credentials; challenge=nonce[/realm][/stale]
 //	proxy-auth=...                 the same as Proxy-Authorization
+//	compact      with the short names of headers (RFC 3261 §7.3.3)
 //	hep=id       it comes by HEP, with this correlation id
 //	| Name: value                  further header lines
 //
@@ -435,7 +436,14 @@ func reason(code int) string {
 // write lays a message out.
 func (w *world) write(d *dialog, m *message, start string, r *request, answerTo string) []byte {
 	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\r\n", args...) }
+	line := func(format string, args ...any) {
+		if m.has("compact") {
+			if name, rest, ok := strings.Cut(format, ":"); ok && short[name] != "" {
+				format = short[name] + ":" + rest
+			}
+		}
+		fmt.Fprintf(&b, format+"\r\n", args...)
+	}
 	line("%s", start)
 	if !m.has("no-via") {
 		for _, v := range r.vias {
@@ -444,10 +452,9 @@ func (w *world) write(d *dialog, m *message, start string, r *request, answerTo 
 	}
 	party := func(name, uri, tag string) {
 		if tag != "" {
-			line("%s: <%s>;tag=%s", name, uri, tag)
-		} else {
-			line("%s: <%s>", name, uri)
+			tag = ";tag=" + tag
 		}
+		line(name+": <%s>%s", uri, tag)
 	}
 	party("From", r.from, r.fromTag)
 	party("To", r.to, r.toTag)
@@ -487,6 +494,9 @@ func (w *world) write(d *dialog, m *message, start string, r *request, answerTo 
 	line("")
 	return []byte(b.String())
 }
+
+// short are the compact names (RFC 3261 §7.3.3).
+var short = map[string]string{"Via": "v", "From": "f", "To": "t", "Call-ID": "i", "Contact": "m", "Content-Length": "l"}
 
 // credentials writes what auth, proxy-auth and challenge ask for.
 func credentials(line func(string, ...any), m *message) {

@@ -303,8 +303,12 @@ func (t *Tracker) fillDialog(d *dialog, a *attempt, v *view) {
 // finishStart sets what every start has.
 func (t *Tracker) finishStart(d *dialog, v *view, caller uint64) {
 	d.caller, d.cseq, d.answered, d.seen, d.late = caller, v.cseq, v.time, v.time, t.behind(v.time)
-	if !v.m.Has(sip.HeaderContact) {
+	d.cseqs[0] = max(d.cseqs[0], v.cseq)
+	contacts := v.m.Values(sip.HeaderContact)
+	if _, ok := contacts.Next(); !ok {
 		t.record(d).Anomalies |= event.NoContact
+	} else if _, more := contacts.Next(); more {
+		t.record(d).Anomalies |= event.ManyContacts
 	}
 	t.sessionTimer(d, v)
 }
