@@ -604,6 +604,18 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       example: "47755a9de7794ba387653f2099600ef2"
       ignore_above: 1024
       default_field: true
+    - name: "sip.correlation.id"
+      type: keyword
+      description: "What all legs of a call share, also across back-to-back user agents: one term finds them. For a leg that names no other it is its own Call-ID."
+      example: "ab30317f1a784dc48ff824d0d3715d86"
+      ignore_above: 1024
+      default_field: true
+    - name: "sip.correlation.method"
+      type: keyword
+      description: "How that was found, from the most trusted: session-id, x-cid, icid, hep, call-id-suffix, call-id."
+      example: "session-id"
+      ignore_above: 1024
+      default_field: true
     - name: "sip.identity.present"
       type: boolean
       description: "A STIR/SHAKEN Identity header was there (RFC 8224)."

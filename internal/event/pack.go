@@ -68,6 +68,7 @@ func (p *packing) record() {
 	p.call()
 	p.seldom()
 	p.others()
+	p.correlation()
 	p.identity()
 	p.registration()
 	p.report()
@@ -165,6 +166,19 @@ func (p *packing) others() {
 	upTo(p, &s.State, SubTerminated)
 	number(p, &s.RetryAfter, 0)
 	number(p, &s.Notifies, 0)
+}
+
+// correlation: most calls have their Call-ID, which is kept once.
+func (p *packing) correlation() {
+	e := p.e
+	if number(p, &e.CorrelatedBy, ByCallID); e.CorrelatedBy > Uncorrelated {
+		p.bad, e.CorrelatedBy = true, Uncorrelated
+	}
+	if e.CorrelatedBy != ByCallID {
+		p.texts(&e.Correlation)
+	} else if p.reading {
+		e.Correlation = e.CallID
+	}
 }
 
 func (p *packing) identity() {

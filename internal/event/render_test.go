@@ -95,6 +95,7 @@ func full(typ Type) *Event {
 	e.Expires, e.HasExpires, e.Lifetime, e.NumContacts, e.Refreshes, e.NewLocation = 60, true, 1e9, 2, 3, true
 	e.Subscription.State, e.Subscription.RetryAfter, e.Subscription.Notifies = SubActive, 60, 4
 	e.Transfer.By, e.Transfer.Code, e.Transfer.Done, e.EarlyMedia = Callee, 200, true, true
+	e.Correlation, e.CorrelatedBy = e.CallID, BySessionID
 	e.Incomplete, e.Anomalies = NoInvite|EndOfCapture, LFOnly|ContactBroken
 	one := Heard{MOS: 4321, MOSMin: 1000, Loss: 0, LossMax: 1, Jitter: 20, Delay: 1 << 30, R: 93200, Packets: 1 << 40, Lost: 0}
 	e.SetQuality(&Quality{Ends: [2]Heard{one, one}, MOS: 4321, Reports: 2})

@@ -11,8 +11,8 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 )
 
-// short names the fields that want lines speak of most.
-var short = map[string]string{
+// long is what the short names stand for: the fields that want lines speak of most.
+var long = map[string]string{
 	"duration":       "event.duration",
 	"outcome":        "event.outcome",
 	"reason":         "event.reason",
@@ -56,6 +56,8 @@ var short = map[string]string{
 	"transfer-code":  "sip.call.transfer.code",
 	"replaces":       "sip.call.replaces",
 	"refer-replaces": "sip.call.transfer.replaces",
+	"corr":           "sip.correlation.id",
+	"corr-by":        "sip.correlation.method",
 }
 
 // Check compares events with what a ladder wants: their number, order, times and
@@ -80,8 +82,8 @@ func Check(t *testing.T, want []Want, got []event.Event) {
 		fields := Fields(e)
 		for _, f := range w.Fields {
 			key, value, _ := strings.Cut(f, "=")
-			if long := short[key]; long != "" {
-				key = long
+			if full := long[key]; full != "" {
+				key = full
 			}
 			value = strings.ReplaceAll(value, "~", " ")
 			if have := fields[key]; !equal(have, value) {

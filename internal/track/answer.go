@@ -155,6 +155,10 @@ func (t *Tracker) fillOutcome(r *request, v *view) {
 	if v.code < 300 {
 		t.fillGranted(r, v)
 	}
+	if !r.rec.InDialog {
+		v.within = r.tt != 0
+		t.correlate(r.rec, v)
+	}
 }
 
 // settleOK decides with the 2xx in rec.

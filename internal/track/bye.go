@@ -21,6 +21,8 @@ func (t *Tracker) stepDialog(d *dialog, y symbol) bool {
 		}
 	case event.CallEnd:
 		t.sayEnd(d, y)
+	case event.CallAlive:
+		t.sayAlive(d)
 	}
 	old := d.state
 	d.state = c.next
@@ -44,7 +46,7 @@ func (t *Tracker) armDialog(d *dialog) {
 	case awaited:
 		t.arm(&d.timer, d.answered, t.cfg.Early)
 	case confirmed, assumed:
-		t.wheel.set(&d.timer, max(t.deadline(d)+d.late, t.now))
+		t.wheel.set(&d.timer, max(t.due(d)+d.late, t.now))
 	case ending, endingOld:
 		t.arm(&d.timer, d.bye, t.cfg.Bye)
 	case leavingCall:
@@ -79,11 +81,7 @@ func (d *dialog) expire(t *Tracker) {
 	case awaited:
 		t.stepDialog(d, sawWaited)
 	case confirmed, assumed:
-		if at := t.deadline(d) + d.late; at > t.now { // it was alive in the meantime
-			t.wheel.set(&d.timer, at)
-			return
-		}
-		t.stepDialog(d, sawExpired)
+		t.expireCall(d)
 	case ending, endingOld:
 		if d.foreign && d.byeAnswer == 0 {
 			t.dropBye(d)
@@ -142,6 +140,11 @@ func (d *dialog) evict(t *Tracker) {
 func (t *Tracker) byeAsked(v *view) {
 	s := t.setOf(v)
 	d := s.dialogs.get(dialogKey(v.ft, v.tt))
+	if d == nil && v.tt == 0 {
+		if d = t.looseDialog(s, v.ft); d != nil {
+			d.anomalies |= event.NoToTag
+		}
+	}
 	if d == nil {
 		d = t.byeOfAttempt(s, v.ft, v.tt, v.m.From().Tag(), v.m.To().Tag(), v.time)
 	}
@@ -164,6 +167,7 @@ func (t *Tracker) byeAsked(v *view) {
 		d.byeOpen[side], d.byeSeqs[side] = v.time, v.cseq
 	}
 	if !foreign {
+		d.anomalies |= d.checkCSeq(v)
 		t.alive(d, v)
 	}
 	if !d.timer.isSet() && d.state != doubted { // it was made for this BYE
@@ -226,6 +230,9 @@ func (t *Tracker) byeAnswered(r *request, lost bool) {
 	key := dialogKey(r.ft, r.tt)
 	d := r.set.dialogs.get(key)
 	code := r.rec.Code
+	if d == nil && r.tt == 0 {
+		d = t.looseDialog(r.set, r.ft)
+	}
 	if d == nil && lost {
 		d = t.byeOfAnswer(r)
 	}
@@ -433,7 +440,7 @@ func (t *Tracker) sayEnd(d *dialog, why symbol) {
 // hungUp tells who sent the BYE, by the tags.
 func (d *dialog) hungUp() event.Side {
 	switch {
-	case d.caller == 0:
+	case d.caller == 0, d.alike():
 		return event.SideUnknown
 	case d.byes[0] && d.byes[1]:
 		return event.Both

@@ -82,7 +82,7 @@ func FuzzWalk(f *testing.F) {
 			x = x*1664525 + 1013904223
 			seed[j] = byte(x >> 24)
 		}
-		f.Add(seed, uint8(i))
+		f.Add(seed, uint8(i*7))
 	}
 	f.Fuzz(func(t *testing.T, in []byte, how uint8) { walk(t, in, how) })
 }
@@ -92,6 +92,9 @@ func walk(t *testing.T, in []byte, how uint8) {
 	cfg.AuthLinger = 10 * time.Second
 	if how&1 == 1 {
 		cfg.RegDelDelay = 3 * time.Second
+	}
+	if how&32 == 32 {
+		cfg.Alive = 7 * time.Second
 	}
 	bounded := how&6 == 6
 	if bounded {
@@ -117,6 +120,10 @@ func walk(t *testing.T, in []byte, how uint8) {
 					t.Errorf("%s starts after its end", key)
 				}
 				began[key] = n
+			case event.CallAlive:
+				if over[key] != 0 && !bounded {
+					t.Errorf("%s is alive after its end", key)
+				}
 			case event.CallEnd:
 				if over[key] != 0 && !bounded {
 					t.Errorf("%s ends twice", key)

@@ -356,6 +356,7 @@ func (t *Tracker) ownBye(r *request, v *view) bool {
 func (t *Tracker) startRequest(r *request, v *view) {
 	t.stats.New++
 	early := r.state == unasked && !r.hops.empty()
+	same := r.asked && r.otherCreds(v)
 	if early {
 		tag := r.rec.To.Tag
 		t.fillRequest(r.rec, v)
@@ -371,6 +372,12 @@ func (t *Tracker) startRequest(r *request, v *view) {
 		}
 		t.fillRequest(r.rec, v)
 		r.hops, r.told = r.near[:0], false
+	}
+	if same {
+		r.rec.Anomalies |= event.CSeqSame
+	}
+	if r.otherFromTag(v) {
+		r.rec.Anomalies |= event.FromTagChanged
 	}
 	r.hops.request(v)
 	r.creds, r.first, r.asked = v.creds, v.time, true
@@ -397,14 +404,15 @@ func (t *Tracker) inDialog(r *request, v *view) {
 		t.byeAsked(v)
 		return
 	}
-	if v.tt == 0 {
+	d := v.set.dialogs.get(dialogKey(v.ft, v.tt))
+	if d == nil && v.tt == 0 {
 		return
 	}
-	d := v.set.dialogs.get(dialogKey(v.ft, v.tt))
 	if d == nil {
 		if a := t.openAttempt(v); a != nil {
 			r.rec.InDialog = true
 			countRequest(&a.rec.Requests, v.method)
+			sameLeg(r.rec, &a.rec)
 			if v.method == sip.MethodInvite && a.ackTag == 0 { // who sends a re-INVITE saw the 2xx that we missed
 				a.confirmedBy(v)
 			}
@@ -415,13 +423,11 @@ func (t *Tracker) inDialog(r *request, v *view) {
 		}
 	}
 	r.rec.InDialog = true
+	t.correlateWith(r.rec, d)
 	t.alive(d, v)
-	if side := d.side(v.ft); v.cseq < d.cseqs[side] {
-		r.rec.Anomalies |= event.CSeqBack
-		d.anomalies |= event.CSeqBack
-	} else {
-		d.cseqs[side] = v.cseq
-	}
+	label := d.checkCSeq(v)
+	r.rec.Anomalies |= label
+	d.anomalies |= label
 	countRequest(&d.requests, v.method)
 	t.transfer(d, r, v)
 	if (v.method == sip.MethodInvite || v.method == sip.MethodUpdate) && r.rec.Ses && len(v.m.Body()) > 0 {
@@ -508,6 +514,9 @@ func (t *Tracker) repeatRequest(r *request, v *view) {
 	if again {
 		r.rec.RetransRequest++
 		return
+	}
+	if !r.rec.InDialog {
+		t.correlate(r.rec, v)
 	}
 	r.rec.AddLeg(v.p.Src.Addr())
 	r.rec.AddLeg(v.p.Dst.Addr())
