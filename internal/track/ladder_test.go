@@ -55,6 +55,9 @@ func play(t *testing.T, l *siptest.Ladder) []event.Event {
 			continue
 		}
 		p := packet.Packet{Time: s.Time, Src: s.Src, Dst: s.Dst, Transport: packet.UDP, Payload: s.Payload}
+		if s.HEP != "" {
+			p.HEP.Version, p.HEP.Type, p.HEP.CorrelationID = 3, 1, []byte(s.HEP)
+		}
 		if m.Parse(s.Payload, false) != sip.OK {
 			keep(tr.Unusable(events, &p, &m))
 			continue
@@ -92,6 +95,9 @@ func checkTables(t *testing.T, tr *Tracker) {
 	entries := len(tr.auth.clients)
 	for _, s := range tr.calls.sets {
 		entries += len(s.attempts.items) + len(s.dialogs.items) + len(s.requests.items)
+		if s.subs != nil {
+			entries += len(s.subs.items)
+		}
 	}
 	up := 0
 	for _, s := range tr.calls.sets {
@@ -146,6 +152,10 @@ func ladderConfig(t *testing.T, l *siptest.Ladder) (Config, Flush) {
 			cfg.ContactIgnorePort = v == "true"
 		case "auth_failed_codes":
 			cfg.AuthFailedCodes = append(cfg.AuthFailedCodes, AuthFailedCode{Code: n, All: true})
+		case "call_alive_interval":
+			cfg.Alive = d
+		case "correlation_headers":
+			cfg.CorrelationHeaders = strings.Fields(v)
 		case "calls_max_entries":
 			cfg.MaxCalls = n
 		case "regs_max_entries":

@@ -10,6 +10,7 @@ type callSet struct {
 	attempts bag[*attempt]
 	dialogs  bag[*dialog]
 	requests bag[*request]
+	subs     *bag[*subscription] // nil without any
 }
 
 // keyed is what a bag holds.
@@ -103,15 +104,16 @@ func (c *calls) init() { c.sets = make(map[uint64]*callSet) }
 type worth uint8
 
 const (
-	worthOver      worth = iota // decided, kept a while to absorb retransmissions
-	worthSpent                  // the same, kept longer
-	worthRequest                // a transaction without outcome, or a call of which one side alone was heard
-	worthAttempt                // a call that rings
-	worthCall                   // an answered call
-	worthForgiven               // an AOR without bindings
-	worthHearsay                // a binding that nobody was seen to ask for
-	worthBinding                // one that a REGISTER set
-	worthRefreshed              // one that a later REGISTER refreshed
+	worthOver         worth = iota // decided, kept a while to absorb retransmissions
+	worthSpent                     // the same, kept longer
+	worthRequest                   // a transaction without outcome, or a call of which one side alone was heard
+	worthAttempt                   // a call that rings
+	worthSubscription              // a subscription that both ends know of
+	worthCall                      // an answered call
+	worthForgiven                  // an AOR without bindings
+	worthHearsay                   // a binding that nobody was seen to ask for
+	worthBinding                   // one that a REGISTER set
+	worthRefreshed                 // one that a later REGISTER refreshed
 	numWorth
 )
 
@@ -198,15 +200,17 @@ func (t *Tracker) evictOldest(from, to worth) bool {
 
 // pools keep what was freed, so that a steady load allocates nothing.
 type pools struct {
-	sets     []*callSet
-	attempts []*attempt
-	dialogs  []*dialog
-	requests []*request
-	records  []*event.Event
-	clients  []*client
-	holds    []*hold
-	quality  []*quality
-	cold     [coldSteps][][]byte // see takeCold
+	sets          []*callSet
+	attempts      []*attempt
+	dialogs       []*dialog
+	requests      []*request
+	records       []*event.Event
+	clients       []*client
+	holds         []*hold
+	quality       []*quality
+	subscriptions []*subscription
+	subBags       []*bag[*subscription]
+	cold          [coldSteps][][]byte // see takeCold
 }
 
 // maxPool bounds each pool; beyond it the garbage collector takes over.
@@ -240,7 +244,7 @@ func (t *Tracker) setOf(v *view) *callSet {
 
 // settle frees a set that holds nothing any more.
 func (t *Tracker) settle(s *callSet) {
-	if len(s.attempts.items)+len(s.dialogs.items)+len(s.requests.items) > 0 {
+	if len(s.attempts.items)+len(s.dialogs.items)+len(s.requests.items) > 0 || s.subs != nil {
 		return
 	}
 	delete(t.calls.sets, s.cid)

@@ -17,15 +17,16 @@ import "github.com/sipcmbeat/sipcmbeat/internal/event"
 
 // EvictedWords names, in the order of Stats.Evicted, what gave way.
 var EvictedWords = [numWorth]string{
-	worthOver:      "finished",
-	worthSpent:     "remembered challenges and faulty messages",
-	worthRequest:   "open transactions and calls heard from one side",
-	worthAttempt:   "unanswered calls",
-	worthCall:      "answered calls",
-	worthForgiven:  "AORs without bindings",
-	worthHearsay:   "bindings known from answers only",
-	worthBinding:   "bindings",
-	worthRefreshed: "refreshed bindings",
+	worthOver:         "finished",
+	worthSpent:        "remembered challenges and faulty messages",
+	worthRequest:      "open transactions and calls heard from one side",
+	worthAttempt:      "unanswered calls",
+	worthSubscription: "subscriptions",
+	worthCall:         "answered calls",
+	worthForgiven:     "AORs without bindings",
+	worthHearsay:      "bindings known from answers only",
+	worthBinding:      "bindings",
+	worthRefreshed:    "refreshed bindings",
 }
 
 // sides is which sides of a dialog were heard: two bits, of the sender with the

@@ -52,6 +52,7 @@ var floods = []flood{
 	{"re-INVITE, unknown there", []func(string) string{say(asks("INVITE"), 2, "INVITE", toTag, ""), say("SIP/2.0 481 No", 2, "INVITE", toTag, "")}, []bool{false, true}, worthRequest},
 	{"INFO", []func(string) string{say(asks("INFO"), 2, "INFO", toTag, "")}, []bool{false}, worthRequest},
 	{"NOTIFY", []func(string) string{say(asks("NOTIFY"), 2, "NOTIFY", toTag, subscribed)}, []bool{false}, worthRequest},
+	{"SUBSCRIBE", []func(string) string{say(asks("SUBSCRIBE"), 1, "SUBSCRIBE", "", subscribed)}, []bool{false}, worthRequest},
 	{"BYE", []func(string) string{say(asks("BYE"), 2, "BYE", toTag, "")}, []bool{false}, worthRequest},
 	{"OPTIONS", []func(string) string{say(asks("OPTIONS"), 1, "OPTIONS", "", "")}, []bool{false}, worthRequest},
 	{"REGISTER", []func(string) string{say(asks("REGISTER"), 1, "REGISTER", "", ofPhone)}, []bool{false}, worthRequest},
