@@ -80,7 +80,7 @@ func checkEmpty(t *testing.T, tr *Tracker) {
 	s := tr.Stats()
 	for what, n := range map[string]int{
 		"entries": int(s.Entries), "bytes": int(s.Bytes), "bindings": int(s.Bindings), "AORs": int(s.AORs),
-		"bytes of bindings": int(tr.regs.bytes), "call sets": len(tr.calls.sets), "clients": len(tr.auth.clients),
+		"bytes of bindings": int(tr.regs.bytes), "user agents": len(tr.regs.agents), "refreshed bindings": tr.regs.refreshed, "calls up": tr.calls.up, "call sets": len(tr.calls.sets), "clients": len(tr.auth.clients),
 		"holds": len(tr.auth.holds), "bad messages": len(tr.bads), "timers": tr.wheel.count,
 	} {
 		if n != 0 {

@@ -24,7 +24,7 @@ type keyed interface {
 type bag[T keyed] struct {
 	items []T
 	index map[uint64]T
-	few   [2]T // what items begins with
+	few   [1]T // what items begins with
 }
 
 const (
@@ -209,6 +209,9 @@ type pools struct {
 	holds         []*hold
 	quality       []*quality
 	subscriptions []*subscription
+	aors          []*aor
+	idles         []*idle
+	bindings      []*binding
 	subBags       []*bag[*subscription]
 	cold          [coldSteps][][]byte // see takeCold
 }

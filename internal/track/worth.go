@@ -100,16 +100,6 @@ func (t *Tracker) isUp(d *dialog, up bool) {
 	}
 }
 
-// rankBinding puts a binding where its worth says.
-func (t *Tracker) rankBinding(b *binding) {
-	w := b.worth()
-	if w == worthRefreshed && !b.refreshed {
-		b.refreshed = true
-		t.regs.refreshed++
-	}
-	t.rank(&b.link, w)
-}
-
 // cutShort is when an RFC 3261 timer decides: not yet, where its entry gives way.
 func (t *Tracker) cutShort(at int64, timer byte) (int64, byte) {
 	if t.evicting && at > t.now {
