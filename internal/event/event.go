@@ -168,6 +168,12 @@ type Event struct {
 	Refreshes   uint32
 	NewLocation bool
 
+	Subscription Subscription
+	Transfer     Transfer
+	ReferredBy   Text // on whose behalf (RFC 3892)
+	Replaces     Text // Call-ID of the call that an INVITE takes over (RFC 3891)
+	EarlyMedia   bool // a provisional answer had a session description
+
 	Incomplete Incomplete
 	Anomalies  Anomalies
 

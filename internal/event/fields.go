@@ -65,6 +65,7 @@ const (
 // _meta/fields.yml.
 var Fields = sorted(slices.Concat(
 	only(anyType, base), only(anyType, ends), only(messages, message), only(calls, call), only(calls|requests, dialogs),
+	only(calls, transferred), only(calls|requests, transfer), only(requests, subscription),
 	only(regs, registration), only(anyType, labels),
 	only(1<<CallEnd|requests, quality), only(requests, report),
 	only(1<<CallEnd, heard("sip.qos.caller", 0, false)), only(1<<CallEnd, heard("sip.qos.callee", 1, false)),
@@ -339,6 +340,7 @@ var message = []row{
 		}
 	}},
 	{"sip.emergency", boolean, public, func(e *Event, v *Value) { v.flag(e.Emergency) }},
+	{"sip.referred_by", keyword, private, func(e *Event, v *Value) { v.str(e, e.ReferredBy) }},
 }
 
 var call = []row{

@@ -67,6 +67,7 @@ func (p *packing) record() {
 	p.media()
 	p.call()
 	p.seldom()
+	p.others()
 	p.correlation()
 	p.identity()
 	p.registration()
@@ -141,7 +142,7 @@ func (p *packing) call() {
 	number(p, &e.RetransResponse, 0)
 	number(p, &e.Branches, 0)
 	number(p, &e.Timer, 0)
-	p.flags(&e.Forked, &e.Held, &e.InDialog, &e.Synthetic, &e.Emergency)
+	p.flags(&e.Forked, &e.Held, &e.InDialog, &e.Synthetic, &e.Emergency, &e.EarlyMedia)
 }
 
 func (p *packing) seldom() {
@@ -153,6 +154,18 @@ func (p *packing) seldom() {
 	number(p, &e.Q850, 0)
 	p.texts(&e.Q850Text, &e.AuthUser, &e.AuthRealm, &e.AuthScheme, &e.SessionLocal, &e.SessionRemote, &e.Error, &e.Probe, &e.Dump)
 	p.hash(&e.Proof)
+}
+
+// others walks what the record says of other dialogs.
+func (p *packing) others() {
+	s, t := &p.e.Subscription, &p.e.Transfer
+	p.texts(&p.e.ReferredBy, &p.e.Replaces, &t.Target, &t.Replaces, &s.Package, &s.ID, &s.Reason)
+	upTo(p, &t.By, SideUnknown)
+	number(p, &t.Code, 0)
+	p.flags(&t.Done)
+	upTo(p, &s.State, SubTerminated)
+	number(p, &s.RetryAfter, 0)
+	number(p, &s.Notifies, 0)
 }
 
 // correlation: most calls have their Call-ID, which is kept once.

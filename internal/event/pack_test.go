@@ -85,6 +85,8 @@ func (l leaf) set(t *testing.T, e *Event, n int) {
 		*x = Failure
 	case *Side:
 		*x = SideUnknown
+	case *SubState:
+		*x = SubTerminated
 	case *Transport:
 		*x = SCTP
 	case *Correlation:

@@ -250,6 +250,7 @@ const (
 	BadDate
 	CSeqLarge
 	CallIDSpace
+	NoSubscription
 	NoRPort
 	ViaTransport
 	BadMaxForwards
@@ -299,6 +300,7 @@ var AnomalyWords = [numAnomalies]AnomalyWord{
 	{"date", "RFC 3261 §20.17", "a Date whose zone is not GMT"},
 	{"cseq-large", "RFC 3261 §8.1.1.5", "a CSeq of 2^31 or more"},
 	{"call-id-space", "RFC 3261 §20.8", "white space inside the Call-ID"},
+	{"no-subscription", "RFC 6665 §4.1.3, §4.4.1", "a NOTIFY of no subscription: outside a dialog, or refused with 481 or 489 and none was seen"},
 	{"no-rport", "RFC 3581 §3", "a request by UDP that came from another port than its Via says and does not ask for rport: the answer goes where nobody may listen"},
 	{"via-transport", "RFC 3261 §18.1.1", "a request by another transport than its top Via says"},
 	{"max-forwards", "RFC 3261 §20.22", "a Max-Forwards that is no number from 0 to 255"},

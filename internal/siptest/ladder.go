@@ -41,6 +41,10 @@ import (
 //	contact=uri[,uri]  expires=n   contacts with parameters; Expires header
 //	auth=nonce[/realm][/response]  credentials; challenge=nonce[/realm][/stale]
 //	proxy-auth=...                 the same as Proxy-Authorization
+//	event=package[;id=x]           Event header; state=active[;expires=n] Subscription-State
+//	sdp[=sendonly|inactive|...]    a session description; its direction, or an address to
+//	                               receive at (0.0.0.0 is hold, as RFC 2543 had it)
+//	frag=code                      a message/sipfrag body: the status of the call that was asked for
 //	compact      with the short names of headers (RFC 3261 §7.3.3)
 //	hep=id       it comes by HEP, with this correlation id
 //	| Name: value                  further header lines
@@ -425,7 +429,7 @@ func (w *world) answer(d *dialog, m *message, code int) ([]byte, error) {
 }
 
 func reason(code int) string {
-	return map[int]string{
+	return map[int]string{489: "Bad Event",
 		100: "Trying", 180: "Ringing", 183: "Session Progress", 200: "OK", 202: "Accepted", 302: "Moved Temporarily",
 		401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 407: "Proxy Authentication Required", 408: "Request Timeout",
 		481: "Call/Transaction Does Not Exist", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here",
@@ -487,12 +491,22 @@ func (w *world) write(d *dialog, m *message, start string, r *request, answerTo 
 		line("Expires: %s", m.words["expires"])
 	}
 	credentials(line, m)
+	if m.has("event") {
+		line("Event: %s", m.words["event"])
+	}
+	if m.has("state") {
+		line("Subscription-State: %s", m.words["state"])
+	}
 	for _, h := range m.headers {
 		line("%s", h)
 	}
-	line("Content-Length: 0")
+	kind, body := m.body(w)
+	if kind != "" {
+		line("Content-Type: %s", kind)
+	}
+	line("Content-Length: %d", len(body))
 	line("")
-	return []byte(b.String())
+	return []byte(b.String() + body)
 }
 
 // short are the compact names (RFC 3261 §7.3.3).

@@ -17,6 +17,7 @@ func (t *Tracker) requestAnswer(v *view) {
 		r = v.set.requests.get(v.key(v.tt))
 		if r == nil && v.tt != 0 {
 			r = v.set.requests.get(v.key(0))
+			r.takeTag(v)
 		}
 		if r == nil {
 			r = t.requestByBranch(v)
@@ -30,6 +31,17 @@ func (t *Tracker) requestAnswer(v *view) {
 		t.armRequest(r)
 	}
 	t.answerTo(r, v)
+}
+
+// takeTag gives r, of which only answers were seen, the To tag of v: a BYE is in a
+// dialog, though its 100 may not say in which.
+func (r *request) takeTag(v *view) {
+	if r == nil || r.asked || r.method != sip.MethodBye {
+		return
+	}
+	r.set.requests.drop(r)
+	r.key, r.tt = v.key(v.tt), v.tt
+	r.set.requests.put(r)
 }
 
 func (t *Tracker) requestByBranch(v *view) *request {
@@ -138,6 +150,9 @@ func (t *Tracker) fillOutcome(r *request, v *view) {
 	t.fillAnswer(r.rec, v)
 	if r.tt != 0 {
 		r.rec.To.Tag = tag
+	}
+	if v.code < 300 {
+		t.fillGranted(r, v)
 	}
 	if !r.rec.InDialog {
 		v.within = r.tt != 0

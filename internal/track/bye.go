@@ -362,7 +362,9 @@ func (t *Tracker) dropDoubts(a *attempt) {
 // sendCall appends a copy of d's record, with what came since it was packed.
 func (t *Tracker) sendCall(typ event.Type, d *dialog) *event.Event {
 	e := t.send(typ, t.look(d))
-	e.Requests = d.requests
+	for i, n := range d.requests { // beside those of the early dialog
+		e.Requests[i] += min(n, 1<<16-1-e.Requests[i])
+	}
 	e.RetransResponse += d.retrans
 	e.Anomalies |= d.anomalies
 	e.Held = e.Held || d.held

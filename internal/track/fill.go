@@ -73,6 +73,7 @@ func (t *Tracker) fillRequest(e *event.Event, v *view) {
 	t.fillReason(e)
 	t.fillSDP(e)
 	t.fillIdentity(e)
+	t.fillReference(e)
 	if b := m.Value(sip.HeaderSessionID); b != nil {
 		local, remote := sessionID(b)
 		e.Set(&e.SessionLocal, local)

@@ -37,7 +37,7 @@ func (w *walker) message() (src, dst netip.AddrPort, text []byte) {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(1 + w.next(4))}), 5060)
 	}
 	var b strings.Builder
-	method := pick(w, "INVITE", "INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "INFO", "UPDATE", "NOTIFY", "REFER", "PRACK")
+	method := pick(w, "INVITE", "INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "INFO", "UPDATE", "NOTIFY", "REFER", "PRACK", "SUBSCRIBE", "SUBSCRIBE", "NOTIFY")
 	code := pick(w, 0, 0, 0, 100, 180, 200, 200, 302, 401, 407, 481, 486, 487, 503, 603)
 	if code == 0 {
 		fmt.Fprintf(&b, "%s sip:x@example.com SIP/2.0\r\n", method)
@@ -60,6 +60,9 @@ func (w *walker) message() (src, dst netip.AddrPort, text []byte) {
 	}
 	if e := pick(w, "", "0", "5", "60"); e != "" {
 		fmt.Fprintf(&b, "Expires: %s\r\n", e)
+	}
+	if s := pick(w, "", "", "pending", "active;expires=2", "terminated;reason=timeout"); s != "" && code == 0 {
+		fmt.Fprintf(&b, "Event: %s\r\nSubscription-State: %s\r\nRefer-To: <sip:v@example.com?Replaces=y>\r\n", pick(w, "presence", "presence;id=1", "refer", "refer;id=2"), s)
 	}
 	if w.next(8) == 1 {
 		b.WriteString("Session-Expires: 2\r\n")

@@ -380,6 +380,9 @@ func (t *Tracker) provisional(a *attempt, v *view, i int) {
 			a.rec.PDD, a.rec.PDDSource = since(a.first, v.time), v.code
 		}
 	}
+	if v.code > 100 && len(sip.SDPBody(v.m.Value(sip.HeaderContentType), v.m.Body())) > 0 {
+		a.rec.EarlyMedia = true // RFC 3960 §2
+	}
 	t.stepAttempt(a, saw1xx)
 }
 

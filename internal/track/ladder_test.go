@@ -95,6 +95,9 @@ func checkTables(t *testing.T, tr *Tracker) {
 	entries := len(tr.auth.clients)
 	for _, s := range tr.calls.sets {
 		entries += len(s.attempts.items) + len(s.dialogs.items) + len(s.requests.items)
+		if s.subs != nil {
+			entries += len(s.subs.items)
+		}
 	}
 	if free := tr.calls.entries - entries; free < 0 || free > len(tr.auth.holds)+len(tr.bads) {
 		t.Errorf("%d entries are counted, %d are there", tr.calls.entries, entries)

@@ -391,6 +391,7 @@ func (t *Tracker) startRequest(r *request, v *view) {
 	t.stepRequest(r, sawNew)
 	t.armRequest(r)
 	t.inDialog(r, v)
+	t.subscribing(r, v)
 	if early {
 		t.replayRequest(r, v)
 	}
@@ -410,16 +411,14 @@ func (t *Tracker) inDialog(r *request, v *view) {
 	if d == nil {
 		if a := t.openAttempt(v); a != nil {
 			r.rec.InDialog = true
+			countRequest(&a.rec.Requests, v.method)
 			sameLeg(r.rec, &a.rec)
 			if v.method == sip.MethodInvite && a.ackTag == 0 { // who sends a re-INVITE saw the 2xx that we missed
 				a.confirmedBy(v)
 			}
 			return
 		}
-		switch v.method {
-		case sip.MethodInvite, sip.MethodUpdate, sip.MethodInfo, sip.MethodRefer:
-			d = t.assume(v)
-		default:
+		if d = t.assumedBy(v); d == nil {
 			return
 		}
 	}
@@ -429,11 +428,29 @@ func (t *Tracker) inDialog(r *request, v *view) {
 	label := d.checkCSeq(v)
 	r.rec.Anomalies |= label
 	d.anomalies |= label
-	if n := counted(v.method); d.requests[n] < 1<<16-1 {
-		d.requests[n]++
-	}
-	if v.method == sip.MethodInvite && r.rec.Ses {
+	countRequest(&d.requests, v.method)
+	t.transfer(d, r, v)
+	if (v.method == sip.MethodInvite || v.method == sip.MethodUpdate) && r.rec.Ses && len(v.m.Body()) > 0 {
 		d.held = d.held || t.sdp.Held()
+	}
+}
+
+// assumedBy makes the dialog that a request with both tags shows to be up; nil for one
+// that shows nothing, or that is of a subscription.
+func (t *Tracker) assumedBy(v *view) *dialog {
+	switch v.method {
+	case sip.MethodInvite, sip.MethodUpdate, sip.MethodInfo, sip.MethodRefer:
+		if !v.set.inSubscription(v.ft, v.tt) {
+			return t.assume(v)
+		}
+	}
+	return nil
+}
+
+// countRequest counts a request inside a call.
+func countRequest(counts *[event.NumCounted]uint16, m sip.Method) {
+	if n := counted(m); counts[n] < 1<<16-1 {
+		counts[n]++
 	}
 }
 
@@ -537,6 +554,8 @@ func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
 		e.Delay = since(r.first, r.decided)
 	}
 	e.Contacts.Clear()
+	t.subscriptionDecided(r, e)
+	t.referDecided(r, typ)
 	t.identify(e, e.Bytes(e.CallID), e.Bytes(e.From.Tag), t.toTag(r, e), number(e.CSeq), e.Bytes(e.CSeqMethod))
 }
 

@@ -3,10 +3,11 @@
 // request was answered, refused, or not answered.
 //
 // It is pure: packets' times and parsed messages go in, events come out. It reads
-// no clock, opens nothing and logs nothing. Four machines share one tracker, one
+// no clock, opens nothing and logs nothing. Five machines share one tracker, one
 // file each with its table on the first screen: attempt.go (an INVITE until its
-// outcome), dialog.go (an answered call until its end), register.go (bindings)
-// and request.go (every other transaction). auth.go judges challenges.
+// outcome), dialog.go (an answered call until its end), register.go (bindings),
+// request.go (every other transaction) and subscribe.go (subscriptions). auth.go
+// judges challenges.
 //
 // A Message and a Packet are borrowed for the length of one call; what is kept of
 // them is copied, and the events that leave own their bytes. Every table has a
