@@ -33,14 +33,15 @@ func (t *Tracker) requestAnswer(v *view) {
 	t.answerTo(r, v)
 }
 
-// takeTag gives r, of which only answers were seen, the To tag of v: a BYE is in a
-// dialog, though its 100 may not say in which.
+// takeTag gives r, of which only answers without To tag were seen, that of the final v:
+// a BYE is in a dialog, though its 100 may not say in which.
 func (r *request) takeTag(v *view) {
-	if r == nil || r.asked || r.method != sip.MethodBye {
+	if r == nil || r.state != unasked || r.rec == nil || r.method != sip.MethodBye || r.rec.Code/100 == 2 || r.rec.To.Tag.Len() > 0 || !v.final() {
 		return
 	}
 	r.set.requests.drop(r)
 	r.key, r.tt = v.key(v.tt), v.tt
+	r.rec.SetKey(&r.rec.To.Tag, v.m.To().Tag())
 	r.set.requests.put(r)
 }
 

@@ -242,7 +242,7 @@ func (t *Tracker) byeAnswered(r *request, lost bool) {
 	if d.state == ended {
 		return
 	}
-	if d.state == awaited || d.state == doubted && code < 300 { // a BYE of the dialog ends the wait, and so does its answer
+	if d.state == awaited || d.state == doubted && code != 481 && code != 401 && code != 407 { // a BYE of the dialog ends the wait, and so does its answer
 		t.stepDialog(d, sawWaited)
 	}
 	if lost {
