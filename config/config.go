@@ -85,7 +85,7 @@ type Keys struct {
 	CallAliveInterval  time.Duration `config:"call_alive_interval"`
 	CorrelationHeaders []string      `config:"correlation_headers,replace"`
 
-	Numbers         Numbers  `config:"numbers"`
+	Numbers Numbers `config:"numbers"`
 
 	HEPOutput HEPOutput `config:"hep_output"`
 	PcapDump  PcapDump  `config:"pcap_dump"`

@@ -259,12 +259,8 @@ func (r *request) nextTry() *request {
 		if next == r || next.state == completed || next.method != r.method {
 			continue
 		}
-		for i := range next.creds.list[:next.creds.n] {
-			for j := range r.early.list[:r.early.n] {
-				if next.creds.list[i].nonce == r.early.list[j].nonce {
-					return next
-				}
-			}
+		if r.early.gave(&next.creds) {
+			return next
 		}
 	}
 	return nil

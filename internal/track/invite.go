@@ -331,7 +331,7 @@ func (t *Tracker) missedRound(a *attempt, v *view) {
 	}
 	a.cseq, a.round, a.asking, a.told = v.cseq, v.time, false, false
 	a.hops, a.creds.n, a.ringing, a.last, a.cancelled, a.ackTag = a.hops[:0], 0, 0, 0, 0, 0
-	a.rec.Code, a.rec.Status = 0, event.Text{}
+	a.rec.Code, a.rec.Status, a.rec.CSeq = 0, event.Text{}, v.cseq
 	a.state = heard
 	t.armAttempt(a)
 }

@@ -356,6 +356,10 @@ func (t *Tracker) ownBye(r *request, v *view) bool {
 func (t *Tracker) startRequest(r *request, v *view) {
 	t.stats.New++
 	early := r.state == unasked && !r.hops.empty()
+	if early && r.early.gave(&v.creds) { // the challenge that it follows up, under the same CSeq
+		t.give(&r.early, v.cid, v.creds.aor)
+		early = false
+	}
 	same := r.asked && r.otherCreds(v)
 	if early {
 		tag := r.rec.To.Tag
@@ -556,15 +560,11 @@ func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
 	e.Contacts.Clear()
 	t.subscriptionDecided(r, e)
 	t.referDecided(r, typ)
-	t.identify(e, e.Bytes(e.CallID), e.Bytes(e.From.Tag), t.toTag(r, e), number(e.CSeq), e.Bytes(e.CSeqMethod))
-}
-
-// toTag is the To tag that the request had: part of its transaction's identity.
-func (t *Tracker) toTag(r *request, e *event.Event) []byte {
-	if r.tt == 0 {
-		return nil
+	var to []byte
+	if r.tt != 0 || typ != event.OtherTimeout { // the answer's, which those who missed the request see too
+		to = e.Bytes(e.To.Tag)
 	}
-	return e.Bytes(e.To.Tag)
+	t.identify(e, e.Bytes(e.CallID), e.Bytes(e.From.Tag), to, number(e.CSeq), e.Bytes(e.CSeqMethod))
 }
 
 // finishAuthFailed sets what an auth-failed has besides its request's record.
