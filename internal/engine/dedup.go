@@ -2,9 +2,9 @@ package engine
 
 import (
 	"encoding/binary"
-	"hash/maphash"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/siphash"
 )
 
 // dedup recognises mirror duplicates: the same message, taken a second time at
@@ -19,11 +19,11 @@ import (
 // copy is taken for another hop or a retransmission, which makes no event either.
 type dedup struct {
 	window int64 // ns; 0 is off
-	seed   maphash.Seed
+	seed   siphash.Key
 	rows   [dedupRows][2]sighting
 }
 
-func newDedup(window int64) *dedup { return &dedup{window: window, seed: maphash.MakeSeed()} }
+func newDedup(window int64) *dedup { return &dedup{window: window, seed: siphash.NewKey()} }
 
 const dedupRows = 1 << 13
 
@@ -43,7 +43,7 @@ func (d *dedup) sum(p *packet.Packet, key *[36]byte) uint64 {
 	src, dst := p.Src.Addr().As16(), p.Dst.Addr().As16()
 	k := append(append(key[:0], src[:]...), dst[:]...)
 	k = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(k, p.Src.Port()), p.Dst.Port())
-	return maphash.Bytes(d.seed, p.Payload) ^ maphash.Bytes(d.seed, k)
+	return d.seed.Sum(p.Payload) ^ d.seed.Sum(k)
 }
 
 // again tells whether the datagram with this hash is a mirror duplicate.
