@@ -146,6 +146,7 @@ type Tracker struct {
 	now   int64 // the greatest packet time seen
 	start int64 // the first
 	turn  int   // of pcap_loop
+	down  gap   // the last time that nobody looked
 
 	wheel wheel
 	calls calls

@@ -1,0 +1,508 @@
+package track
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+)
+
+// Restoring takes the parts that Snapshot gave into a tracker of its own. Bytes that
+// were not written by Snapshot are refused, or are entries that end by themselves.
+type Restoring struct {
+	pass
+	before head
+	headed bool
+	over   bool
+	events []event.Event
+	set    *callSet // in work
+	held   []*hold  // of which no try was seen
+	ids    map[event.Hash]bool
+}
+
+// Restored is what was taken up.
+type Restored struct {
+	Calls    int // answered, and under way
+	Bindings int
+	Entries  int // calls, transactions and what is remembered of those that are over
+}
+
+var errState = errors.New("it does not hold what sipcmbeat keeps")
+
+// NewRestoring begins to restore a tracker with this configuration.
+func NewRestoring(cfg Config) *Restoring {
+	return &Restoring{pass: pass{t: New(cfg), reading: true}, ids: make(map[event.Hash]bool)}
+}
+
+// Part takes one part, which it borrows. After an error nothing of it is usable.
+func (r *Restoring) Part(kind byte, b []byte) error {
+	r.begin()
+	r.b = b
+	if r.headed != (kind != partHead) || r.over {
+		return errState
+	}
+	switch kind {
+	case partHead:
+		r.takeHead()
+	case partBads:
+		r.each(r.takeBad)
+	case partClients:
+		r.each(r.takeClient)
+	case partHolds:
+		r.each(r.takeHold)
+	case partAORs:
+		r.each(r.takeAOR)
+	case partSets:
+		r.each(r.takeMarked)
+	case partClock:
+		r.takeClock()
+	default:
+		return errState
+	}
+	if r.bad || len(r.b) > 0 {
+		return errState
+	}
+	r.makeRoom()
+	return nil
+}
+
+// each takes entries to the end of the part.
+func (r *Restoring) each(take func()) {
+	for len(r.b) > 0 && !r.bad {
+		take()
+	}
+}
+
+// makeRoom keeps the bounds, which may be lower than they were.
+func (r *Restoring) makeRoom() {
+	r.t.out = r.events
+	r.t.makeRoom()
+	r.events, r.t.out = r.t.out, nil
+	if r.set != nil && r.t.calls.sets[r.set.cid] != r.set {
+		r.set = nil
+	}
+}
+
+// Done gives the tracker, what is in it, and the events of entries for which there is
+// no room any more. now is the wall clock where the packets that come are those of now,
+// 0 where they go on where the last run's ended: with it the time between is one that
+// nobody saw.
+func (r *Restoring) Done(now int64) (t *Tracker, got Restored, evicted []event.Event, err error) {
+	if !r.over {
+		return nil, got, nil, errState
+	}
+	t = r.t
+	t.stats = Stats{Evicted: t.stats.Evicted, Events: t.stats.Events}
+	r.finishSet()
+	r.finishHolds()
+	r.order()
+	if now > t.now {
+		t.missed(gap{t.now, now})
+	}
+	for _, s := range t.calls.sets {
+		for _, d := range s.dialogs.items {
+			if d.state != ended {
+				got.Calls++
+			}
+		}
+		for _, a := range s.attempts.items {
+			if a.state != answered && a.state != failed {
+				got.Calls++
+			}
+		}
+	}
+	got.Bindings, got.Entries = t.regs.bindings, t.calls.entries
+	return t, got, r.events, nil
+}
+
+func (r *Restoring) takeHead() {
+	h := &r.before
+	r.pass.head(h)
+	t := r.t
+	t.seed, t.now, t.start, t.down = h.seed, h.now, h.start, h.down
+	t.wheel.tick = t.now >> tickBits
+	r.now, r.headed = t.now, true
+}
+
+func (r *Restoring) takeClock() {
+	now, seq := int64(0), uint64(0)
+	r.clocks(&now, &seq)
+	r.t.now = max(r.t.now, now)
+	r.t.wheel.seq = max(r.t.wheel.seq, seq)
+	r.over = true
+}
+
+// wound sets a timer that was read, or lets an entry that has none decide at once.
+func (r *Restoring) wound(tm *timer) {
+	if tm.where != saved {
+		tm.at, tm.where = r.t.now, saved
+	}
+	r.t.wind(tm)
+}
+
+func (r *Restoring) takeBad() {
+	t, b := r.t, &bad{}
+	r.unusable(b)
+	used := false
+	for _, k := range b.keys {
+		if k != 0 && t.bads[k] == nil {
+			t.bads[k], used = b, true
+		}
+	}
+	if r.bad || !used {
+		return
+	}
+	b.timer.owner, b.link.owner = b, b
+	r.wound(&b.timer)
+	t.rank(&b.link, worthSpent)
+	t.admit(badSize)
+}
+
+func (r *Restoring) takeClient() {
+	t, c := r.t, &client{}
+	r.client(c)
+	if r.bad || t.auth.clients[c.key] != nil {
+		return
+	}
+	c.timer.owner, c.link.owner = c, c
+	t.auth.clients[c.key] = c
+	r.wound(&c.timer)
+	t.rank(&c.link, worthSpent)
+	t.admit(clientSize)
+}
+
+// takeHold keeps a failure until it is known whether its next try was seen after all.
+func (r *Restoring) takeHold() {
+	h := &hold{}
+	if r.hold(h); !r.bad {
+		r.held = append(r.held, h)
+	}
+}
+
+// addHold makes a failure known under its nonces.
+func (r *Restoring) addHold(h *hold) {
+	t := r.t
+	keys := h.keys[:h.nkeys]
+	h.nkeys = 0
+	for _, key := range keys {
+		if of := t.auth.holds[key]; len(of) < maxHolds && !slices.Contains(of, h) {
+			h.keys[h.nkeys] = key
+			h.nkeys++
+			t.auth.holds[key] = append(of, h)
+		}
+	}
+	h.timer.owner, h.link.owner = h, h
+	t.admit(holdSize)
+	t.weigh(&h.extra, &h.ev)
+	r.ids[h.ev.ID] = true
+}
+
+// addChain takes in the failures that one try decides.
+func (r *Restoring) addChain(h *hold) {
+	for ; h != nil; h = h.next {
+		h.timer.where = 0
+		r.addHold(h)
+	}
+}
+
+// finishHolds takes in the others, in the order in which they came, and finds the
+// attempts of all.
+func (r *Restoring) finishHolds() {
+	slices.SortStableFunc(r.held, func(a, b *hold) int { return cmp.Compare(a.timer.seq, b.timer.seq) })
+	for _, h := range r.held {
+		if r.ids[h.ev.ID] {
+			continue
+		}
+		r.addHold(h)
+		r.wound(&h.timer)
+		r.t.rank(&h.link, worthRequest)
+	}
+	for _, l := range r.linked {
+		s := r.t.calls.sets[l.cid]
+		if s == nil || l.hold.timer.owner == nil { // not taken in
+			continue
+		}
+		if a := s.attempts.get(l.key); a != nil && a.hold == nil {
+			a.hold, l.hold.attempt = l.hold, a
+		}
+	}
+}
+
+func (r *Restoring) takeAOR() {
+	t, a := r.t, &aor{}
+	r.aor(a)
+	n := 0
+	upTo(&r.pass, &n, maxBindings)
+	if r.bad || a.key != t.hash(a.text) {
+		r.fail()
+		return
+	}
+	known := t.regs.aors[a.key] != nil
+	if !known {
+		a.timer.owner, a.link.owner = a, a
+		t.regs.aors[a.key] = a
+		t.regs.bytes += aorSize + int64(len(a.text))
+	}
+	for range n {
+		b := &binding{aor: a}
+		if r.binding(b); r.bad {
+			return
+		}
+		if !known {
+			r.addBinding(a, b)
+		}
+	}
+	switch {
+	case known:
+	case n > 0:
+		a.timer.where = 0
+	case a.timer.where == saved:
+		t.wind(&a.timer)
+		t.rank(&a.link, worthForgiven)
+	default:
+		t.restAOR(a)
+	}
+}
+
+func (r *Restoring) addBinding(a *aor, b *binding) {
+	t := r.t
+	b.timer.owner, b.link.owner = b, b
+	a.bindings = append(a.bindings, b)
+	t.regs.bindings++
+	t.weighBinding(b)
+	if b.until+b.late > r.now+lifetime+ahead {
+		b.late = 0
+	}
+	if r.before.ignorePort != t.cfg.ContactIgnorePort {
+		b.alias = 0 // of which only the hash is known
+		if t.uri.Parse(b.piece(pieceURI)) {
+			b.key = t.contactKey(&t.uri)
+		}
+	}
+	if b.state == bound && r.before.regDelta != int64(t.cfg.RegExpDelta) {
+		b.timer.where = 0
+		t.arm(&b.timer, b.until+b.late, b.grace(t))
+	} else {
+		r.wound(&b.timer)
+	}
+	t.rank(&b.link, worthBinding)
+}
+
+// takeMarked takes an entry of a Call-ID, or begins with another one.
+func (r *Restoring) takeMarked() {
+	what := uint8(0)
+	upTo(&r.pass, &what, numMarks-1)
+	if r.bad {
+		return
+	}
+	if what == markSet {
+		r.takeSet()
+		return
+	}
+	if r.set == nil {
+		r.fail()
+		return
+	}
+	switch what {
+	case markAttempt:
+		r.takeAttempt()
+	case markDialog:
+		r.takeDialog()
+	default:
+		r.takeRequest()
+	}
+}
+
+// takeSet begins with a Call-ID, or goes on with one.
+func (r *Restoring) takeSet() {
+	var cid uint64
+	if r.hash(&cid); r.bad || r.set != nil && r.set.cid == cid {
+		return
+	}
+	r.finishSet()
+	s := r.t.calls.sets[cid]
+	if s == nil {
+		s = &callSet{cid: cid}
+		r.t.calls.sets[cid] = s
+	}
+	r.set = s
+}
+
+// finishSet puts the entries of a Call-ID into the order that they had, finds the
+// INVITEs of doubted dialogs, and forgets a set without entries.
+func (r *Restoring) finishSet() {
+	s := r.set
+	doubts := r.doubts
+	r.set, r.doubts = nil, nil
+	if s == nil {
+		return
+	}
+	slices.Reverse(s.attempts.items)
+	slices.Reverse(s.dialogs.items)
+	slices.Reverse(s.requests.items)
+	slices.SortStableFunc(doubts, func(a, b doubtOf) int { return cmp.Compare(a.place, b.place) })
+	for _, x := range doubts {
+		d := x.dialog
+		if d.set == nil { // not taken in
+			continue
+		}
+		a := s.attempts.get(x.key)
+		if a == nil || len(a.doubts) == maxDoubts || a.state == answered || a.state == failed {
+			r.t.freeDialog(d)
+			continue
+		}
+		d.asker, a.doubts = a, append(a.doubts, d)
+	}
+	if r.t.calls.sets[s.cid] == s {
+		r.t.settle(s)
+	}
+}
+
+func (r *Restoring) takeAttempt() {
+	t, s, a := r.t, r.set, &attempt{}
+	r.attempt(a)
+	if r.bad || s.attempts.get(a.key) != nil {
+		return
+	}
+	a.set, a.timer.owner, a.link.owner = s, a, a
+	s.attempts.put(a)
+	t.admit(attemptSize)
+	t.weigh(&a.extra, &a.rec)
+	w := worthAttempt
+	switch a.state {
+	case calling, proceeding, cancelling, leaving, heard:
+		r.addChain(a.holds)
+		if a.state == heard {
+			w = worthRequest
+		}
+	case answered, failed:
+		a.holds = nil
+		if a.timer.where != saved {
+			r.addOver(&a.link)
+			return
+		}
+		w = worthSpent
+	default:
+		a.holds = nil
+	}
+	r.wound(&a.timer)
+	t.rank(&a.link, w)
+}
+
+// addOver remembers what is over for the rest of its time.
+func (r *Restoring) addOver(l *link) {
+	l.until = min(l.until, r.now+int64(time.Hour)) // as long as Completed can be
+	r.t.rank(l, worthOver)
+}
+
+func (r *Restoring) takeDialog() {
+	t, s, d := r.t, r.set, &dialog{}
+	r.dialog(d)
+	if r.bad || s.dialogs.get(d.key) != nil {
+		return
+	}
+	d.set, d.timer.owner, d.link.owner = s, d, d
+	s.dialogs.put(d)
+	t.admit(dialogSize)
+	t.weigh(&d.extra, &d.rec)
+	if d.quality != nil {
+		t.calls.bytes += qualityEntry
+	}
+	w := worthCall
+	switch d.state {
+	case ended:
+		d.timer.where = 0
+		r.addOver(&d.link)
+		return
+	case doubted:
+		d.timer.where = 0
+		t.rank(&d.link, worthAttempt)
+		return
+	case forgotten: // is none
+		r.fail()
+		return
+	case confirmed, assumed:
+		if r.before.established != int64(t.cfg.Established) {
+			d.timer.where = 0
+			t.wheel.set(&d.timer, max(t.deadline(d)+d.late, t.now))
+		}
+	case stray:
+		w = worthRequest
+	}
+	if !d.timer.isSet() || d.timer.where == saved {
+		r.wound(&d.timer)
+	}
+	t.rank(&d.link, w)
+}
+
+func (r *Restoring) takeRequest() {
+	t, s, q := r.t, r.set, &request{}
+	q.hops = q.near[:0]
+	r.request(q)
+	if r.bad || s.requests.get(q.key) != nil {
+		return
+	}
+	q.set, q.timer.owner, q.link.owner = s, q, q
+	s.requests.put(q)
+	t.admit(requestSize)
+	if q.state == completed {
+		q.timer.where, q.holds = 0, nil
+		r.addOver(&q.link)
+		return
+	}
+	t.weigh(&q.extra, q.rec)
+	r.addChain(q.holds)
+	r.wound(&q.timer)
+	t.rank(&q.link, worthRequest)
+}
+
+// order puts each age into the order that it had: that of the deadlines that were set,
+// with which an entry also changes its worth.
+func (r *Restoring) order() {
+	for i := range r.t.ages {
+		a := &r.t.ages[i]
+		var all []*link
+		for l := a.head.next; l != &a.head; l = l.next {
+			all = append(all, l)
+		}
+		slices.SortStableFunc(all, func(x, y *link) int { return cmp.Compare(x.order(), y.order()) })
+		for _, l := range all {
+			r.t.rank(l, worth(i))
+		}
+	}
+}
+
+func (l *link) order() int64 {
+	switch x := l.owner.(type) {
+	case *binding:
+		return x.first
+	case *aor:
+		return int64(x.timer.seq)
+	case *client:
+		return int64(x.timer.seq)
+	case *bad:
+		return int64(x.timer.seq)
+	case *hold:
+		return int64(x.timer.seq)
+	case *attempt:
+		return spent(l, &x.timer)
+	case *request:
+		return spent(l, &x.timer)
+	case *dialog:
+		if x.asker != nil {
+			return int64(x.asker.timer.seq)
+		}
+		return spent(l, &x.timer)
+	}
+	return 0
+}
+
+// spent is the place of an entry that may be over.
+func spent(l *link, tm *timer) int64 {
+	if tm.isSet() {
+		return int64(tm.seq)
+	}
+	return l.until
+}

@@ -1,0 +1,331 @@
+package track
+
+import (
+	"slices"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+)
+
+// What is kept of calls and transactions. Each function walks the fields of one type of
+// entry; those that it leaves out are listed in snapshot_test.go with the reason.
+
+func (p *pass) hops(h *hops) {
+	n := len(*h)
+	upTo(p, &n, maxHops)
+	if p.reading {
+		*h = slices.Grow((*h)[:0], n)[:n]
+	}
+	for i := range *h {
+		p.hop(&(*h)[i])
+	}
+}
+
+func (p *pass) hop(h *hop) {
+	if p.reading {
+		*h = hop{}
+	}
+	p.addr(&h.src)
+	p.addr(&h.dst)
+	p.hash(&h.branch)
+	whole(p, &h.vias)
+	p.flags(&h.asked)
+	upTo(p, &h.code, maxCode)
+	upTo(p, &h.strange, maxCode)
+	p.time(&h.finalAt)
+	upTo(p, &h.prov, maxCode)
+}
+
+// maxCode is the greatest status code.
+const maxCode = 699
+
+func (p *pass) creds(c *creds) {
+	upTo(p, &c.n, maxCreds)
+	if c.n == 0 {
+		if p.reading {
+			*c = creds{}
+		}
+		return
+	}
+	for i := range c.list[:c.n] {
+		p.cred(&c.list[i])
+	}
+	p.hashes(&c.hash, &c.aor)
+}
+
+func (p *pass) cred(c *cred) {
+	p.flags(&c.proxy, &c.response)
+	p.hashes(&c.realm, &c.nonce)
+}
+
+func (p *pass) challenges(c *challenges) {
+	upTo(p, &c.n, maxCreds)
+	upTo(p, &c.code, maxCode)
+	p.time(&c.given)
+	for i := range c.list[:c.n] {
+		p.challenge(&c.list[i])
+	}
+}
+
+func (p *pass) challenge(c *challenge) {
+	p.hashes(&c.realm, &c.nonce)
+	p.flags(&c.anyRealm, &c.stale)
+}
+
+func (p *pass) attempt(a *attempt) {
+	p.hash(&a.key)
+	upTo(p, &a.state, heard)
+	p.timer(&a.timer, ahead)
+	p.time(&a.link.until)
+	p.record(&a.rec)
+	p.hops(&a.hops)
+	whole(p, &a.cseq)
+	p.creds(&a.creds)
+	p.challenges(&a.early)
+	p.holds(&a.holds)
+	p.time(&a.first, &a.round, &a.last, &a.decided, &a.cancelled, &a.ringing)
+	upTo(p, &a.ringCode, maxCode)
+	p.flags(&a.asked, &a.asking, &a.said, &a.told)
+	whole(p, &a.toldVias)
+	p.hash(&a.ackTag)
+	whole(p, &a.dialogs)
+}
+
+func (p *pass) dialog(d *dialog) {
+	p.hash(&d.key)
+	upTo(p, &d.state, doubted)
+	p.timer(&d.timer, ahead)
+	p.time(&d.link.until)
+	p.record(&d.rec)
+	p.hash(&d.caller)
+	whole(p, &d.cseq)
+	p.time(&d.first, &d.answered, &d.seen, &d.refreshed, &d.bye, &d.byeAnswer)
+	p.late(&d.late)
+	whole(p, &d.byeCSeq)
+	p.doubt(d)
+	for i := range d.byes {
+		p.flags(&d.byes[i])
+		p.time(&d.byeOpen[i])
+		whole(p, &d.byeSeqs[i])
+		whole(p, &d.cseqs[i])
+	}
+	p.flags(&d.foreign, &d.elsewhere, &d.byeLost, &d.acked, &d.byAck)
+	whole(p, &d.expires)
+	p.reports(&d.quality)
+}
+
+// doubt tells whose INVITE a doubted dialog answers, and which of several it is.
+func (p *pass) doubt(d *dialog) {
+	if d.state != doubted {
+		return
+	}
+	var of doubtOf
+	if !p.reading && d.asker != nil {
+		of.key, of.place = d.asker.key, slices.Index(d.asker.doubts, d)
+	}
+	p.hash(&of.key)
+	if upTo(p, &of.place, maxDoubts-1); p.reading {
+		of.dialog = d
+		p.doubts = append(p.doubts, of)
+	}
+}
+
+// doubtOf is a doubted dialog whose attempt is told by its From tag.
+type doubtOf struct {
+	dialog *dialog
+	key    uint64
+	place  int
+}
+
+// late walks how far times are behind the clock.
+func (p *pass) late(x *int64) { upTo(p, x, max(p.now, 0)) }
+
+func (p *pass) request(r *request) {
+	p.hash(&r.key)
+	upTo(p, &r.state, completed)
+	p.timer(&r.timer, ahead)
+	p.time(&r.link.until)
+	upTo(p, &r.method, sip.NumMethods-1)
+	p.hashes(&r.ft, &r.tt)
+	whole(p, &r.cseq)
+	upTo(p, &r.code, maxCode)
+	p.hops(&r.hops)
+	p.creds(&r.creds)
+	p.challenges(&r.early)
+	p.holds(&r.holds)
+	p.time(&r.first, &r.decided)
+	whole(p, &r.toldVias)
+	p.flags(&r.told, &r.asked)
+	if r.state != completed { // else it has none
+		p.requestRecord(r)
+	}
+}
+
+// requestRecord walks the record and the list that is kept in it.
+func (p *pass) requestRecord(r *request) {
+	if p.reading {
+		r.rec = take(&p.t.pools.records)
+		r.rec.Reset()
+	}
+	p.record(r.rec)
+	n := r.rec.Count(r.granted)
+	upTo(p, &n, 255)
+	list := r.granted
+	for range n {
+		v, _ := r.rec.Next(&list)
+		if p.reading {
+			v = nil
+		}
+		if p.text(&v, 1<<16-1); p.reading {
+			r.rec.Add(&r.granted, v)
+		}
+	}
+	p.flags(&r.grantedCut)
+	whole(p, &r.grantedExpires)
+	if p.reading && (r.grantedExpires < -1 || r.grantedExpires >= 1<<32) {
+		p.fail()
+	}
+}
+
+// reports walks what was heard of a call's quality, nil mostly.
+func (p *pass) reports(q **quality) {
+	there := *q != nil
+	p.flags(&there)
+	if !there {
+		return
+	}
+	if p.reading {
+		*q = &quality{}
+	}
+	x := *q
+	whole(p, &x.reports)
+	p.hash(&x.last)
+	for i := range x.ends {
+		p.reception(&x.ends[i])
+	}
+}
+
+func (p *pass) reception(h *reception) {
+	upTo(p, &h.rank, rankWhole)
+	for _, m := range [...]*mean{&h.mos, &h.loss, &h.delay, &h.rating} {
+		p.number(&m.sum)
+		whole(p, &m.n)
+	}
+	p.number(&h.mosMin)
+	p.number(&h.lossMax)
+	p.number(&h.jitter)
+	p.hashes(&h.packets, &h.lost)
+	whole(p, &h.has)
+}
+
+// holds walks the failures that one try decides, in their order.
+func (p *pass) holds(chain **hold) {
+	n := 0
+	for h := *chain; h != nil; h = h.next {
+		n++
+	}
+	upTo(p, &n, maxChain)
+	if !p.reading {
+		for h := *chain; h != nil; h = h.next {
+			p.hold(h)
+		}
+		return
+	}
+	for range n {
+		h := &hold{}
+		p.hold(h)
+		h.retried = true
+		*chain, chain = h, &h.next
+	}
+}
+
+// maxChain is how many failures one try decides: maxHolds for each of its nonces, under
+// the Call-ID and the address.
+const maxChain = 2 * maxCreds * maxHolds
+
+// hold walks a failure, and tells the attempt whose challenge it was.
+func (p *pass) hold(h *hold) {
+	p.timer(&h.timer, ahead)
+	p.record(&h.ev)
+	upTo(p, &h.nkeys, len(h.keys))
+	for i := range h.keys[:h.nkeys] {
+		p.hash(&h.keys[i])
+	}
+	var of linkedHold
+	if h.attempt != nil {
+		of = linkedHold{h, h.attempt.set.cid, h.attempt.key}
+	}
+	p.hashes(&of.cid, &of.key)
+	if p.reading && of.cid != 0 {
+		of.hold = h
+		p.linked = append(p.linked, of)
+	}
+}
+
+// linkedHold is the failure of an attempt that is told by Call-ID and From tag.
+type linkedHold struct {
+	hold     *hold
+	cid, key uint64
+}
+
+func (p *pass) client(c *client) {
+	p.hash(&c.key)
+	p.timer(&c.timer, ahead)
+	for i := range c.nonces {
+		p.nonce(&c.nonces[i])
+	}
+	upTo(p, &c.next, maxNonces-1)
+}
+
+func (p *pass) nonce(n *nonce) {
+	p.hash(&n.hash)
+	p.time(&n.given)
+	p.flags(&n.accepted)
+}
+
+func (p *pass) unusable(b *bad) {
+	p.timer(&b.timer, ahead)
+	p.hashes(&b.keys[0], &b.keys[1])
+}
+
+func (p *pass) aor(a *aor) {
+	p.hash(&a.key)
+	p.timer(&a.timer, ahead)
+	p.text(&a.text, maxAOR)
+}
+
+// maxAOR is the longest address of record, in bytes.
+const maxAOR = 1 << 16
+
+func (p *pass) binding(b *binding) {
+	upTo(p, &b.state, parting)
+	p.timer(&b.timer, lifetime+ahead)
+	p.hashes(&b.key, &b.alias)
+	p.text(&b.text, 4*event.MaxText)
+	for i := range b.ends {
+		whole(p, &b.ends[i])
+	}
+	whole(p, &b.cseq)
+	whole(p, &b.refreshes)
+	p.addr(&b.src)
+	p.addr(&b.dst)
+	upTo(p, &b.transport, event.SCTP)
+	p.time(&b.first, &b.removed)
+	p.until(&b.until, lifetime+ahead)
+	p.late(&b.late)
+	upTo(p, &b.granted, lifetime)
+	upTo(p, &b.incomplete, event.Incomplete(1<<len(event.IncompleteWords)-1))
+	upTo(p, &b.anomalies, event.Anomalies(1<<len(event.AnomalyWords)-1))
+	if !p.reading {
+		return
+	}
+	for i, end := range b.ends {
+		if int(end) > len(b.text) || i > 0 && end < b.ends[i-1] {
+			p.fail()
+			b.ends = [4]uint16{}
+		}
+	}
+	if b.state == unbound {
+		p.fail()
+	}
+}
