@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 )
 
 // How a dialog ends: BYEs, their answers, and the timers.
@@ -38,7 +39,6 @@ func (t *Tracker) stepDialog(d *dialog, y symbol) bool {
 
 // armDialog sets the timer of the present state and its worth.
 func (t *Tracker) armDialog(d *dialog) {
-	t.weigh(&d.extra, &d.rec)
 	w := worthCall
 	switch d.state {
 	case awaited:
@@ -56,6 +56,7 @@ func (t *Tracker) armDialog(d *dialog) {
 		w = worthRequest
 		t.arm(&d.timer, d.bye, t.cfg.Bye)
 	case ended:
+		t.dropRecord(d)
 		t.retire(&d.timer, &d.link)
 		return
 	}
@@ -150,11 +151,13 @@ func (t *Tracker) byeAsked(v *view) {
 	if d.state == ended {
 		return
 	}
-	foreign := !d.rec.HasAddr(d.rec.Legs, v.p.Src.Addr())
+	foreign := !t.isLeg(d, v.p.Src.Addr())
 	if d.bye == 0 || d.foreign && !foreign {
 		d.bye, d.byeCSeq, d.foreign = v.time, v.cseq, foreign
 		d.byes = [2]bool{}
-		t.fillReason(&d.rec)
+		if v.m.Has(sip.HeaderReason) {
+			t.fillReason(t.record(d))
+		}
 	}
 	if side := d.side(v.ft); !foreign || d.foreign {
 		d.byes[side] = true
@@ -186,9 +189,10 @@ func (t *Tracker) byeOfAttempt(s *callSet, ft, tt uint64, from, to []byte, at in
 		state = stray
 	}
 	d := t.newDialog(s, state, dialogKey(ft, tt), at)
-	d.rec.CopyFrom(&a.rec)
-	d.rec.Incomplete |= event.NoResponse
-	d.rec.SetKey(&d.rec.To.Tag, callee)
+	e := t.record(d)
+	e.CopyFrom(&a.rec)
+	e.Incomplete |= event.NoResponse
+	e.SetKey(&e.To.Tag, callee)
 	d.caller, d.cseq, d.elsewhere = a.key, a.cseq, state == stray
 	if state == leavingCall {
 		t.stepAttempt(a, sawBye)
@@ -201,9 +205,10 @@ func (t *Tracker) newStray(s *callSet, v *view) *dialog {
 	elsewhere := len(s.dialogs.items)+len(s.attempts.items) > 0
 	d := t.newDialog(s, stray, dialogKey(v.ft, v.tt), v.time)
 	d.elsewhere = elsewhere
-	t.fillRequest(&d.rec, v)
-	d.rec.Incomplete |= event.NoInvite
-	d.rec.RequestURI = event.URI{}
+	e := t.record(d)
+	t.fillRequest(e, v)
+	e.Incomplete |= event.NoInvite
+	e.RequestURI = event.URI{}
 	return d
 }
 
@@ -245,8 +250,9 @@ func (t *Tracker) byeAnswered(r *request, lost bool) {
 	}
 	if code != 401 && code != 407 {
 		d.byeAnswer = r.decided
-		d.rec.Code = code
-		d.rec.Set(&d.rec.Status, r.rec.Bytes(r.rec.Status))
+		e := t.record(d)
+		e.Code = code
+		e.Set(&e.Status, r.rec.Bytes(r.rec.Status))
 	}
 	attempt := d.set.attempts.get(d.caller)
 	leaving := d.state == leavingCall
@@ -289,8 +295,9 @@ func (t *Tracker) byeOfAnswer(r *request) *dialog {
 		return nil
 	}
 	d := t.newDialog(r.set, stray, dialogKey(r.ft, r.tt), r.first)
-	d.rec.CopyFrom(r.rec)
-	d.rec.Incomplete = event.NoInvite
+	e := t.record(d)
+	e.CopyFrom(r.rec)
+	e.Incomplete = event.NoInvite
 	return d
 }
 
@@ -345,9 +352,22 @@ func (t *Tracker) dropDoubts(a *attempt) {
 	}
 }
 
+// sendCall appends a copy of d's record, with what came since it was packed.
+func (t *Tracker) sendCall(typ event.Type, d *dialog) *event.Event {
+	e := t.send(typ, t.look(d))
+	e.Requests = d.requests
+	e.RetransResponse += d.retrans
+	e.Anomalies |= d.anomalies
+	e.Held = e.Held || d.held
+	if d.session > 0 {
+		e.SessionExpires = d.session
+	}
+	return e
+}
+
 // sayStart makes the call-start.
 func (t *Tracker) sayStart(d *dialog) {
-	e := t.send(event.CallStart, &d.rec)
+	e := t.sendCall(event.CallStart, d)
 	e.Time, e.End, e.Outcome = d.answered, d.answered, event.Success
 	t.identifyCall(e)
 	a, b := tags(e)
@@ -356,7 +376,7 @@ func (t *Tracker) sayStart(d *dialog) {
 
 // sayEnd makes the call-end.
 func (t *Tracker) sayEnd(d *dialog, why symbol) {
-	e := t.send(event.CallEnd, &d.rec)
+	e := t.sendCall(event.CallEnd, d)
 	e.Time = d.bye
 	if why == sawExpired {
 		e.Time = t.deadline(d)

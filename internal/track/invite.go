@@ -253,7 +253,7 @@ func (t *Tracker) ofDialog(v *view) bool {
 	if d != nil && v.code >= 200 {
 		t.alive(d, v)
 		if v.cseq == d.cseq && v.code < 300 {
-			d.rec.RetransResponse++
+			d.retrans++
 			t.stats.Retransmissions++
 		} else {
 			t.sessionTimer(d, v)

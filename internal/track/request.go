@@ -305,7 +305,7 @@ func (t *Tracker) request(v *view) {
 	if r == nil {
 		r = t.newRequest(s, v, v.tt)
 	}
-	if r.asked && !r.otherCreds(v) && !r.ownBye(v) {
+	if r.asked && !r.otherCreds(v) && !t.ownBye(r, v) {
 		t.repeatRequest(r, v)
 		return
 	}
@@ -337,16 +337,16 @@ func (r *request) otherCreds(v *view) bool {
 
 // ownBye reports whether a BYE that a leg of the dialog sends was seen from
 // strangers only so far: theirs had guessed its CSeq, and stands for nothing.
-func (r *request) ownBye(v *view) bool {
+func (t *Tracker) ownBye(r *request, v *view) bool {
 	if v.method != sip.MethodBye || v.set == nil {
 		return false
 	}
 	d := v.set.dialogs.get(dialogKey(v.ft, v.tt))
-	if d == nil || d.state == ended || !d.rec.HasAddr(d.rec.Legs, v.p.Src.Addr()) {
+	if d == nil || d.state == ended || !t.isLeg(d, v.p.Src.Addr()) {
 		return false
 	}
 	for i := range r.hops {
-		if h := &r.hops[i]; h.asked && d.rec.HasAddr(d.rec.Legs, h.src.Addr()) || h.code >= 200 {
+		if h := &r.hops[i]; h.asked && t.isLeg(d, h.src.Addr()) || h.code >= 200 {
 			return false
 		}
 	}
@@ -419,15 +419,15 @@ func (t *Tracker) inDialog(r *request, v *view) {
 	t.alive(d, v)
 	if side := d.side(v.ft); v.cseq < d.cseqs[side] {
 		r.rec.Anomalies |= event.CSeqBack
-		d.rec.Anomalies |= event.CSeqBack
+		d.anomalies |= event.CSeqBack
 	} else {
 		d.cseqs[side] = v.cseq
 	}
-	if n := counted(v.method); d.rec.Requests[n] < 1<<16-1 {
-		d.rec.Requests[n]++
+	if n := counted(v.method); d.requests[n] < 1<<16-1 {
+		d.requests[n]++
 	}
 	if v.method == sip.MethodInvite && r.rec.Ses {
-		d.rec.Held = d.rec.Held || t.sdp.Held()
+		d.held = d.held || t.sdp.Held()
 	}
 }
 

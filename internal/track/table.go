@@ -200,6 +200,7 @@ type pools struct {
 	clients  []*client
 	holds    []*hold
 	quality  []*quality
+	cold     [coldSteps][][]byte // see takeCold
 }
 
 // maxPool bounds each pool; beyond it the garbage collector takes over.

@@ -157,12 +157,15 @@ type Tracker struct {
 	bads  map[uint64]*bad
 
 	capture, iface string
+	origins        [8]*origin // see originOf
+	nextOrigin     int
 	ending         bool // at the end of a capture
 	evicting       bool
 
 	out  []event.Event
 	view view
 	over []*request // completed in this call
+	warm []*dialog  // whose records are unpacked in this call
 
 	// What follows is scratch space, used within one call.
 	scratch, idBuf []byte
@@ -174,6 +177,7 @@ type Tracker struct {
 	report         qos.Report
 	early          challenges
 	temp           event.Event
+	packed         []byte
 	asked, granted []contact
 }
 
@@ -222,7 +226,7 @@ func (t *Tracker) clock(now int64) {
 	if now > t.now {
 		t.now = now
 		if t.wheel.run(t, now) {
-			t.forgetRecords()
+			t.rest()
 		}
 		t.forget()
 	}
@@ -253,7 +257,7 @@ func (t *Tracker) See(dst []event.Event, p *packet.Packet, m *sip.Message) []eve
 		t.seeResponse(v)
 	}
 	v.p, v.m, v.set = nil, nil, nil
-	t.forgetRecords()
+	t.rest()
 	dst, t.out = t.out, nil
 	return dst
 }
@@ -296,11 +300,11 @@ func (t *Tracker) Flush(dst []event.Event, how Flush) []event.Event {
 			for _, tm := range t.wheel.all() {
 				if tm.isSet() {
 					tm.owner.flush(t, how == FlushAll)
+					t.rest()
 				}
 			}
 		}
 		t.ending = false
-		t.forgetRecords()
 	}
 	dst, t.out = t.out, nil
 	return dst

@@ -28,6 +28,7 @@ func (t *Tracker) Unusable(dst []event.Event, p *packet.Packet, m *sip.Message) 
 	keys := t.badKeys(m)
 	if !m.IsRequest() && m.Problem() != sip.Truncated && (t.bads[keys[0]] != nil || t.bads[keys[1]] != nil) {
 		t.stats.AnswersToUnusable++
+		t.rest()
 		dst, t.out = t.out, nil
 		return dst
 	}
@@ -35,6 +36,7 @@ func (t *Tracker) Unusable(dst []event.Event, p *packet.Packet, m *sip.Message) 
 		t.remember(keys, p.Time)
 	}
 	t.sayUnusable(p, m)
+	t.rest()
 	dst, t.out = t.out, nil
 	return dst
 }
