@@ -406,8 +406,9 @@ func (r *Restoring) takeDialog() {
 	d.set, d.timer.owner, d.link.owner = s, d, d
 	s.dialogs.put(d)
 	t.admit(dialogSize)
-	t.weigh(&d.extra, &d.rec)
-	if d.quality != nil {
+	cold := d.cold
+	d.cold = nil
+	if t.keepCold(d, cold); d.quality != nil {
 		t.calls.bytes += qualityEntry
 	}
 	w := worthCall

@@ -96,7 +96,7 @@ func (p *pass) dialog(d *dialog) {
 	upTo(p, &d.state, doubted)
 	p.timer(&d.timer, ahead)
 	p.time(&d.link.until)
-	p.record(&d.rec)
+	p.packed(d)
 	p.hash(&d.caller)
 	whole(p, &d.cseq)
 	p.time(&d.first, &d.answered, &d.seen, &d.refreshed, &d.bye, &d.byeAnswer)
@@ -111,7 +111,46 @@ func (p *pass) dialog(d *dialog) {
 	}
 	p.flags(&d.foreign, &d.elsewhere, &d.byeLost, &d.acked, &d.byAck)
 	whole(p, &d.expires)
+	whole(p, &d.session)
 	p.reports(&d.quality)
+	for i := range d.requests {
+		whole(p, &d.requests[i])
+	}
+	whole(p, &d.retrans)
+	upTo(p, &d.anomalies, event.Anomalies(1<<len(event.AnomalyWords)-1))
+	p.flags(&d.held)
+}
+
+// packed walks a record that is packed already. What is read of it is borrowed.
+func (p *pass) packed(d *dialog) {
+	there := d.cold != nil
+	p.flags(&there)
+	if !there {
+		return
+	}
+	e := &p.t.temp
+	if !p.reading {
+		e.Capture, e.Iface = "", ""
+		if d.from != nil {
+			e.Capture, e.Iface = d.from.capture, d.from.iface
+		}
+		p.origin(&e.Capture, &e.Iface)
+		p.b = append(p.b, d.cold...)
+		return
+	}
+	var from origin
+	p.origin(&from.capture, &from.iface)
+	whole := p.b
+	rest, ok := e.Unpack(p.b)
+	if !ok {
+		p.fail()
+		return
+	}
+	p.b, d.cold = rest, whole[:len(whole)-len(rest)]
+	e.Capture, e.Iface = from.capture, from.iface
+	d.rec, d.from = e, p.t.originOf(e)
+	p.t.noteLegs(d)
+	d.rec = nil
 }
 
 // doubt tells whose INVITE a doubted dialog answers, and which of several it is.

@@ -185,10 +185,8 @@ func (p *pass) addr(x *netip.AddrPort) {
 	}
 }
 
-// record walks what a record says. Where it came from is told once in a row.
+// record walks what a record says, and where it came from.
 func (p *pass) record(e *event.Event) {
-	same := e.Capture == p.capture && e.Iface == p.iface
-	p.flags(&same)
 	if p.reading {
 		rest, ok := e.Unpack(p.b)
 		if !ok {
@@ -198,14 +196,21 @@ func (p *pass) record(e *event.Event) {
 	} else {
 		p.b = e.AppendPacked(p.b)
 	}
+	p.origin(&e.Capture, &e.Iface)
+}
+
+// origin walks where packets came from, which is told once in a row.
+func (p *pass) origin(capture, iface *string) {
+	same := *capture == p.capture && *iface == p.iface
+	p.flags(&same)
 	if !same {
 		if !p.reading {
-			p.capture, p.iface = e.Capture, e.Iface
+			p.capture, p.iface = *capture, *iface
 		}
 		p.word(&p.capture)
 		p.word(&p.iface)
 	}
-	e.Capture, e.Iface = p.capture, p.iface
+	*capture, *iface = p.capture, p.iface
 }
 
 // timer walks a deadline, and the place among those of the same moment.
