@@ -258,6 +258,7 @@ func (t *Tracker) newAttempt(s *callSet, key uint64) *attempt {
 
 func (t *Tracker) freeAttempt(a *attempt) {
 	t.dropDoubts(a)
+	t.decide(take1(&a.holds), true, event.NoResponse)
 	t.wheel.clear(&a.timer)
 	a.link.leave()
 	if a.hold != nil {

@@ -74,6 +74,12 @@ func checkEmpty(t *testing.T, tr *Tracker) {
 	for _, after := range []time.Duration{time.Minute, 10 * time.Minute, 13 * time.Hour, 40 * time.Hour, 80 * time.Hour} {
 		tr.Advance(nil, now+int64(after))
 	}
+	left(t, tr)
+}
+
+// left reports what is left.
+func left(t *testing.T, tr *Tracker) {
+	t.Helper()
 	s := tr.Stats()
 	for what, n := range map[string]int{
 		"entries": int(s.Entries), "bytes": int(s.Bytes), "bindings": int(s.Bindings), "AORs": int(s.AORs),

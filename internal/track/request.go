@@ -147,6 +147,7 @@ func (t *Tracker) newRequest(s *callSet, v *view, tt uint64) *request {
 }
 
 func (t *Tracker) freeRequest(r *request) {
+	t.decide(take1(&r.holds), true, event.NoResponse)
 	t.wheel.clear(&r.timer)
 	r.link.leave()
 	t.forgetRecord(r)
@@ -370,7 +371,7 @@ func (t *Tracker) startRequest(r *request, v *view) {
 			r.rec.Reset()
 		}
 		t.fillRequest(r.rec, v)
-		r.hops, r.told = r.near[:0], false
+		r.hops, r.told, r.granted = r.near[:0], false, event.List{}
 	}
 	r.hops.request(v)
 	r.creds, r.first, r.asked = v.creds, v.time, true

@@ -75,14 +75,23 @@ func (r *Restoring) each(take func()) {
 	}
 }
 
-// makeRoom keeps the bounds, which may be lower than they were.
+// makeRoom keeps the bounds, which may be lower than they were. What a tracker may go
+// over them by is left for its next message.
 func (r *Restoring) makeRoom() {
 	r.t.out = r.events
-	r.t.makeRoom()
+	if r.t.overBounds() {
+		r.t.makeRoom()
+	}
 	r.events, r.t.out = r.t.out, nil
 	if r.set != nil && r.t.calls.sets[r.set.cid] != r.set {
 		r.set = nil
 	}
+}
+
+// overBounds reports whether there is more than one message leaves behind.
+func (t *Tracker) overBounds() bool {
+	return t.calls.entries > t.cfg.MaxCalls+headroom || t.calls.bytes > t.cfg.MaxCallsMem+headroom*attemptSize ||
+		t.regs.bindings > t.cfg.MaxRegs+maxBindings || len(t.regs.aors) > 2*t.cfg.MaxRegs+1 || t.regs.bytes > t.cfg.MaxRegsMem+maxBindings*bindingSize
 }
 
 // Done gives the tracker, what is in it, and the events of entries for which there is
