@@ -29,7 +29,14 @@ type Restored struct {
 	Entries  int // calls, transactions and what is remembered of those that are over
 }
 
-var errState = errors.New("it does not hold what sipcmbeat keeps")
+// Why a state is refused.
+var (
+	ErrState = errors.New("it does not hold what sipcmbeat keeps")
+	ErrAhead = errors.New("its packets are later than this machine's clock")
+)
+
+// clockStep is how far the clock of a machine may have been set back between two runs.
+const clockStep = int64(time.Minute)
 
 // NewRestoring begins to restore a tracker with this configuration.
 func NewRestoring(cfg Config) *Restoring {
@@ -41,7 +48,7 @@ func (r *Restoring) Part(kind byte, b []byte) error {
 	r.begin()
 	r.b = b
 	if r.headed != (kind != partHead) || r.over {
-		return errState
+		return ErrState
 	}
 	switch kind {
 	case partHead:
@@ -59,10 +66,10 @@ func (r *Restoring) Part(kind byte, b []byte) error {
 	case partClock:
 		r.takeClock()
 	default:
-		return errState
+		return ErrState
 	}
 	if r.bad || len(r.b) > 0 {
-		return errState
+		return ErrState
 	}
 	r.makeRoom()
 	return nil
@@ -100,9 +107,12 @@ func (t *Tracker) overBounds() bool {
 // nobody saw.
 func (r *Restoring) Done(now int64) (t *Tracker, got Restored, evicted []event.Event, err error) {
 	if !r.over {
-		return nil, got, nil, errState
+		return nil, got, nil, ErrState
 	}
 	t = r.t
+	if now != 0 && t.now > now+clockStep {
+		return nil, got, nil, ErrAhead
+	}
 	t.stats = Stats{Evicted: t.stats.Evicted, Events: t.stats.Events}
 	r.finishSet()
 	r.finishHolds()
