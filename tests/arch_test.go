@@ -21,6 +21,7 @@ var level = map[string]int{
 	"internal/event":        0,
 	"internal/hep":          0,
 	"internal/qos":          0,
+	"internal/codec":        0,
 	"internal/siphash":      0,
 	"internal/state":        0,
 	"internal/packet":       1,

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/codec"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 )
 
@@ -40,13 +41,13 @@ const clockStep = int64(time.Minute)
 
 // NewRestoring begins to restore a tracker with this configuration.
 func NewRestoring(cfg Config) *Restoring {
-	return &Restoring{pass: pass{t: New(cfg), reading: true}, ids: make(map[event.Hash]bool)}
+	return &Restoring{pass: pass{t: New(cfg), Codec: codec.Codec{Reading: true}}, ids: make(map[event.Hash]bool)}
 }
 
 // Part takes one part, which it borrows. After an error nothing of it is usable.
 func (r *Restoring) Part(kind byte, b []byte) error {
 	r.begin()
-	r.b = b
+	r.B = b
 	if r.headed != (kind != partHead) || r.over {
 		return ErrState
 	}
@@ -68,7 +69,7 @@ func (r *Restoring) Part(kind byte, b []byte) error {
 	default:
 		return ErrState
 	}
-	if r.bad || len(r.b) > 0 {
+	if r.Bad || len(r.B) > 0 {
 		return ErrState
 	}
 	r.makeRoom()
@@ -77,7 +78,7 @@ func (r *Restoring) Part(kind byte, b []byte) error {
 
 // each takes entries to the end of the part.
 func (r *Restoring) each(take func()) {
-	for len(r.b) > 0 && !r.bad {
+	for len(r.B) > 0 && !r.Bad {
 		take()
 	}
 }
@@ -170,7 +171,7 @@ func (r *Restoring) takeBad() {
 			t.bads[k], used = b, true
 		}
 	}
-	if r.bad || !used {
+	if r.Bad || !used {
 		return
 	}
 	b.timer.owner, b.link.owner = b, b
@@ -182,7 +183,7 @@ func (r *Restoring) takeBad() {
 func (r *Restoring) takeClient() {
 	t, c := r.t, &client{}
 	r.client(c)
-	if r.bad || t.auth.clients[c.key] != nil {
+	if r.Bad || t.auth.clients[c.key] != nil {
 		return
 	}
 	c.timer.owner, c.link.owner = c, c
@@ -195,7 +196,7 @@ func (r *Restoring) takeClient() {
 // takeHold keeps a failure until it is known whether its next try was seen after all.
 func (r *Restoring) takeHold() {
 	h := &hold{}
-	if r.hold(h); !r.bad {
+	if r.hold(h); !r.Bad {
 		r.held = append(r.held, h)
 	}
 }
@@ -254,8 +255,8 @@ func (r *Restoring) takeAOR() {
 	r.aor(a)
 	n := 0
 	upTo(&r.pass, &n, maxBindings)
-	if r.bad || a.key != t.hash(a.text) {
-		r.fail()
+	if r.Bad || a.key != t.hash(a.text) {
+		r.Fail()
 		return
 	}
 	known := t.regs.aors[a.key] != nil
@@ -266,7 +267,7 @@ func (r *Restoring) takeAOR() {
 	}
 	for range n {
 		b := &binding{aor: a}
-		if r.binding(b); r.bad {
+		if r.binding(b); r.Bad {
 			return
 		}
 		if !known {
@@ -313,7 +314,7 @@ func (r *Restoring) addBinding(a *aor, b *binding) {
 func (r *Restoring) takeMarked() {
 	what := uint8(0)
 	upTo(&r.pass, &what, numMarks-1)
-	if r.bad {
+	if r.Bad {
 		return
 	}
 	if what == markSet {
@@ -321,7 +322,7 @@ func (r *Restoring) takeMarked() {
 		return
 	}
 	if r.set == nil {
-		r.fail()
+		r.Fail()
 		return
 	}
 	switch what {
@@ -337,7 +338,7 @@ func (r *Restoring) takeMarked() {
 // takeSet begins with a Call-ID, or goes on with one.
 func (r *Restoring) takeSet() {
 	var cid uint64
-	if r.hash(&cid); r.bad || r.set != nil && r.set.cid == cid {
+	if r.Hash(&cid); r.Bad || r.set != nil && r.set.cid == cid {
 		return
 	}
 	r.finishSet()
@@ -382,7 +383,7 @@ func (r *Restoring) finishSet() {
 func (r *Restoring) takeAttempt() {
 	t, s, a := r.t, r.set, &attempt{}
 	r.attempt(a)
-	if r.bad || s.attempts.get(a.key) != nil {
+	if r.Bad || s.attempts.get(a.key) != nil {
 		return
 	}
 	a.set, a.timer.owner, a.link.owner = s, a, a
@@ -419,7 +420,7 @@ func (r *Restoring) addOver(l *link) {
 func (r *Restoring) takeDialog() {
 	t, s, d := r.t, r.set, &dialog{}
 	r.dialog(d)
-	if r.bad || s.dialogs.get(d.key) != nil {
+	if r.Bad || s.dialogs.get(d.key) != nil {
 		return
 	}
 	d.set, d.timer.owner, d.link.owner = s, d, d
@@ -441,7 +442,7 @@ func (r *Restoring) takeDialog() {
 		t.rank(&d.link, worthAttempt)
 		return
 	case forgotten: // is none
-		r.fail()
+		r.Fail()
 		return
 	case confirmed, assumed:
 		if r.before.established != int64(t.cfg.Established) {
@@ -461,7 +462,7 @@ func (r *Restoring) takeRequest() {
 	t, s, q := r.t, r.set, &request{}
 	q.hops = q.near[:0]
 	r.request(q)
-	if r.bad || s.requests.get(q.key) != nil {
+	if r.Bad || s.requests.get(q.key) != nil {
 		return
 	}
 	q.set, q.timer.owner, q.link.owner = s, q, q

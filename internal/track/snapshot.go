@@ -54,10 +54,10 @@ type head struct {
 }
 
 func (p *pass) head(h *head) {
-	p.flags(&h.ignorePort)
+	p.Flags(&h.ignorePort)
 	whole(p, &h.established)
 	whole(p, &h.regDelta)
-	p.hashes(&h.seed[0], &h.seed[1])
+	p.Hashes(&h.seed[0], &h.seed[1])
 	upTo(p, &h.now, maxClock)
 	upTo(p, &h.start, maxClock)
 	upTo(p, &h.down.from, maxClock)
@@ -153,7 +153,7 @@ func (s *slicer) open(kind byte) {
 
 // next makes room for an entry: it reports whether one is wanted.
 func (s *slicer) next() bool {
-	if s.entries >= sliceEntries || len(s.b) >= sliceBytes {
+	if s.entries >= sliceEntries || len(s.B) >= sliceBytes {
 		s.give()
 	}
 	s.entries++
@@ -162,8 +162,8 @@ func (s *slicer) next() bool {
 
 // give hands over what is written.
 func (s *slicer) give() {
-	if len(s.b) > 0 && !s.stopped {
-		s.stopped = !s.put(s.kind, s.b)
+	if len(s.B) > 0 && !s.stopped {
+		s.stopped = !s.put(s.kind, s.B)
 	}
 	s.entries = 0
 	s.begin()
@@ -183,7 +183,7 @@ func (s *slicer) bindings(a *aor) {
 // it is written backwards, so that nothing that goes meanwhile hides another entry.
 func (s *slicer) set(cid uint64, set *callSet) {
 	s.mark(markSet)
-	s.hash(&cid)
+	s.Hash(&cid)
 	each(s, cid, set, &set.attempts, markAttempt, s.attempt)
 	each(s, cid, set, &set.dialogs, markDialog, s.dialog)
 	each(s, cid, set, &set.requests, markRequest, s.request)
@@ -194,7 +194,7 @@ func each[T keyed](s *slicer, cid uint64, set *callSet, b *bag[T], mark uint8, w
 		if s.entries >= sliceEntries {
 			s.give()
 			s.mark(markSet)
-			s.hash(&cid)
+			s.Hash(&cid)
 			if s.stopped || s.t.calls.sets[cid] != set {
 				return
 			}

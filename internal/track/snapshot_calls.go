@@ -13,7 +13,7 @@ import (
 func (p *pass) hops(h *hops) {
 	n := len(*h)
 	upTo(p, &n, maxHops)
-	if p.reading {
+	if p.Reading {
 		*h = slices.Grow((*h)[:0], n)[:n]
 	}
 	for i := range *h {
@@ -22,14 +22,14 @@ func (p *pass) hops(h *hops) {
 }
 
 func (p *pass) hop(h *hop) {
-	if p.reading {
+	if p.Reading {
 		*h = hop{}
 	}
-	p.addr(&h.src)
-	p.addr(&h.dst)
-	p.hash(&h.branch)
+	p.AddrPort(&h.src)
+	p.AddrPort(&h.dst)
+	p.Hash(&h.branch)
 	whole(p, &h.vias)
-	p.flags(&h.asked)
+	p.Flags(&h.asked)
 	upTo(p, &h.code, maxCode)
 	upTo(p, &h.strange, maxCode)
 	p.time(&h.finalAt)
@@ -42,7 +42,7 @@ const maxCode = 699
 func (p *pass) creds(c *creds) {
 	upTo(p, &c.n, maxCreds)
 	if c.n == 0 {
-		if p.reading {
+		if p.Reading {
 			*c = creds{}
 		}
 		return
@@ -50,12 +50,12 @@ func (p *pass) creds(c *creds) {
 	for i := range c.list[:c.n] {
 		p.cred(&c.list[i])
 	}
-	p.hashes(&c.hash, &c.aor)
+	p.Hashes(&c.hash, &c.aor)
 }
 
 func (p *pass) cred(c *cred) {
-	p.flags(&c.proxy, &c.response)
-	p.hashes(&c.realm, &c.nonce)
+	p.Flags(&c.proxy, &c.response)
+	p.Hashes(&c.realm, &c.nonce)
 }
 
 func (p *pass) challenges(c *challenges) {
@@ -68,12 +68,12 @@ func (p *pass) challenges(c *challenges) {
 }
 
 func (p *pass) challenge(c *challenge) {
-	p.hashes(&c.realm, &c.nonce)
-	p.flags(&c.anyRealm, &c.stale)
+	p.Hashes(&c.realm, &c.nonce)
+	p.Flags(&c.anyRealm, &c.stale)
 }
 
 func (p *pass) attempt(a *attempt) {
-	p.hash(&a.key)
+	p.Hash(&a.key)
 	upTo(p, &a.state, heard)
 	p.timer(&a.timer, ahead)
 	p.time(&a.link.until)
@@ -85,31 +85,31 @@ func (p *pass) attempt(a *attempt) {
 	p.holds(&a.holds)
 	p.time(&a.first, &a.round, &a.last, &a.decided, &a.cancelled, &a.ringing)
 	upTo(p, &a.ringCode, maxCode)
-	p.flags(&a.asked, &a.asking, &a.said, &a.told)
+	p.Flags(&a.asked, &a.asking, &a.said, &a.told)
 	whole(p, &a.toldVias)
-	p.hash(&a.ackTag)
+	p.Hash(&a.ackTag)
 	whole(p, &a.dialogs)
 }
 
 func (p *pass) dialog(d *dialog) {
-	p.hash(&d.key)
+	p.Hash(&d.key)
 	upTo(p, &d.state, doubted)
 	p.timer(&d.timer, ahead)
 	p.time(&d.link.until)
 	p.packed(d)
-	p.hash(&d.caller)
+	p.Hash(&d.caller)
 	whole(p, &d.cseq)
 	p.time(&d.first, &d.answered, &d.seen, &d.refreshed, &d.bye, &d.byeAnswer)
 	p.late(&d.late)
 	whole(p, &d.byeCSeq)
 	p.doubt(d)
 	for i := range d.byes {
-		p.flags(&d.byes[i])
+		p.Flags(&d.byes[i])
 		p.time(&d.byeOpen[i])
 		whole(p, &d.byeSeqs[i])
 		whole(p, &d.cseqs[i])
 	}
-	p.flags(&d.foreign, &d.elsewhere, &d.byeLost, &d.acked, &d.byAck)
+	p.Flags(&d.foreign, &d.elsewhere, &d.byeLost, &d.acked, &d.byAck)
 	whole(p, &d.expires)
 	whole(p, &d.session)
 	p.reports(&d.quality)
@@ -118,35 +118,35 @@ func (p *pass) dialog(d *dialog) {
 	}
 	whole(p, &d.retrans)
 	upTo(p, &d.anomalies, event.Anomalies(1<<len(event.AnomalyWords)-1))
-	p.flags(&d.held)
+	p.Flags(&d.held)
 }
 
 // packed walks a record that is packed already. What is read of it is borrowed.
 func (p *pass) packed(d *dialog) {
 	there := d.cold != nil
-	p.flags(&there)
+	p.Flags(&there)
 	if !there {
 		return
 	}
 	e := &p.t.temp
-	if !p.reading {
+	if !p.Reading {
 		e.Capture, e.Iface = "", ""
 		if d.from != nil {
 			e.Capture, e.Iface = d.from.capture, d.from.iface
 		}
 		p.origin(&e.Capture, &e.Iface)
-		p.b = append(p.b, d.cold...)
+		p.B = append(p.B, d.cold...)
 		return
 	}
 	var from origin
 	p.origin(&from.capture, &from.iface)
-	whole := p.b
-	rest, ok := e.Unpack(p.b)
+	whole := p.B
+	rest, ok := e.Unpack(p.B)
 	if !ok {
-		p.fail()
+		p.Fail()
 		return
 	}
-	p.b, d.cold = rest, whole[:len(whole)-len(rest)]
+	p.B, d.cold = rest, whole[:len(whole)-len(rest)]
 	e.Capture, e.Iface = from.capture, from.iface
 	d.rec, d.from = e, p.t.originOf(e)
 	p.t.noteLegs(d)
@@ -159,11 +159,11 @@ func (p *pass) doubt(d *dialog) {
 		return
 	}
 	var of doubtOf
-	if !p.reading && d.asker != nil {
+	if !p.Reading && d.asker != nil {
 		of.key, of.place = d.asker.key, slices.Index(d.asker.doubts, d)
 	}
-	p.hash(&of.key)
-	if upTo(p, &of.place, maxDoubts-1); p.reading {
+	p.Hash(&of.key)
+	if upTo(p, &of.place, maxDoubts-1); p.Reading {
 		of.dialog = d
 		p.doubts = append(p.doubts, of)
 	}
@@ -180,12 +180,12 @@ type doubtOf struct {
 func (p *pass) late(x *int64) { upTo(p, x, max(p.now, 0)) }
 
 func (p *pass) request(r *request) {
-	p.hash(&r.key)
+	p.Hash(&r.key)
 	upTo(p, &r.state, completed)
 	p.timer(&r.timer, ahead)
 	p.time(&r.link.until)
 	upTo(p, &r.method, sip.NumMethods-1)
-	p.hashes(&r.ft, &r.tt)
+	p.Hashes(&r.ft, &r.tt)
 	whole(p, &r.cseq)
 	upTo(p, &r.code, maxCode)
 	p.hops(&r.hops)
@@ -194,7 +194,7 @@ func (p *pass) request(r *request) {
 	p.holds(&r.holds)
 	p.time(&r.first, &r.decided)
 	whole(p, &r.toldVias)
-	p.flags(&r.told, &r.asked)
+	p.Flags(&r.told, &r.asked)
 	if r.state != completed { // else it has none
 		p.requestRecord(r)
 	}
@@ -202,7 +202,7 @@ func (p *pass) request(r *request) {
 
 // requestRecord walks the record and the list that is kept in it.
 func (p *pass) requestRecord(r *request) {
-	if p.reading {
+	if p.Reading {
 		r.rec = take(&p.t.pools.records)
 		r.rec.Reset()
 	}
@@ -212,33 +212,33 @@ func (p *pass) requestRecord(r *request) {
 	list := r.granted
 	for range n {
 		v, _ := r.rec.Next(&list)
-		if p.reading {
+		if p.Reading {
 			v = nil
 		}
-		if p.text(&v, 1<<16-1); p.reading {
+		if p.Bytes(&v, 1<<16-1); p.Reading {
 			r.rec.Add(&r.granted, v)
 		}
 	}
-	p.flags(&r.grantedCut)
+	p.Flags(&r.grantedCut)
 	whole(p, &r.grantedExpires)
-	if p.reading && (r.grantedExpires < -1 || r.grantedExpires >= 1<<32) {
-		p.fail()
+	if p.Reading && (r.grantedExpires < -1 || r.grantedExpires >= 1<<32) {
+		p.Fail()
 	}
 }
 
 // reports walks what was heard of a call's quality, nil mostly.
 func (p *pass) reports(q **quality) {
 	there := *q != nil
-	p.flags(&there)
+	p.Flags(&there)
 	if !there {
 		return
 	}
-	if p.reading {
+	if p.Reading {
 		*q = &quality{}
 	}
 	x := *q
 	whole(p, &x.reports)
-	p.hash(&x.last)
+	p.Hash(&x.last)
 	for i := range x.ends {
 		p.reception(&x.ends[i])
 	}
@@ -247,13 +247,13 @@ func (p *pass) reports(q **quality) {
 func (p *pass) reception(h *reception) {
 	upTo(p, &h.rank, rankWhole)
 	for _, m := range [...]*mean{&h.mos, &h.loss, &h.delay, &h.rating} {
-		p.number(&m.sum)
+		p.Float(&m.sum)
 		whole(p, &m.n)
 	}
-	p.number(&h.mosMin)
-	p.number(&h.lossMax)
-	p.number(&h.jitter)
-	p.hashes(&h.packets, &h.lost)
+	p.Float(&h.mosMin)
+	p.Float(&h.lossMax)
+	p.Float(&h.jitter)
+	p.Hashes(&h.packets, &h.lost)
 	whole(p, &h.has)
 }
 
@@ -264,7 +264,7 @@ func (p *pass) holds(chain **hold) {
 		n++
 	}
 	upTo(p, &n, maxChain)
-	if !p.reading {
+	if !p.Reading {
 		for h := *chain; h != nil; h = h.next {
 			p.hold(h)
 		}
@@ -288,14 +288,14 @@ func (p *pass) hold(h *hold) {
 	p.record(&h.ev)
 	upTo(p, &h.nkeys, len(h.keys))
 	for i := range h.keys[:h.nkeys] {
-		p.hash(&h.keys[i])
+		p.Hash(&h.keys[i])
 	}
 	var of linkedHold
 	if h.attempt != nil {
 		of = linkedHold{h, h.attempt.set.cid, h.attempt.key}
 	}
-	p.hashes(&of.cid, &of.key)
-	if p.reading && of.cid != 0 {
+	p.Hashes(&of.cid, &of.key)
+	if p.Reading && of.cid != 0 {
 		of.hold = h
 		p.linked = append(p.linked, of)
 	}
@@ -308,7 +308,7 @@ type linkedHold struct {
 }
 
 func (p *pass) client(c *client) {
-	p.hash(&c.key)
+	p.Hash(&c.key)
 	p.timer(&c.timer, ahead)
 	for i := range c.nonces {
 		p.nonce(&c.nonces[i])
@@ -317,20 +317,20 @@ func (p *pass) client(c *client) {
 }
 
 func (p *pass) nonce(n *nonce) {
-	p.hash(&n.hash)
+	p.Hash(&n.hash)
 	p.time(&n.given)
-	p.flags(&n.accepted)
+	p.Flags(&n.accepted)
 }
 
 func (p *pass) unusable(b *bad) {
 	p.timer(&b.timer, ahead)
-	p.hashes(&b.keys[0], &b.keys[1])
+	p.Hashes(&b.keys[0], &b.keys[1])
 }
 
 func (p *pass) aor(a *aor) {
-	p.hash(&a.key)
+	p.Hash(&a.key)
 	p.timer(&a.timer, ahead)
-	p.text(&a.text, maxAOR)
+	p.Bytes(&a.text, maxAOR)
 }
 
 // maxAOR is the longest address of record, in bytes.
@@ -339,15 +339,15 @@ const maxAOR = 1 << 16
 func (p *pass) binding(b *binding) {
 	upTo(p, &b.state, parting)
 	p.timer(&b.timer, lifetime+ahead)
-	p.hashes(&b.key, &b.alias)
-	p.text(&b.text, 4*event.MaxText)
+	p.Hashes(&b.key, &b.alias)
+	p.Bytes(&b.text, 4*event.MaxText)
 	for i := range b.ends {
 		whole(p, &b.ends[i])
 	}
 	whole(p, &b.cseq)
 	whole(p, &b.refreshes)
-	p.addr(&b.src)
-	p.addr(&b.dst)
+	p.AddrPort(&b.src)
+	p.AddrPort(&b.dst)
 	upTo(p, &b.transport, event.SCTP)
 	p.time(&b.first, &b.removed)
 	p.until(&b.until, lifetime+ahead)
@@ -355,16 +355,16 @@ func (p *pass) binding(b *binding) {
 	upTo(p, &b.granted, lifetime)
 	upTo(p, &b.incomplete, event.Incomplete(1<<len(event.IncompleteWords)-1))
 	upTo(p, &b.anomalies, event.Anomalies(1<<len(event.AnomalyWords)-1))
-	if !p.reading {
+	if !p.Reading {
 		return
 	}
 	for i, end := range b.ends {
 		if int(end) > len(b.text) || i > 0 && end < b.ends[i-1] {
-			p.fail()
+			p.Fail()
 			b.ends = [4]uint16{}
 		}
 	}
 	if b.state == unbound {
-		p.fail()
+		p.Fail()
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/codec"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 )
@@ -106,7 +107,7 @@ func TestFields(t *testing.T) {
 		{&dialog{}, func(p *pass, x any) { p.dialog(x.(*dialog)) }},
 		{&request{}, func(p *pass, x any) {
 			q := x.(*request)
-			if !p.reading {
+			if !p.Reading {
 				q.rec.Add(&q.granted, []byte("<sip:a@b>"))
 			}
 			p.request(q)
@@ -126,11 +127,11 @@ func TestFields(t *testing.T) {
 			f.fill(typ.Name(), reflect.ValueOf(s.entry).Elem())
 			w := &pass{t: New(DefaultConfig()), now: siptest.Start}
 			s.walk(w, s.entry)
-			r := &pass{t: New(DefaultConfig()), now: siptest.Start, reading: true, b: w.b}
+			r := &pass{t: New(DefaultConfig()), now: siptest.Start, Codec: codec.Codec{Reading: true, B: w.B}}
 			got := reflect.New(typ)
 			s.walk(r, got.Interface())
-			if r.bad || len(r.b) > 0 {
-				t.Fatalf("what was written is refused; %d bytes are left", len(r.b))
+			if r.Bad || len(r.B) > 0 {
+				t.Fatalf("what was written is refused; %d bytes are left", len(r.B))
 			}
 			compare(t, typ.Name(), reflect.ValueOf(s.entry).Elem(), got.Elem())
 		})
