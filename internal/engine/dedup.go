@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/binary"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/codec"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/siphash"
 )
@@ -73,4 +74,48 @@ func (d *dedup) again(p *packet.Packet, h uint64) bool {
 	}
 	*older = sighting{hash: h, time: p.Time, path: path, ipid: p.IPID}
 	return false
+}
+
+// walk walks what was seen within the window before now.
+func (d *dedup) walk(c *codec.Codec, now int64) {
+	c.Hashes(&d.seed[0], &d.seed[1])
+	fresh := func(s *sighting) bool { return s.time != 0 && s.time >= now-d.window }
+	n := 0
+	for i := range d.rows {
+		for j := range d.rows[i] {
+			if fresh(&d.rows[i][j]) {
+				n++
+			}
+		}
+	}
+	codec.UpTo(c, &n, 2*dedupRows)
+	if c.Reading {
+		for ; n > 0 && !c.Bad; n-- {
+			d.read(c)
+		}
+		return
+	}
+	for i := range d.rows {
+		for j := range d.rows[i] {
+			if s := &d.rows[i][j]; fresh(s) {
+				s.walk(c, &j)
+			}
+		}
+	}
+}
+
+func (d *dedup) read(c *codec.Codec) {
+	var s sighting
+	var place int
+	s.walk(c, &place)
+	d.rows[s.hash%dedupRows][place] = s
+}
+
+// walk walks one datagram, and which of the two of its row it is.
+func (s *sighting) walk(c *codec.Codec, place *int) {
+	codec.UpTo(c, place, len(dedup{}.rows[0])-1)
+	c.Hash(&s.hash)
+	codec.Whole(c, &s.time)
+	codec.Whole(c, &s.path)
+	codec.Whole(c, &s.ipid)
 }

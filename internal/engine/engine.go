@@ -233,7 +233,12 @@ func (e *Engine) runFiles(ctx context.Context, lanes []*lane) {
 			running = append(running[:oldest], running[oldest+1:]...)
 		}
 	}
-	if only && ctx.Err() == nil && !e.Unread() && !e.core.cfg.keeps() {
+	switch whole := only && ctx.Err() == nil && !e.Unread(); {
+	case whole && e.core.cfg.keeps():
+		e.core.mu.Lock()
+		e.core.ended = true
+		e.core.mu.Unlock()
+	case whole:
 		for _, l := range lanes {
 			l.end()
 		}

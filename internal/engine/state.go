@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/codec"
 	"github.com/sipcmbeat/sipcmbeat/internal/state"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
 )
@@ -34,7 +35,42 @@ func (e *Engine) Save(part func(kind byte, b []byte) error) (err error) {
 		locked = true
 		return err == nil
 	})
+	if err == nil && c.ended {
+		err = e.saveLanes(part)
+	}
 	return err
+}
+
+// The kinds of parts beside the tracker's.
+const (
+	partDedup = track.KindEnd + iota // the memory of mirror duplicates
+	partLane                         // what a lane over files has of messages that are not whole
+)
+
+// saveLanes gives what files were cut in two of. What is live goes on without: by the
+// time of the next run its connections are elsewhere.
+func (e *Engine) saveLanes(part func(kind byte, b []byte) error) error {
+	var c codec.Codec
+	e.core.dedup.walk(&c, e.core.track.Now())
+	if err := part(partDedup, c.B); err != nil {
+		return err
+	}
+	for i, l := range e.lanes {
+		c := codec.Codec{B: c.B[:0]}
+		codec.Whole(&c, &i)
+		l.walk(&c)
+		if err := part(partLane, c.B); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// walk walks what a lane remembers from one frame to the next.
+func (l *lane) walk(c *codec.Codec) {
+	c.Flags(&l.copies)
+	l.dec.Walk(c)
+	l.stream.Walk(c)
 }
 
 // A Restoring takes what Save gave, into an engine that has not run. Nothing of it is
@@ -42,16 +78,37 @@ func (e *Engine) Save(part func(kind byte, b []byte) error) (err error) {
 type Restoring struct {
 	e     *Engine
 	track *track.Restoring
+	dedup *dedup
+	lanes map[int]*lane
 }
 
 // Restoring begins to take up a state.
 func (e *Engine) Restoring() *Restoring {
-	return &Restoring{e: e, track: track.NewRestoring(e.core.cfg.Track)}
+	return &Restoring{e: e, track: track.NewRestoring(e.core.cfg.Track), lanes: make(map[int]*lane)}
 }
 
 // Part takes one part, which it borrows.
 func (r *Restoring) Part(kind byte, b []byte) error {
-	return r.track.Part(kind, b)
+	c := codec.Codec{B: b, Reading: true}
+	switch kind {
+	case partDedup:
+		r.dedup = newDedup(r.e.core.dedup.window)
+		r.dedup.walk(&c, 0)
+	case partLane:
+		var i int
+		if codec.UpTo(&c, &i, len(r.e.lanes)-1); c.Bad { // of other inputs
+			return nil
+		}
+		l := newLane(r.e.core.cfg, r.e.lanes[i].in, r.e.core)
+		l.walk(&c)
+		r.lanes[i] = l
+	default:
+		return r.track.Part(kind, b)
+	}
+	if c.Bad || len(c.B) > 0 {
+		return track.ErrState
+	}
+	return nil
 }
 
 // Done makes the engine go on from the state. now is the wall clock for live inputs, 0
@@ -65,8 +122,23 @@ func (r *Restoring) Done(now int64) (track.Restored, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.track, c.last = t, nil
+	if now == 0 {
+		r.goOn()
+	}
 	c.send(evicted)
 	return got, nil
+}
+
+// goOn lets files be read as if they were one with those of the last run.
+func (r *Restoring) goOn() {
+	if r.dedup != nil {
+		r.e.core.dedup = r.dedup
+	}
+	for i, from := range r.lanes {
+		if l := r.e.lanes[i]; !l.in.Live {
+			l.copies, l.dec, l.stream = from.copies, from.dec, from.stream
+		}
+	}
 }
 
 // A Keeper keeps the state of an engine in a file. It is safe for concurrent use.

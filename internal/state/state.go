@@ -42,8 +42,9 @@ const (
 	// FirstKind is the first kind that is free for what is kept.
 	FirstKind = 16
 
-	// MaxPart is the greatest part, in bytes.
-	MaxPart = 64 << 20
+	// MaxPart is the greatest part, in bytes. A length that is damaged takes no memory:
+	// room is made as bytes are read.
+	MaxPart = 1<<31 - 1
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -319,8 +320,7 @@ func (r *reader) part(b []byte) (kind byte, _ []byte, err error) {
 	return head[0], b, nil
 }
 
-// read appends n bytes to b, a piece at a time: a length that is damaged takes no
-// memory.
+// read appends n bytes to b, a piece at a time.
 func (r *reader) read(b []byte, n int) []byte {
 	const piece = 1 << 16
 	start := len(b)

@@ -137,6 +137,9 @@ func (t *Tracker) Snapshot(put func(kind byte, b []byte) bool) {
 	s.give()
 }
 
+// Now is the clock: the greatest packet time seen.
+func (t *Tracker) Now() int64 { return t.now }
+
 // first is the key under which b is written.
 func (b *bad) first() uint64 {
 	if b.keys[0] != 0 {
