@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"path/filepath"
 	"regexp"
 	"testing"
@@ -143,3 +144,31 @@ func runs(t *testing.T, pieces ...[]packet.Frame) []byte {
 	}
 	return l.b
 }
+
+// TestCutShared does the same with the captures of the laboratory and of other projects
+// that stand beside the checkout: every kind of transport and tunnel. Long ones are cut
+// less often.
+func TestCutShared(t *testing.T) {
+	files, _ := filepath.Glob("../../shared/lab/*/*.pcap*")
+	more, _ := filepath.Glob("../../shared/corpus/*/*.pcap*")
+	files = append(files, more...)
+	if len(files) == 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("the captures beside the checkout (../shared) are missing")
+		}
+		t.Skip("the captures beside the checkout (../shared) are missing")
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(filepath.Dir(file))+"/"+filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			every := 10
+			if n := len(frames(t, file)); n > most {
+				every = n / most * 10
+			}
+			Cut(t, file, every)
+		})
+	}
+}
+
+// most is how many packets a capture may have that is cut behind every tenth.
+const most = 200
