@@ -433,7 +433,11 @@ func (t *Tracker) sayAttempt(a *attempt, why symbol) {
 	} else {
 		e.Start = a.first
 	}
-	if e.Code == 0 && (t.ending || t.evicting) {
+	unheard := why == sawTimeout && t.unheard(max(a.round, a.last, a.decided, a.cancelled))
+	if unheard {
+		e.Incomplete |= event.NoHistory
+	}
+	if e.Code == 0 && (t.ending || t.evicting || unheard) || e.Synthetic && unheard {
 		e.Outcome = event.Unknown
 	}
 	if a.ringing != 0 {

@@ -1,9 +1,38 @@
 package track
 
-// The time in which nobody looked: between a stop and the next start.
+import "time"
 
-// gap is such a time.
+// The time in which nobody looked: between a stop and the next start, where the packets
+// that come are those of now.
+//
+// What was decided in it is not known: a refresh, a BYE or an answer may have been
+// missed. So a binding or a session timer that ran out meanwhile gets the time in which
+// another sign of life has to come; what silence decides about something that was not
+// heard of since is labelled `history`; and so is a binding that may have been made
+// meanwhile. A capture file that follows on another one has no such time.
+
+// gap is such a time, the last one; both 0 where there was none.
 type gap struct{ from, to int64 }
 
 // missed notes that nothing was seen in g.
 func (t *Tracker) missed(g gap) { t.down = g }
+
+// unheard reports whether what was last heard of at this time may have gone on while
+// nobody looked.
+func (t *Tracker) unheard(at int64) bool { return t.down.to != 0 && at <= t.down.from }
+
+// prolong is when something runs out that would have at this time, and lasts for span:
+// later, where it was last heard of before nobody looked and ran out before anybody did
+// again.
+func (t *Tracker) prolong(heard, at int64, span time.Duration) int64 {
+	if t.unheard(heard) && at <= t.down.to {
+		return t.down.to + int64(span)
+	}
+	return at
+}
+
+// grown reports whether nobody looked for so long that a binding may have been made
+// that is refreshed by now: shorter than Timer F, whoever registers is still trying.
+func (t *Tracker) grown(at int64, span time.Duration) bool {
+	return t.down.to-t.down.from > int64(t.cfg.Request) && since(t.down.to, at) < int64(span)
+}

@@ -459,7 +459,7 @@ func (t *Tracker) warmingUp(at, s int64) bool {
 	if w == 0 {
 		w = min(time.Duration(s)*time.Second, time.Hour)
 	}
-	return since(t.start, at) < int64(w)
+	return since(t.start, at) < int64(w) || t.grown(at, w)
 }
 
 // grant makes or refreshes a binding.
@@ -475,7 +475,7 @@ func (t *Tracker) grant(r *request, a *aor, b *binding, c *contact, s int64, mis
 		}
 		t.write(b, nil, r)
 		b.refreshes++
-		if r.decided > b.until {
+		if r.decided > b.until && !t.unheard(b.refreshed()) {
 			b.anomalies |= event.LateRefresh
 		}
 	}
@@ -493,6 +493,9 @@ func (t *Tracker) extend(b *binding, at, s int64) {
 		t.arm(&b.timer, b.until+b.late, b.grace(t))
 	}
 }
+
+// refreshed is when the binding last got its lifetime.
+func (b *binding) refreshed() int64 { return b.until - b.granted }
 
 // grace is reg_exp_delta, never more than half of the lifetime.
 func (b *binding) grace(t *Tracker) time.Duration {

@@ -510,6 +510,10 @@ func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
 		e.Time, e.Timer = r.first+int64(t.cfg.Request), 'F'
 	}
 	e.End = e.Time
+	unheard := e.Timer == 'F' && t.unheard(r.first)
+	if unheard {
+		e.Incomplete |= event.NoHistory
+	}
 	switch typ {
 	case event.OtherOK:
 		e.Outcome = event.Success
@@ -517,7 +521,7 @@ func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
 		e.Outcome = event.Failure
 		if typ == event.OtherTimeout {
 			e.Code, e.Status = 0, event.Text{}
-			if t.ending || t.evicting {
+			if t.ending || t.evicting || unheard {
 				e.Outcome = event.Unknown
 			}
 		}

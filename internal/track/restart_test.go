@@ -58,7 +58,7 @@ func walkCut(t *testing.T, in []byte, how uint8, every int) string {
 	var m sip.Message
 	for n := 0; len(w.in) > 0; n++ {
 		if every > 0 && n%every == 0 {
-			tr = takeUp(t, cfg, shoot(tr))
+			tr = takeUp(t, cfg, shoot(tr), 0)
 		}
 		w.time += int64(pick(w, 0, time.Millisecond, 20*time.Millisecond, 150*time.Millisecond, time.Second, -5*time.Millisecond))
 		src, dst, text := w.message()

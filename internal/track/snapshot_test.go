@@ -2,9 +2,6 @@ package track
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
@@ -28,8 +25,8 @@ func shoot(tr *Tracker) (parts []part) {
 	return parts
 }
 
-// take restores what was shot; no time passes unseen.
-func takeUp(t testing.TB, cfg Config, parts []part) *Tracker {
+// takeUp restores what was shot. now is the time up to which nobody looked, 0 for none.
+func takeUp(t testing.TB, cfg Config, parts []part, now int64) *Tracker {
 	t.Helper()
 	r := NewRestoring(cfg)
 	for _, p := range parts {
@@ -37,7 +34,7 @@ func takeUp(t testing.TB, cfg Config, parts []part) *Tracker {
 			t.Fatalf("part of kind %d: %v", p.kind, err)
 		}
 	}
-	tr, _, evicted, err := r.Done(0)
+	tr, _, evicted, err := r.Done(now)
 	if err != nil || len(evicted) > 0 {
 		t.Fatal(err, len(evicted))
 	}
@@ -47,26 +44,12 @@ func takeUp(t testing.TB, cfg Config, parts []part) *Tracker {
 // TestRestartLadders: each ladder gives the same when the program ends and begins anew
 // before each of its steps.
 func TestRestartLadders(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no ladders", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			l, err := siptest.ParseLadder(file, data)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := playCut(t, l, false)
-			if got := playCut(t, l, true); got != want {
-				t.Errorf("with restarts:\n%s\nwithout:\n%s", got, want)
-			}
-		})
-	}
+	ladders(t, "testdata/*.txtar", func(t *testing.T, l *siptest.Ladder) {
+		want := playCut(t, l, false)
+		if got := playCut(t, l, true); got != want {
+			t.Errorf("with restarts:\n%s\nwithout:\n%s", got, want)
+		}
+	})
 }
 
 // playCut runs a ladder and renders its events, all that they hold.
@@ -86,7 +69,7 @@ func playCut(t *testing.T, l *siptest.Ladder, cut bool) string {
 	for i := range l.Steps {
 		s := &l.Steps[i]
 		if cut {
-			tr = takeUp(t, cfg, shoot(tr))
+			tr = takeUp(t, cfg, shoot(tr), 0)
 		}
 		tr.SetSource("a.pcap", "", 0)
 		keep(tr.Advance(events, s.Time))
@@ -101,7 +84,7 @@ func playCut(t *testing.T, l *siptest.Ladder, cut bool) string {
 		keep(tr.See(events, &p, &m))
 	}
 	if cut {
-		tr = takeUp(t, cfg, shoot(tr))
+		tr = takeUp(t, cfg, shoot(tr), 0)
 		tr.SetSource("a.pcap", "", 0)
 	}
 	keep(tr.Flush(events, how))
