@@ -74,7 +74,8 @@ func DefaultKeys() Keys {
 		RegExpDelta: t.RegExpDelta,
 		RegDelDelay: t.RegDelDelay,
 
-		Numbers: Numbers{Emergency: t.Emergency},
+		CorrelationHeaders: t.CorrelationHeaders,
+		Numbers:            Numbers{Emergency: t.Emergency},
 
 		State: State{Interval: 30 * time.Second},
 

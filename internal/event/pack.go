@@ -67,6 +67,8 @@ func (p *packing) record() {
 	p.media()
 	p.call()
 	p.seldom()
+	p.others()
+	p.correlation()
 	p.identity()
 	p.registration()
 	p.report()
@@ -140,7 +142,7 @@ func (p *packing) call() {
 	number(p, &e.RetransResponse, 0)
 	number(p, &e.Branches, 0)
 	number(p, &e.Timer, 0)
-	p.flags(&e.Forked, &e.Held, &e.InDialog, &e.Synthetic, &e.Emergency)
+	p.flags(&e.Forked, &e.Held, &e.InDialog, &e.Synthetic, &e.Emergency, &e.EarlyMedia)
 }
 
 func (p *packing) seldom() {
@@ -152,6 +154,31 @@ func (p *packing) seldom() {
 	number(p, &e.Q850, 0)
 	p.texts(&e.Q850Text, &e.AuthUser, &e.AuthRealm, &e.AuthScheme, &e.SessionLocal, &e.SessionRemote, &e.Error, &e.Probe, &e.Dump)
 	p.hash(&e.Proof)
+}
+
+// others walks what the record says of other dialogs.
+func (p *packing) others() {
+	s, t := &p.e.Subscription, &p.e.Transfer
+	p.texts(&p.e.ReferredBy, &p.e.Replaces, &t.Target, &t.Replaces, &s.Package, &s.ID, &s.Reason)
+	upTo(p, &t.By, SideUnknown)
+	number(p, &t.Code, 0)
+	p.flags(&t.Done)
+	upTo(p, &s.State, SubTerminated)
+	number(p, &s.RetryAfter, 0)
+	number(p, &s.Notifies, 0)
+}
+
+// correlation: most calls have their Call-ID, which is kept once.
+func (p *packing) correlation() {
+	e := p.e
+	if number(p, &e.CorrelatedBy, ByCallID); e.CorrelatedBy > Uncorrelated {
+		p.bad, e.CorrelatedBy = true, Uncorrelated
+	}
+	if e.CorrelatedBy != ByCallID {
+		p.texts(&e.Correlation)
+	} else if p.reading {
+		e.Correlation = e.CallID
+	}
 }
 
 func (p *packing) identity() {

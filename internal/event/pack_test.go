@@ -85,8 +85,12 @@ func (l leaf) set(t *testing.T, e *Event, n int) {
 		*x = Failure
 	case *Side:
 		*x = SideUnknown
+	case *SubState:
+		*x = SubTerminated
 	case *Transport:
 		*x = SCTP
+	case *Correlation:
+		*x = ByHEP
 	case *Incomplete:
 		*x = 1<<numIncomplete - 1
 	case *Anomalies:
@@ -275,5 +279,21 @@ func BenchmarkUnpack(b *testing.B) {
 	b.ReportAllocs()
 	for range b.N {
 		e.Unpack(packed)
+	}
+}
+
+// A call that is known by its own Call-ID keeps it once.
+func TestPackCallIDOnce(t *testing.T) {
+	var e, got Event
+	e.Reset()
+	e.SetKey(&e.CallID, []byte("3848276298220188511@atlanta.example.com"))
+	plain := len(e.AppendPacked(nil))
+	e.Correlation, e.CorrelatedBy = e.CallID, ByCallID
+	b := e.AppendPacked(nil)
+	if len(b) > plain {
+		t.Errorf("%d bytes, %d without the correlation", len(b), plain)
+	}
+	if _, ok := got.Unpack(b); !ok || !bytes.Equal(got.Bytes(got.Correlation), e.Bytes(e.CallID)) || got.CorrelatedBy != ByCallID {
+		t.Errorf("%q by %s", got.Bytes(got.Correlation), got.CorrelatedBy)
 	}
 }

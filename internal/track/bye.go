@@ -21,6 +21,8 @@ func (t *Tracker) stepDialog(d *dialog, y symbol) bool {
 		}
 	case event.CallEnd:
 		t.sayEnd(d, y)
+	case event.CallAlive:
+		t.sayAlive(d)
 	}
 	old := d.state
 	d.state = c.next
@@ -44,7 +46,7 @@ func (t *Tracker) armDialog(d *dialog) {
 	case awaited:
 		t.arm(&d.timer, d.answered, t.cfg.Early)
 	case confirmed, assumed:
-		t.wheel.set(&d.timer, max(t.deadline(d)+d.late, t.now))
+		t.wheel.set(&d.timer, max(t.due(d)+d.late, t.now))
 	case ending, endingOld:
 		t.arm(&d.timer, d.bye, t.cfg.Bye)
 	case leavingCall:
@@ -80,11 +82,7 @@ func (d *dialog) expire(t *Tracker) {
 	case awaited:
 		t.stepDialog(d, sawWaited)
 	case confirmed, assumed:
-		if at := t.deadline(d) + d.late; at > t.now { // it was alive in the meantime
-			t.wheel.set(&d.timer, at)
-			return
-		}
-		t.stepDialog(d, sawExpired)
+		t.expireCall(d)
 	case ending, endingOld:
 		if d.foreign && d.byeAnswer == 0 {
 			t.dropBye(d)
@@ -143,6 +141,11 @@ func (d *dialog) evict(t *Tracker) {
 func (t *Tracker) byeAsked(v *view) {
 	s := t.setOf(v)
 	d := s.dialogs.get(dialogKey(v.ft, v.tt))
+	if d == nil && v.tt == 0 {
+		if d = t.looseDialog(s, v.ft); d != nil {
+			d.anomalies |= event.NoToTag
+		}
+	}
 	if d == nil {
 		d = t.byeOfAttempt(s, v.ft, v.tt, v.m.From().Tag(), v.m.To().Tag(), v.time)
 	}
@@ -165,6 +168,7 @@ func (t *Tracker) byeAsked(v *view) {
 		d.byeOpen[side], d.byeSeqs[side] = v.time, v.cseq
 	}
 	if !foreign {
+		d.anomalies |= d.checkCSeq(v)
 		t.alive(d, v)
 	}
 	if !d.timer.isSet() && d.state != doubted { // it was made for this BYE
@@ -227,6 +231,9 @@ func (t *Tracker) byeAnswered(r *request, lost bool) {
 	key := dialogKey(r.ft, r.tt)
 	d := r.set.dialogs.get(key)
 	code := r.rec.Code
+	if d == nil && r.tt == 0 {
+		d = t.looseDialog(r.set, r.ft)
+	}
 	if d == nil && lost {
 		d = t.byeOfAnswer(r)
 	}
@@ -236,7 +243,7 @@ func (t *Tracker) byeAnswered(r *request, lost bool) {
 	if d.state == ended {
 		return
 	}
-	if d.state == awaited || d.state == doubted && code < 300 { // a BYE of the dialog ends the wait, and so does its answer
+	if d.state == awaited || d.state == doubted && code != 481 && code != 401 && code != 407 { // a BYE of the dialog ends the wait, and so does its answer
 		t.stepDialog(d, sawWaited)
 	}
 	if lost {
@@ -356,7 +363,9 @@ func (t *Tracker) dropDoubts(a *attempt) {
 // sendCall appends a copy of d's record, with what came since it was packed.
 func (t *Tracker) sendCall(typ event.Type, d *dialog) *event.Event {
 	e := t.send(typ, t.look(d))
-	e.Requests = d.requests
+	for i, n := range d.requests { // beside those of the early dialog
+		e.Requests[i] += min(n, 1<<16-1-e.Requests[i])
+	}
 	e.RetransResponse += d.retrans
 	e.Anomalies |= d.anomalies
 	e.Held = e.Held || d.held
@@ -435,7 +444,7 @@ func (t *Tracker) sayEnd(d *dialog, why symbol) {
 // hungUp tells who sent the BYE, by the tags.
 func (d *dialog) hungUp() event.Side {
 	switch {
-	case d.caller == 0:
+	case d.caller == 0, d.alike():
 		return event.SideUnknown
 	case d.byes[0] && d.byes[1]:
 		return event.Both

@@ -42,6 +42,7 @@ const (
 	sawRefusal                  // that INVITE was refused
 	sawExpired                  // session timer (RFC 4028 §10) or call_timeout
 	sawGone                     // assumed, and long silent
+	sawTurn                     // call_alive_interval passed once more
 )
 
 var dialogMachine = machine{
@@ -49,7 +50,7 @@ var dialogMachine = machine{
 	name:   "dialog",
 	states: []string{"awaited", "confirmed", "assumed", "ending", "ending-old", "leaving", "stray", "ended", "forgotten", "doubted"},
 	symbols: []string{"INVITE", "waited", "2xx", "2xx alone", "BYE", "BYE 2xx", "BYE 481", "BYE refused", "BYE challenged", "BYE unanswered",
-		"BYE foreign", "lingered", "INVITE refused", "expired", "silent"},
+		"BYE foreign", "lingered", "INVITE refused", "expired", "silent", "still up"},
 	cells: dialogTable,
 }
 
@@ -66,6 +67,7 @@ var dialogTable = table{
 		sawByeFailed:  {ended, event.CallEnd, guess},
 		sawByeDenied:  {confirmed, event.None, ignore},
 		sawExpired:    {ended, event.CallEnd, seen}, // RFC 4028 §10
+		sawTurn:       {confirmed, event.CallAlive, seen},
 	},
 	assumed: {
 		sawIts2xx:     {confirmed, event.CallStart, seen}, // its ACK was first
@@ -77,6 +79,7 @@ var dialogTable = table{
 		sawByeDenied:  {assumed, event.None, ignore},
 		sawGone:       {forgotten, event.None, seen},
 		sawExpired:    {forgotten, event.None, seen},
+		sawTurn:       {assumed, event.CallAlive, guess},
 	},
 	ending: {
 		sawByeAsked:   {ending, event.None, ignore},  // a crossing BYE, or the next with credentials
@@ -180,6 +183,7 @@ type dialog struct {
 	acked     bool
 	byAck     bool     // assumed from an ACK
 	expires   uint32   // s, of the session timer; 0 is off
+	turns     uint32   // of call_alive_interval that are over
 	session   uint32   // s, what it was last set to; 0 never
 	quality   *quality // what reports said; nil without any
 
@@ -188,6 +192,7 @@ type dialog struct {
 	retrans   uint32 // answers again
 	anomalies event.Anomalies
 	held      bool
+	by        event.Correlation // of the record, when it was packed
 }
 
 func (d *dialog) keyOf() uint64 { return d.key }
@@ -274,6 +279,7 @@ func (t *Tracker) fillDialog(d *dialog, a *attempt, v *view) {
 	e.Synthetic = false
 	d.acked = d.acked || a.ackTag != 0 && a.ackTag == v.tt
 	t.fillAnswer(e, v)
+	t.correlate(e, v)
 	e.Start, e.Setup = a.first, since(a.first, v.time)
 	e.Delay = since(a.round, v.time)
 	if a.ringing != 0 {
@@ -297,8 +303,12 @@ func (t *Tracker) fillDialog(d *dialog, a *attempt, v *view) {
 // finishStart sets what every start has.
 func (t *Tracker) finishStart(d *dialog, v *view, caller uint64) {
 	d.caller, d.cseq, d.answered, d.seen, d.late = caller, v.cseq, v.time, v.time, t.behind(v.time)
-	if !v.m.Has(sip.HeaderContact) {
+	d.cseqs[0] = max(d.cseqs[0], v.cseq)
+	contacts := v.m.Values(sip.HeaderContact)
+	if _, ok := contacts.Next(); !ok {
 		t.record(d).Anomalies |= event.NoContact
+	} else if _, more := contacts.Next(); more {
+		t.record(d).Anomalies |= event.ManyContacts
 	}
 	t.sessionTimer(d, v)
 }
@@ -322,6 +332,7 @@ func (t *Tracker) newDialog2xx(s *callSet, a *attempt, v *view) {
 			e.SetKey(&e.From.Tag, a.rec.Bytes(a.rec.From.Tag))
 		}
 		t.fillAnswer(e, v)
+		t.correlate(e, v)
 		t.finishStart(d, v, v.ft)
 	}
 	t.record(d).Incomplete |= event.NoInvite
@@ -346,6 +357,9 @@ func (t *Tracker) completeDialog(d *dialog, a *attempt) {
 	e.SetKey(&e.To.Tag, answer.Bytes(answer.To.Tag))
 	e.Set(&e.Answered.Addr, answer.Bytes(answer.Answered.Addr))
 	e.Answered.Port = answer.Answered.Port
+	if answer.CorrelatedBy < e.CorrelatedBy {
+		sameLeg(e, answer)
+	}
 	e.Start, e.Setup, e.Delay = min(a.first, at), since(a.first, at), since(a.round, at)
 	if e.PDD < 0 {
 		e.PDD, e.PDDSource = since(a.first, at), answer.Code

@@ -157,6 +157,16 @@ func (h hops) strangerOK() (code uint16, at int64) {
 	return 0, 0
 }
 
+// branched reports whether a hop has this branch.
+func (h hops) branched(branch uint64) bool {
+	for i := range h {
+		if h[i].branch == branch {
+			return true
+		}
+	}
+	return false
+}
+
 func (h hops) empty() bool { return len(h) == 0 }
 
 // ringing reports whether a branch is open: a hop without final answer that

@@ -69,6 +69,9 @@ func play(t *testing.T, l *siptest.Ladder) []event.Event {
 			continue
 		}
 		p := packet.Packet{Time: s.Time, Src: s.Src, Dst: s.Dst, Transport: packet.UDP, Payload: s.Payload}
+		if s.HEP != "" {
+			p.HEP.Version, p.HEP.Type, p.HEP.CorrelationID = 3, 1, []byte(s.HEP)
+		}
 		if m.Parse(s.Payload, false) != sip.OK {
 			keep(tr.Unusable(events, &p, &m))
 			continue
@@ -112,6 +115,9 @@ func checkTables(t *testing.T, tr *Tracker) {
 	entries := len(tr.auth.clients)
 	for _, s := range tr.calls.sets {
 		entries += len(s.attempts.items) + len(s.dialogs.items) + len(s.requests.items)
+		if s.subs != nil {
+			entries += len(s.subs.items)
+		}
 	}
 	if free := tr.calls.entries - entries; free < 0 || free > len(tr.auth.holds)+len(tr.bads) {
 		t.Errorf("%d entries are counted, %d are there", tr.calls.entries, entries)
@@ -152,6 +158,10 @@ func ladderConfig(t *testing.T, l *siptest.Ladder) (Config, Flush) {
 			cfg.ContactIgnorePort = v == "true"
 		case "auth_failed_codes":
 			cfg.AuthFailedCodes = append(cfg.AuthFailedCodes, AuthFailedCode{Code: n, All: true})
+		case "call_alive_interval":
+			cfg.Alive = d
+		case "correlation_headers":
+			cfg.CorrelationHeaders = strings.Fields(v)
 		case "calls_max_entries":
 			cfg.MaxCalls = n
 		case "regs_max_entries":

@@ -74,6 +74,7 @@ func (t *Tracker) pack(d *dialog) {
 		t.packed = d.rec.AppendPacked(t.packed[:0])
 		t.keepCold(d, t.packed)
 		d.from = t.originOf(d.rec)
+		d.by = d.rec.CorrelatedBy
 		t.noteLegs(d)
 	}
 	t.letGo(d)

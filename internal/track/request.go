@@ -357,6 +357,11 @@ func (t *Tracker) ownBye(r *request, v *view) bool {
 func (t *Tracker) startRequest(r *request, v *view) {
 	t.stats.New++
 	early := r.state == unasked && !r.hops.empty()
+	if early && r.early.gave(&v.creds) { // the challenge that it follows up, under the same CSeq
+		t.give(&r.early, v.cid, v.creds.aor)
+		early = false
+	}
+	same := r.asked && r.otherCreds(v)
 	if early {
 		tag := r.rec.To.Tag
 		t.fillRequest(r.rec, v)
@@ -373,6 +378,12 @@ func (t *Tracker) startRequest(r *request, v *view) {
 		t.fillRequest(r.rec, v)
 		r.hops, r.told, r.granted = r.near[:0], false, event.List{}
 	}
+	if same {
+		r.rec.Anomalies |= event.CSeqSame
+	}
+	if r.otherFromTag(v) {
+		r.rec.Anomalies |= event.FromTagChanged
+	}
 	r.hops.request(v)
 	r.creds, r.first, r.asked = v.creds, v.time, true
 	if v.method == sip.MethodRegister {
@@ -385,6 +396,7 @@ func (t *Tracker) startRequest(r *request, v *view) {
 	t.stepRequest(r, sawNew)
 	t.armRequest(r)
 	t.inDialog(r, v)
+	t.subscribing(r, v)
 	if early {
 		t.replayRequest(r, v)
 	}
@@ -397,38 +409,53 @@ func (t *Tracker) inDialog(r *request, v *view) {
 		t.byeAsked(v)
 		return
 	}
-	if v.tt == 0 {
+	d := v.set.dialogs.get(dialogKey(v.ft, v.tt))
+	if d == nil && v.tt == 0 {
 		return
 	}
-	d := v.set.dialogs.get(dialogKey(v.ft, v.tt))
 	if d == nil {
 		if a := t.openAttempt(v); a != nil {
 			r.rec.InDialog = true
+			countRequest(&a.rec.Requests, v.method)
+			sameLeg(r.rec, &a.rec)
 			if v.method == sip.MethodInvite && a.ackTag == 0 { // who sends a re-INVITE saw the 2xx that we missed
 				a.confirmedBy(v)
 			}
 			return
 		}
-		switch v.method {
-		case sip.MethodInvite, sip.MethodUpdate, sip.MethodInfo, sip.MethodRefer:
-			d = t.assume(v)
-		default:
+		if d = t.assumedBy(v); d == nil {
 			return
 		}
 	}
 	r.rec.InDialog = true
+	t.correlateWith(r.rec, d)
 	t.alive(d, v)
-	if side := d.side(v.ft); v.cseq < d.cseqs[side] {
-		r.rec.Anomalies |= event.CSeqBack
-		d.anomalies |= event.CSeqBack
-	} else {
-		d.cseqs[side] = v.cseq
-	}
-	if n := counted(v.method); d.requests[n] < 1<<16-1 {
-		d.requests[n]++
-	}
-	if v.method == sip.MethodInvite && r.rec.Ses {
+	label := d.checkCSeq(v)
+	r.rec.Anomalies |= label
+	d.anomalies |= label
+	countRequest(&d.requests, v.method)
+	t.transfer(d, r, v)
+	if (v.method == sip.MethodInvite || v.method == sip.MethodUpdate) && r.rec.Ses && len(v.m.Body()) > 0 {
 		d.held = d.held || t.sdp.Held()
+	}
+}
+
+// assumedBy makes the dialog that a request with both tags shows to be up; nil for one
+// that shows nothing, or that is of a subscription.
+func (t *Tracker) assumedBy(v *view) *dialog {
+	switch v.method {
+	case sip.MethodInvite, sip.MethodUpdate, sip.MethodInfo, sip.MethodRefer:
+		if !v.set.inSubscription(v.ft, v.tt) {
+			return t.assume(v)
+		}
+	}
+	return nil
+}
+
+// countRequest counts a request inside a call.
+func countRequest(counts *[event.NumCounted]uint16, m sip.Method) {
+	if n := counted(m); counts[n] < 1<<16-1 {
+		counts[n]++
 	}
 }
 
@@ -493,6 +520,9 @@ func (t *Tracker) repeatRequest(r *request, v *view) {
 		r.rec.RetransRequest++
 		return
 	}
+	if !r.rec.InDialog {
+		t.correlate(r.rec, v)
+	}
 	r.rec.AddLeg(v.p.Src.Addr())
 	r.rec.AddLeg(v.p.Dst.Addr())
 	if i >= 0 && r.hops.requester() == i && i != before {
@@ -533,15 +563,13 @@ func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
 		e.Delay = since(r.first, r.decided)
 	}
 	e.Contacts.Clear()
-	t.identify(e, e.Bytes(e.CallID), e.Bytes(e.From.Tag), t.toTag(r, e), number(e.CSeq), e.Bytes(e.CSeqMethod))
-}
-
-// toTag is the To tag that the request had: part of its transaction's identity.
-func (t *Tracker) toTag(r *request, e *event.Event) []byte {
-	if r.tt == 0 {
-		return nil
+	t.subscriptionDecided(r, e)
+	t.referDecided(r, typ)
+	var to []byte
+	if r.tt != 0 || typ != event.OtherTimeout { // the answer's, which those who missed the request see too
+		to = e.Bytes(e.To.Tag)
 	}
-	return e.Bytes(e.To.Tag)
+	t.identify(e, e.Bytes(e.CallID), e.Bytes(e.From.Tag), to, number(e.CSeq), e.Bytes(e.CSeqMethod))
 }
 
 // finishAuthFailed sets what an auth-failed has besides its request's record.

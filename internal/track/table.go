@@ -10,6 +10,7 @@ type callSet struct {
 	attempts bag[*attempt]
 	dialogs  bag[*dialog]
 	requests bag[*request]
+	subs     *bag[*subscription] // nil without any
 }
 
 // keyed is what a bag holds.
@@ -101,12 +102,13 @@ func (c *calls) init() { c.sets = make(map[uint64]*callSet) }
 type worth uint8
 
 const (
-	worthOver     worth = iota // decided, kept a while to absorb retransmissions
-	worthSpent                 // the same, kept longer
-	worthRequest               // a transaction without outcome
-	worthAttempt               // a call that was not answered yet
-	worthCall                  // an answered call
-	worthForgiven              // an AOR without bindings
+	worthOver         worth = iota // decided, kept a while to absorb retransmissions
+	worthSpent                     // the same, kept longer
+	worthRequest                   // a transaction without outcome
+	worthAttempt                   // a call that was not answered yet
+	worthSubscription              // a subscription that both ends know of
+	worthCall                      // an answered call
+	worthForgiven                  // an AOR without bindings
 	worthBinding
 	numWorth
 )
@@ -192,15 +194,17 @@ func (t *Tracker) evictOldest(from, to worth) bool {
 
 // pools keep what was freed, so that a steady load allocates nothing.
 type pools struct {
-	sets     []*callSet
-	attempts []*attempt
-	dialogs  []*dialog
-	requests []*request
-	records  []*event.Event
-	clients  []*client
-	holds    []*hold
-	quality  []*quality
-	cold     [coldSteps][][]byte // see takeCold
+	sets          []*callSet
+	attempts      []*attempt
+	dialogs       []*dialog
+	requests      []*request
+	records       []*event.Event
+	clients       []*client
+	holds         []*hold
+	quality       []*quality
+	subscriptions []*subscription
+	subBags       []*bag[*subscription]
+	cold          [coldSteps][][]byte // see takeCold
 }
 
 // maxPool bounds each pool; beyond it the garbage collector takes over.
@@ -234,7 +238,7 @@ func (t *Tracker) setOf(v *view) *callSet {
 
 // settle frees a set that holds nothing any more.
 func (t *Tracker) settle(s *callSet) {
-	if len(s.attempts.items)+len(s.dialogs.items)+len(s.requests.items) > 0 {
+	if len(s.attempts.items)+len(s.dialogs.items)+len(s.requests.items) > 0 || s.subs != nil {
 		return
 	}
 	delete(t.calls.sets, s.cid)

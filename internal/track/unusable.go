@@ -46,7 +46,7 @@ func (t *Tracker) badKeys(m *sip.Message) (keys [2]uint64) {
 		keys[0] = t.hash(b)
 	}
 	if b := m.Via().Branch(); len(b) > len("z9hG4bK") {
-		keys[1] = t.hash(b)
+		keys[1] = t.hashToken(b)
 	}
 	return keys
 }
@@ -110,7 +110,7 @@ func (t *Tracker) badAnswer(r *request) bool {
 }
 
 func (t *Tracker) sayUnusable(p *packet.Packet, m *sip.Message) {
-	t.view.m, t.view.p = m, p
+	t.view.m, t.view.p, t.view.request = m, p, false // its Via is not to be relied on
 	e := t.send(event.ParseError, nil)
 	t.fillPacket(e, p, m.IsRequest())
 	e.Time, e.Outcome = p.Time, event.Failure
@@ -130,7 +130,7 @@ func (t *Tracker) sayUnusable(p *packet.Packet, m *sip.Message) {
 		e.CSeq, e.HasCSeq = n, true
 		e.Set(&e.CSeqMethod, method)
 	}
-	e.Anomalies |= oddities(m)
+	e.Anomalies |= t.oddities(&t.view)
 	if m.Problem() == sip.Truncated {
 		e.Anomalies |= event.HeaderTruncated
 	}
