@@ -15,7 +15,26 @@ import "time"
 type gap struct{ from, to int64 }
 
 // missed notes that nothing was seen in g.
-func (t *Tracker) missed(g gap) { t.down = g }
+func (t *Tracker) missed(g gap) {
+	t.down = g
+	for _, s := range t.calls.sets {
+		for _, d := range s.dialogs.items {
+			t.skipTurns(d, g.to)
+		}
+	}
+}
+
+// skipTurns leaves out the turns of call_alive_interval up to now, where more than one
+// is open: what a call was like then nobody saw.
+func (t *Tracker) skipTurns(d *dialog, now int64) {
+	if t.cfg.Alive == 0 {
+		return
+	}
+	over := max(now-d.late-d.upSince(), 0) / int64(t.cfg.Alive)
+	if over > int64(d.turns)+1 || over+1 < int64(d.turns) { // the latter: another interval
+		d.turns = uint32(min(over, 1<<31))
+	}
+}
 
 // unheard reports whether what was last heard of at this time may have gone on while
 // nobody looked.

@@ -330,8 +330,10 @@ func (r *Restoring) takeMarked() {
 		r.takeAttempt()
 	case markDialog:
 		r.takeDialog()
-	default:
+	case markRequest:
 		r.takeRequest()
+	default:
+		r.takeSubscription()
 	}
 }
 
@@ -362,6 +364,9 @@ func (r *Restoring) finishSet() {
 	slices.Reverse(s.attempts.items)
 	slices.Reverse(s.dialogs.items)
 	slices.Reverse(s.requests.items)
+	if s.subs != nil {
+		slices.Reverse(s.subs.items)
+	}
 	slices.SortStableFunc(doubts, func(a, b doubtOf) int { return cmp.Compare(a.place, b.place) })
 	for _, x := range doubts {
 		d := x.dialog
@@ -445,9 +450,10 @@ func (r *Restoring) takeDialog() {
 		r.Fail()
 		return
 	case confirmed, assumed:
-		if r.before.established != int64(t.cfg.Established) {
+		t.skipTurns(d, t.now)
+		if r.before.established != int64(t.cfg.Established) || r.before.alive != int64(t.cfg.Alive) {
 			d.timer.where = 0
-			t.wheel.set(&d.timer, max(t.deadline(d)+d.late, t.now))
+			t.wheel.set(&d.timer, max(t.due(d)+d.late, t.now))
 		}
 	case stray:
 		w = worthRequest
@@ -477,6 +483,31 @@ func (r *Restoring) takeRequest() {
 	r.addChain(q.holds)
 	r.wound(&q.timer)
 	t.rank(&q.link, worthRequest)
+}
+
+func (r *Restoring) takeSubscription() {
+	t, set, s := r.t, r.set, &subscription{}
+	r.subscription(s)
+	if r.Bad || set.subs != nil && set.subs.get(s.key) != nil {
+		return
+	}
+	if set.subs == nil {
+		set.subs = take(&t.pools.subBags)
+	}
+	s.set, s.timer.owner, s.link.owner = set, s, s
+	set.subs.put(s)
+	t.admit(subscriptionSize)
+	if s.state == subTerminated {
+		s.timer.where = 0
+		r.addOver(&s.link)
+		return
+	}
+	r.wound(&s.timer)
+	w := worthRequest
+	if s.accepted {
+		w = worthSubscription
+	}
+	t.rank(&s.link, w)
 }
 
 // order puts each age into the order that it had: that of the deadlines that were set,
@@ -510,6 +541,8 @@ func (l *link) order() int64 {
 	case *attempt:
 		return spent(l, &x.timer)
 	case *request:
+		return spent(l, &x.timer)
+	case *subscription:
 		return spent(l, &x.timer)
 	case *dialog:
 		if x.asker != nil {

@@ -100,6 +100,9 @@ func restoreAny(t *testing.T, parts []part, in []byte, how uint8) {
 		cfg.MaxCalls, cfg.MaxRegs, cfg.ContactIgnorePort = 64, 64, true
 		cfg.Established, cfg.RegExpDelta = time.Hour, time.Second
 	}
+	if how&8 == 8 {
+		cfg.Alive = time.Minute
+	}
 	r := NewRestoring(cfg)
 	for _, p := range parts {
 		if r.Part(p.kind, p.b) != nil {

@@ -40,13 +40,15 @@ const (
 	markAttempt
 	markDialog
 	markRequest
+	markSubscription
 	numMarks
 )
 
 // head is what the next run has to know before all others.
 type head struct {
 	ignorePort  bool
-	established int64 // these two are in deadlines
+	established int64 // these three are in deadlines
+	alive       int64
 	regDelta    int64
 	seed        siphash.Key
 	now, start  int64
@@ -56,6 +58,7 @@ type head struct {
 func (p *pass) head(h *head) {
 	p.Flags(&h.ignorePort)
 	whole(p, &h.established)
+	whole(p, &h.alive)
 	whole(p, &h.regDelta)
 	p.Hashes(&h.seed[0], &h.seed[1])
 	upTo(p, &h.now, maxClock)
@@ -66,7 +69,7 @@ func (p *pass) head(h *head) {
 
 func (t *Tracker) head() head {
 	return head{
-		ignorePort: t.cfg.ContactIgnorePort, established: int64(t.cfg.Established), regDelta: int64(t.cfg.RegExpDelta),
+		ignorePort: t.cfg.ContactIgnorePort, established: int64(t.cfg.Established), alive: int64(t.cfg.Alive), regDelta: int64(t.cfg.RegExpDelta),
 		seed: t.seed, now: clocked(t.now), start: clocked(t.start), down: t.down,
 	}
 }
@@ -190,6 +193,9 @@ func (s *slicer) set(cid uint64, set *callSet) {
 	each(s, cid, set, &set.attempts, markAttempt, s.attempt)
 	each(s, cid, set, &set.dialogs, markDialog, s.dialog)
 	each(s, cid, set, &set.requests, markRequest, s.request)
+	if set.subs != nil {
+		each(s, cid, set, set.subs, markSubscription, s.subscription)
+	}
 }
 
 func each[T keyed](s *slicer, cid uint64, set *callSet, b *bag[T], mark uint8, write func(T)) {

@@ -112,6 +112,7 @@ func (p *pass) dialog(d *dialog) {
 	p.Flags(&d.foreign, &d.elsewhere, &d.byeLost, &d.acked, &d.byAck)
 	whole(p, &d.expires)
 	whole(p, &d.session)
+	whole(p, &d.turns)
 	p.reports(&d.quality)
 	for i := range d.requests {
 		whole(p, &d.requests[i])
@@ -148,7 +149,7 @@ func (p *pass) packed(d *dialog) {
 	}
 	p.B, d.cold = rest, whole[:len(whole)-len(rest)]
 	e.Capture, e.Iface = from.capture, from.iface
-	d.rec, d.from = e, p.t.originOf(e)
+	d.rec, d.from, d.by = e, p.t.originOf(e), e.CorrelatedBy
 	p.t.noteLegs(d)
 	d.rec = nil
 }
@@ -305,6 +306,20 @@ func (p *pass) hold(h *hold) {
 type linkedHold struct {
 	hold     *hold
 	cid, key uint64
+}
+
+func (p *pass) subscription(s *subscription) {
+	p.Hash(&s.key)
+	upTo(p, &s.state, subTerminated)
+	p.timer(&s.timer, ahead)
+	p.time(&s.link.until)
+	p.Hashes(&s.subscriber, &s.notifier, &s.event)
+	p.time(&s.asked, &s.told)
+	upTo(p, &s.lifetime, maxLifetime)
+	whole(p, &s.refer)
+	whole(p, &s.cseq)
+	whole(p, &s.notifies)
+	p.Flags(&s.accepted, &s.forks)
 }
 
 func (p *pass) client(c *client) {
