@@ -63,7 +63,7 @@ func (r *run) capture(ctx context.Context) error {
 	err := r.engine.Run(ctx)
 	close(ended)
 	saving.Wait()
-	if !r.live && (ctx.Err() != nil || r.engine.Unread()) {
+	if !r.live && (err != nil || ctx.Err() != nil || r.engine.Unread()) {
 		r.log.Warn("the files were not read to their ends: the saved state is left as it was")
 		return err
 	}

@@ -255,7 +255,7 @@ func (r *replay) run() error {
 	done := r.progress(files)
 	err = e.Run(ctx)
 	done()
-	r.save(ctx, keeper, e)
+	r.save(ctx, keeper, e, err)
 	p.finish()
 	r.dumped(d)
 	return r.ended(ctx, err, w, out, e)

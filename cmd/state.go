@@ -38,12 +38,12 @@ func (r *replay) restore(e *engine.Engine) (*engine.Keeper, error) {
 }
 
 // save writes the state when all was read: the next replay goes on from there.
-func (r *replay) save(ctx context.Context, k *engine.Keeper, e *engine.Engine) {
+func (r *replay) save(ctx context.Context, k *engine.Keeper, e *engine.Engine, wrong error) {
 	if k == nil {
 		return
 	}
 	defer k.Close()
-	if ctx.Err() != nil || e.Unread() {
+	if wrong != nil || ctx.Err() != nil || e.Unread() {
 		r.complain(errors.New("the saved state is left as it was"))
 		return
 	}

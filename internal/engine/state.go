@@ -201,7 +201,8 @@ func (k *Keeper) Restore(e *Engine, live bool) (Taken, error) {
 	switch {
 	case err == nil:
 		ago := k.clock().Sub(time.Unix(0, about.Written)).Round(time.Second)
-		return Taken{Line: fmt.Sprintf("took up %d calls and %d bindings from %s, written %v ago", got.Calls, got.Bindings, k.file.Path(), ago)}, nil
+		return Taken{Line: fmt.Sprintf("took up %s and %s from %s, written %v ago",
+			plural(got.Calls, "call"), plural(got.Bindings, "binding"), k.file.Path(), ago)}, nil
 	case errors.As(err, &damage):
 	case errors.Is(err, track.ErrState), errors.Is(err, track.ErrAhead):
 		damage = &state.Damage{Word: "damaged", Text: err.Error()}
@@ -214,6 +215,14 @@ func (k *Keeper) Restore(e *Engine, live bool) (Taken, error) {
 	}
 	return Taken{Bad: true, Line: fmt.Sprintf("the state in %s cannot be used: %s; it is kept as %s, and this run begins without it",
 		k.file.Path(), damage.Text, name)}, nil
+}
+
+// plural writes a count with its noun.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // Save writes the state of an engine in place of the one before.
