@@ -119,24 +119,45 @@ func (c *Codec) Word(x *string, most int) {
 	*x = string(b)
 }
 
-// AddrPort walks an address with its port, which may be none.
+// AddrPort walks an address with its port, which may be none. A zone is left out.
 func (c *Codec) AddrPort(x *netip.AddrPort) {
-	var room [64]byte
-	b, _ := x.AppendBinary(room[:0])
-	c.Bytes(&b, len(room))
-	if c.Reading && x.UnmarshalBinary(b) != nil {
+	if !c.Reading {
+		at := len(c.B)
+		c.B, _ = netip.AddrPortFrom(x.Addr().WithZone(""), x.Port()).AppendBinary(append(c.B, 0))
+		c.length(at)
+		return
+	}
+	if b := c.short(); x.UnmarshalBinary(b) != nil || x.Addr().Zone() != "" {
 		c.Fail()
 		*x = netip.AddrPort{}
 	}
 }
 
-// Addr walks an address, which may be none.
+// Addr walks an address, which may be none. A zone is left out.
 func (c *Codec) Addr(x *netip.Addr) {
-	var room [64]byte
-	b, _ := x.AppendBinary(room[:0])
-	c.Bytes(&b, len(room))
-	if c.Reading && x.UnmarshalBinary(b) != nil {
+	if !c.Reading {
+		at := len(c.B)
+		c.B, _ = x.WithZone("").AppendBinary(append(c.B, 0))
+		c.length(at)
+		return
+	}
+	if b := c.short(); x.UnmarshalBinary(b) != nil || x.Zone() != "" {
 		c.Fail()
 		*x = netip.Addr{}
 	}
+}
+
+// length notes at how many bytes, less than 128, were written behind it.
+func (c *Codec) length(at int) { c.B[at] = byte(len(c.B) - at - 1) }
+
+// short reads them. It borrows.
+func (c *Codec) short() []byte {
+	if len(c.B) == 0 || int(c.B[0]) >= len(c.B) {
+		c.Fail()
+		return nil
+	}
+	n := 1 + int(c.B[0])
+	b := c.B[1:n]
+	c.B = c.B[n:]
+	return b
 }

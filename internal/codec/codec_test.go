@@ -82,7 +82,7 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%v is a number", x)
 		}
 	}
-	r := Codec{B: []byte{6, 1, 2, 3}, Reading: true}
+	r := Codec{B: []byte{3, 1, 2, 3}, Reading: true}
 	var a netip.AddrPort
 	if r.AddrPort(&a); !r.Bad {
 		t.Error("an address of three bytes")

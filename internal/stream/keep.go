@@ -115,12 +115,12 @@ func (h *half) walk(c *codec.Codec) {
 // holds reports whether what is known of a message is within what is held of it: for
 // what was read from anybody's bytes.
 func (h *half) holds() bool {
+	if h.state == unseen || h.state == closed || h.state == dark {
+		return h.hold == nil // and the rest is forgotten when it begins anew
+	}
 	held := int32(0)
 	if d := h.hold; d != nil {
 		held = int32(d.fill - d.off)
-		if h.state == unseen || h.state == closed || h.state == dark {
-			return false
-		}
 	}
 	m := &h.message
 	for _, at := range [...]int32{m.line, m.scanned, m.value} {
@@ -179,7 +179,10 @@ func (a *Assembler) walkHold(c *codec.Codec, x *conn, h *half) {
 		d.islands[d.n] = i
 		d.n++
 	}
-	a.walkPlace(c, d)
+	waits := a.walkPlace(c, d)
+	if d.n > 0 && !waits || d.held() == 0 && !waits {
+		c.Fail()
+	}
 	a.stats.Bytes += uint64(d.held())
 }
 
@@ -191,8 +194,8 @@ func (i *island) walk(c *codec.Codec) {
 }
 
 // walkPlace walks where the bytes came from and what they wait for. What waits is put
-// into its list when all is there.
-func (a *Assembler) walkPlace(c *codec.Codec, d *hold) {
+// into its list when all is there; it reports whether it does.
+func (a *Assembler) walkPlace(c *codec.Codec, d *hold) bool {
 	w := d.wait
 	codec.Whole(c, &d.time)
 	codec.UpTo(c, &w, numWaits-1)
@@ -205,6 +208,7 @@ func (a *Assembler) walkPlace(c *codec.Codec, d *hold) {
 			a.kept = append(a.kept, waiting{d, w, d.since})
 		}
 	}
+	return w != notWaiting
 }
 
 // waiting is a hold that was read and waits.
