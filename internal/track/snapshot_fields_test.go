@@ -1,6 +1,8 @@
 package track
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -274,5 +276,38 @@ func compare(t *testing.T, path string, want, got reflect.Value) {
 		t.Errorf("%s has no value in this test", path)
 	case !reflect.DeepEqual(want.Interface(), got.Interface()):
 		t.Errorf("%s: %v was written and %v read", path, want, got)
+	}
+}
+
+// TestStateVersion: a change of what a snapshot holds is another format. Once a release
+// has written the one before, StateVersion goes up with the digest here.
+func TestStateVersion(t *testing.T) {
+	const want = "95652feea05c2c56"
+	h := sha256.New()
+	seen := map[reflect.Type]bool{}
+	var describe func(typ reflect.Type)
+	describe = func(typ reflect.Type) {
+		switch typ.Kind() {
+		case reflect.Pointer, reflect.Slice, reflect.Array:
+			describe(typ.Elem())
+		case reflect.Struct:
+			if seen[typ] || !strings.HasPrefix(typ.PkgPath(), "github.com/sipcmbeat/") || typ == reflect.TypeFor[Tracker]() {
+				return
+			}
+			seen[typ] = true
+			for i := range typ.NumField() {
+				f := typ.Field(i)
+				if unsaved[typ.Name()+"."+f.Name] == "" {
+					fmt.Fprintf(h, "%s.%s %s\n", typ.Name(), f.Name, f.Type)
+					describe(f.Type)
+				}
+			}
+		}
+	}
+	for _, x := range []any{attempt{}, dialog{}, request{}, subscription{}, hold{}, client{}, bad{}, aor{}, binding{}, event.Event{}, head{}} {
+		describe(reflect.TypeOf(x))
+	}
+	if got := hex.EncodeToString(h.Sum(nil)[:8]); got != want {
+		t.Errorf("what is kept has changed: raise StateVersion if a release has written %d, and put %q here", StateVersion, got)
 	}
 }
