@@ -68,8 +68,12 @@ func (t *Tracker) answerTo(r *request, v *view) {
 		t.fillUnasked(r.rec, v)
 	}
 	i, stranger, mismatch := r.hops.answer(v)
-	if v.tt != 0 && !r.asked {
-		if d := r.set.dialogs.get(dialogKey(v.ft, v.tt)); d != nil {
+	if v.tt != 0 && (!r.asked || r.tt != 0) {
+		switch d := r.set.dialogs.get(dialogKey(v.ft, v.tt)); {
+		case d == nil:
+		case r.asked:
+			t.hear(d, v)
+		default:
 			t.alive(d, v)
 		}
 	}

@@ -41,7 +41,6 @@ func (t *Tracker) stepDialog(d *dialog, y symbol) bool {
 
 // armDialog sets the timer of the present state and its worth.
 func (t *Tracker) armDialog(d *dialog) {
-	w := worthCall
 	switch d.state {
 	case awaited:
 		t.arm(&d.timer, d.answered, t.cfg.Early)
@@ -52,17 +51,16 @@ func (t *Tracker) armDialog(d *dialog) {
 	case leavingCall:
 		t.arm(&d.timer, d.bye, t.cfg.RetryLinger)
 	case doubted: // the attempt has the timer
-		w = worthAttempt
 		t.wheel.clear(&d.timer)
 	case stray:
-		w = worthRequest
 		t.arm(&d.timer, d.bye, t.cfg.Bye)
 	case ended:
 		t.dropRecord(d)
+		t.isUp(d, false)
 		t.retire(&d.timer, &d.link)
 		return
 	}
-	t.rank(&d.link, w)
+	t.rankDialog(d)
 }
 
 // deadline is when an established call is over without a BYE: call_timeout after
@@ -130,6 +128,9 @@ func (d *dialog) evict(t *Tracker) {
 		d.expire(t)
 		if s.dialogs.get(key) != d {
 			return
+		}
+		if d.state == confirmed { // it starts and is over, for us
+			t.stepDialog(d, sawExpired)
 		}
 	}
 	if d.set != nil && d.set.dialogs.get(d.key) == d {

@@ -181,6 +181,8 @@ type dialog struct {
 	byeLost   bool      // only the answer to the BYE was seen
 	cseqs     [2]uint32 // highest CSeq of a request, by side
 	acked     bool
+	heard     sides
+	up        bool     // counted in calls.up
 	byAck     bool     // assumed from an ACK
 	expires   uint32   // s, of the session timer; 0 is off
 	turns     uint32   // of call_alive_interval that are over
@@ -224,6 +226,7 @@ func (t *Tracker) freeDialog(d *dialog) {
 	s.dialogs.drop(d)
 	d.settled()
 	t.dropRecord(d)
+	t.isUp(d, false)
 	t.dismiss(dialogSize)
 	give(&t.pools.dialogs, d)
 	t.settle(s)
@@ -278,6 +281,9 @@ func (t *Tracker) fillDialog(d *dialog, a *attempt, v *view) {
 	e.Anomalies &^= event.SyntheticFinal
 	e.Synthetic = false
 	d.acked = d.acked || a.ackTag != 0 && a.ackTag == v.tt
+	if d.hear(v); a.asked {
+		d.heard = bothSides
+	}
 	t.fillAnswer(e, v)
 	t.correlate(e, v)
 	e.Start, e.Setup = a.first, since(a.first, v.time)
@@ -332,6 +338,7 @@ func (t *Tracker) newDialog2xx(s *callSet, a *attempt, v *view) {
 			e.SetKey(&e.From.Tag, a.rec.Bytes(a.rec.From.Tag))
 		}
 		t.fillAnswer(e, v)
+		d.hear(v)
 		t.correlate(e, v)
 		t.finishStart(d, v, v.ft)
 	}
@@ -348,6 +355,7 @@ func (t *Tracker) newDialog2xx(s *callSet, a *attempt, v *view) {
 
 // completeDialog gives a 2xx that was early its INVITE.
 func (t *Tracker) completeDialog(d *dialog, a *attempt) {
+	d.heard = bothSides
 	at, answer, e := d.answered, &t.temp, t.record(d)
 	answer.CopyFrom(e)
 	e.CopyFrom(&a.rec)
@@ -420,6 +428,7 @@ func (t *Tracker) assume(v *view) *dialog {
 	t.fillRequest(e, v)
 	e.Incomplete |= event.NoInvite
 	e.RequestURI = event.URI{}
+	d.hear(v)
 	if v.method == sip.MethodAck {
 		d.caller, d.cseq, d.acked, d.byAck = v.ft, v.cseq, true, true
 	}
@@ -436,6 +445,9 @@ func (t *Tracker) assumeAnswered(a *attempt) {
 	d := t.newDialog(a.set, assumed, key, a.first)
 	d.seen, d.caller, d.cseq, d.acked = t.now, a.key, a.cseq, true
 	e := t.record(d)
+	if d.heard = side(a.key, a.ackTag); a.rang() {
+		d.heard = bothSides
+	}
 	e.CopyFrom(&a.rec)
 	e.Incomplete |= event.NoResponse
 	t.armDialog(d)
@@ -448,6 +460,7 @@ func (t *Tracker) alive(d *dialog, v *view) {
 	}
 	d.seen = max(d.seen, v.time)
 	d.late = t.behind(d.seen)
+	t.hear(d, v)
 	t.addLeg(d, v.p.Src.Addr())
 	t.addLeg(d, v.p.Dst.Addr())
 }

@@ -30,10 +30,17 @@ func (t *Tracker) skipTurns(d *dialog, now int64) {
 	if t.cfg.Alive == 0 {
 		return
 	}
-	over := max(now-d.late-d.upSince(), 0) / int64(t.cfg.Alive)
+	over := t.turnsOver(d, now)
 	if over > int64(d.turns)+1 || over+1 < int64(d.turns) { // the latter: another interval
-		d.turns = uint32(min(over, 1<<31))
+		d.turns = uint32(over)
 	}
+}
+
+// turnsOver is how many turns of d are over by now. What was before its last message is
+// in any case.
+func (t *Tracker) turnsOver(d *dialog, now int64) int64 {
+	at := max(now-d.late, min(d.seen, now))
+	return min(max(at-d.upSince(), 0)/int64(t.cfg.Alive), 1<<31)
 }
 
 // unheard reports whether what was last heard of at this time may have gone on while

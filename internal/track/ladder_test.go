@@ -100,7 +100,7 @@ func left(t *testing.T, tr *Tracker) {
 	s := tr.Stats()
 	for what, n := range map[string]int{
 		"entries": int(s.Entries), "bytes": int(s.Bytes), "bindings": int(s.Bindings), "AORs": int(s.AORs),
-		"bytes of bindings": int(tr.regs.bytes), "call sets": len(tr.calls.sets), "clients": len(tr.auth.clients),
+		"bytes of bindings": int(tr.regs.bytes), "user agents": len(tr.regs.agents), "refreshed bindings": tr.regs.refreshed, "calls up": tr.calls.up, "call sets": len(tr.calls.sets), "clients": len(tr.auth.clients),
 		"holds": len(tr.auth.holds), "bad messages": len(tr.bads), "timers": tr.wheel.count,
 	} {
 		if n != 0 {
@@ -118,6 +118,20 @@ func checkTables(t *testing.T, tr *Tracker) {
 		if s.subs != nil {
 			entries += len(s.subs.items)
 		}
+	}
+	up := 0
+	for _, s := range tr.calls.sets {
+		for _, d := range s.dialogs.items {
+			if d.up {
+				up++
+			}
+			if d.rec != nil {
+				t.Error("a record is not packed")
+			}
+		}
+	}
+	if up != tr.calls.up {
+		t.Errorf("%d calls are up, %d are counted", up, tr.calls.up)
 	}
 	if free := tr.calls.entries - entries; free < 0 || free > len(tr.auth.holds)+len(tr.bads) {
 		t.Errorf("%d entries are counted, %d are there", tr.calls.entries, entries)

@@ -537,7 +537,7 @@ func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
 	e.Start, e.Time = r.first, r.decided
 	switch why {
 	case sawTimerF, sawTimerNoted, sawTimerOK:
-		e.Time, e.Timer = r.first+int64(t.cfg.Request), 'F'
+		e.Time, e.Timer = t.cutShort(r.first+int64(t.cfg.Request), 'F')
 	}
 	e.End = e.Time
 	unheard := e.Timer == 'F' && t.unheard(r.first)

@@ -147,10 +147,9 @@ func (r *Restoring) takeHead() {
 }
 
 func (r *Restoring) takeClock() {
-	now, seq := int64(0), uint64(0)
-	r.clocks(&now, &seq)
+	now := int64(0)
+	r.clocks(&now, &r.t.wheel.seq)
 	r.t.now = max(r.t.now, now)
-	r.t.wheel.seq = max(r.t.wheel.seq, seq)
 	r.over = true
 }
 
@@ -230,7 +229,7 @@ func (r *Restoring) addChain(h *hold) {
 // finishHolds takes in the others, in the order in which they came, and finds the
 // attempts of all.
 func (r *Restoring) finishHolds() {
-	slices.SortStableFunc(r.held, func(a, b *hold) int { return cmp.Compare(a.timer.seq, b.timer.seq) })
+	slices.SortStableFunc(r.held, func(a, b *hold) int { return int(int32(a.timer.seq - b.timer.seq)) })
 	for _, h := range r.held {
 		if r.ids[h.ev.ID] {
 			continue
@@ -261,9 +260,8 @@ func (r *Restoring) takeAOR() {
 	}
 	known := t.regs.aors[a.key] != nil
 	if !known {
-		a.timer.owner, a.link.owner = a, a
 		t.regs.aors[a.key] = a
-		t.regs.bytes += aorSize + int64(len(a.text))
+		t.regs.bytes += aorSize + int64(cap(a.text))
 	}
 	for range n {
 		b := &binding{aor: a}
@@ -274,24 +272,43 @@ func (r *Restoring) takeAOR() {
 			r.addBinding(a, b)
 		}
 	}
+	if !known {
+		r.addIdle(a, n > 0)
+	}
+}
+
+// addIdle sets how long an AOR without bindings is known.
+func (r *Restoring) addIdle(a *aor, bound bool) {
+	t, i := r.t, a.idle
+	a.idle = nil
 	switch {
-	case known:
-	case n > 0:
-		a.timer.where = 0
-	case a.timer.where == saved:
-		t.wind(&a.timer)
-		t.rank(&a.link, worthForgiven)
-	default:
+	case bound:
+	case i == nil || i.timer.where != saved:
 		t.restAOR(a)
+	default:
+		a.idle = i
+		i.timer.owner, i.link.owner = i, i
+		t.regs.bytes += idleSize
+		t.wind(&i.timer)
+		t.rank(&i.link, worthForgiven)
 	}
 }
 
 func (r *Restoring) addBinding(a *aor, b *binding) {
 	t := r.t
 	b.timer.owner, b.link.owner = b, b
+	if a.bindings == nil {
+		a.bindings = a.few[:0]
+	}
 	a.bindings = append(a.bindings, b)
 	t.regs.bindings++
-	t.weighBinding(b)
+	if b.refreshes > 0 {
+		t.regs.refreshed++
+	}
+	t.regs.bytes += bindingSize + int64(cap(b.text))
+	if b.agent != nil {
+		b.agent = t.agentOf(nil, []byte(b.agent.text))
+	}
 	if b.until+b.late > r.now+lifetime+ahead {
 		b.late = 0
 	}
@@ -307,7 +324,7 @@ func (r *Restoring) addBinding(a *aor, b *binding) {
 	} else {
 		r.wound(&b.timer)
 	}
-	t.rank(&b.link, worthBinding)
+	t.rank(&b.link, b.worth())
 }
 
 // takeMarked takes an entry of a Call-ID, or begins with another one.
@@ -395,25 +412,19 @@ func (r *Restoring) takeAttempt() {
 	s.attempts.put(a)
 	t.admit(attemptSize)
 	t.weigh(&a.extra, &a.rec)
-	w := worthAttempt
 	switch a.state {
 	case calling, proceeding, cancelling, leaving, heard:
 		r.addChain(a.holds)
-		if a.state == heard {
-			w = worthRequest
-		}
 	case answered, failed:
-		a.holds = nil
-		if a.timer.where != saved {
+		if a.holds = nil; a.timer.where != saved {
 			r.addOver(&a.link)
 			return
 		}
-		w = worthSpent
 	default:
 		a.holds = nil
 	}
 	r.wound(&a.timer)
-	t.rank(&a.link, w)
+	t.rank(&a.link, a.worth())
 }
 
 // addOver remembers what is over for the rest of its time.
@@ -436,7 +447,6 @@ func (r *Restoring) takeDialog() {
 	if t.keepCold(d, cold); d.quality != nil {
 		t.calls.bytes += qualityEntry
 	}
-	w := worthCall
 	switch d.state {
 	case ended:
 		d.timer.where = 0
@@ -444,7 +454,7 @@ func (r *Restoring) takeDialog() {
 		return
 	case doubted:
 		d.timer.where = 0
-		t.rank(&d.link, worthAttempt)
+		t.rankDialog(d)
 		return
 	case forgotten: // is none
 		r.Fail()
@@ -455,13 +465,11 @@ func (r *Restoring) takeDialog() {
 			d.timer.where = 0
 			t.wheel.set(&d.timer, max(t.due(d)+d.late, t.now))
 		}
-	case stray:
-		w = worthRequest
 	}
 	if !d.timer.isSet() || d.timer.where == saved {
 		r.wound(&d.timer)
 	}
-	t.rank(&d.link, w)
+	t.rankDialog(d)
 }
 
 func (r *Restoring) takeRequest() {
@@ -511,7 +519,7 @@ func (r *Restoring) takeSubscription() {
 }
 
 // order puts each age into the order that it had: that of the deadlines that were set,
-// with which an entry also changes its worth.
+// with which an entry mostly changes its worth.
 func (r *Restoring) order() {
 	for i := range r.t.ages {
 		a := &r.t.ages[i]
@@ -519,44 +527,41 @@ func (r *Restoring) order() {
 		for l := a.head.next; l != &a.head; l = l.next {
 			all = append(all, l)
 		}
-		slices.SortStableFunc(all, func(x, y *link) int { return cmp.Compare(x.order(), y.order()) })
+		slices.SortStableFunc(all, func(x, y *link) int { return cmp.Compare(r.t.place(x), r.t.place(y)) })
 		for _, l := range all {
 			r.t.rank(l, worth(i))
 		}
 	}
 }
 
-func (l *link) order() int64 {
+// place is where an entry stands among those of its worth: the end of its time where it
+// is over, else when its deadline was set, before the last one that was.
+func (t *Tracker) place(l *link) int64 {
+	var tm *timer
 	switch x := l.owner.(type) {
 	case *binding:
-		return x.first
-	case *aor:
-		return int64(x.timer.seq)
+		tm = &x.timer
+	case *idle:
+		tm = &x.timer
 	case *client:
-		return int64(x.timer.seq)
+		tm = &x.timer
 	case *bad:
-		return int64(x.timer.seq)
+		tm = &x.timer
 	case *hold:
-		return int64(x.timer.seq)
+		tm = &x.timer
 	case *attempt:
-		return spent(l, &x.timer)
+		tm = &x.timer
 	case *request:
-		return spent(l, &x.timer)
+		tm = &x.timer
 	case *subscription:
-		return spent(l, &x.timer)
+		tm = &x.timer
 	case *dialog:
-		if x.asker != nil {
-			return int64(x.asker.timer.seq)
+		if tm = &x.timer; x.asker != nil {
+			tm = &x.asker.timer
 		}
-		return spent(l, &x.timer)
 	}
-	return 0
-}
-
-// spent is the place of an entry that may be over.
-func spent(l *link, tm *timer) int64 {
-	if tm.isSet() {
-		return int64(tm.seq)
+	if !tm.isSet() {
+		return l.until
 	}
-	return l.until
+	return int64(int32(tm.seq - t.wheel.seq))
 }

@@ -78,7 +78,7 @@ func (t *Tracker) head() head {
 func clocked(at int64) int64 { return min(max(at, 0), maxClock) }
 
 // clocks is what has moved on while the rest was written.
-func (p *pass) clocks(now *int64, seq *uint64) {
+func (p *pass) clocks(now *int64, seq *uint32) {
 	upTo(p, now, maxClock)
 	whole(p, seq)
 }

@@ -1,6 +1,7 @@
 package track
 
 import (
+	"net/netip"
 	"slices"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
@@ -120,6 +121,7 @@ func (p *pass) dialog(d *dialog) {
 	whole(p, &d.retrans)
 	upTo(p, &d.anomalies, event.Anomalies(1<<len(event.AnomalyWords)-1))
 	p.Flags(&d.held)
+	upTo(p, &d.heard, bothSides)
 }
 
 // packed walks a record that is packed already. What is read of it is borrowed.
@@ -344,8 +346,16 @@ func (p *pass) unusable(b *bad) {
 
 func (p *pass) aor(a *aor) {
 	p.Hash(&a.key)
-	p.timer(&a.timer, ahead)
 	p.Bytes(&a.text, maxAOR)
+	idling := a.idle != nil
+	p.Flags(&idling)
+	if !idling {
+		return
+	}
+	if p.Reading {
+		a.idle = &idle{aor: a}
+	}
+	p.timer(&a.idle.timer, ahead)
 }
 
 // maxAOR is the longest address of record, in bytes.
@@ -355,31 +365,45 @@ func (p *pass) binding(b *binding) {
 	upTo(p, &b.state, parting)
 	p.timer(&b.timer, lifetime+ahead)
 	p.Hashes(&b.key, &b.alias)
-	p.Bytes(&b.text, 4*event.MaxText)
+	p.Bytes(&b.text, numPieces*event.MaxText)
 	for i := range b.ends {
 		whole(p, &b.ends[i])
 	}
+	p.agent(&b.agent)
 	whole(p, &b.cseq)
 	whole(p, &b.refreshes)
-	p.AddrPort(&b.src)
-	p.AddrPort(&b.dst)
 	upTo(p, &b.transport, event.SCTP)
 	p.time(&b.first, &b.removed)
 	p.until(&b.until, lifetime+ahead)
 	p.late(&b.late)
-	upTo(p, &b.granted, lifetime)
+	whole(p, &b.granted)
 	upTo(p, &b.incomplete, event.Incomplete(1<<len(event.IncompleteWords)-1))
 	upTo(p, &b.anomalies, event.Anomalies(1<<len(event.AnomalyWords)-1))
-	if !p.Reading {
-		return
-	}
-	for i, end := range b.ends {
-		if int(end) > len(b.text) || i > 0 && end < b.ends[i-1] {
-			p.Fail()
-			b.ends = [4]uint16{}
-		}
-	}
-	if b.state == unbound {
+	if p.Reading && (!b.ordered() || b.state == unbound) {
 		p.Fail()
+	}
+}
+
+// ordered reports whether the pieces of the text are in it, and the addresses are some.
+func (b *binding) ordered() bool {
+	last := uint16(0)
+	for _, end := range b.ends {
+		if end < last || int(end) > len(b.text) {
+			return false
+		}
+		last = end
+	}
+	var a netip.AddrPort
+	return a.UnmarshalBinary(b.piece(pieceSrc)) == nil && a.UnmarshalBinary(b.piece(pieceDst)) == nil
+}
+
+// agent walks the name of a program, nil without one. What is read is nobody else's.
+func (p *pass) agent(a **agent) {
+	var text []byte
+	if *a != nil {
+		text = []byte((*a).text)
+	}
+	if p.Bytes(&text, event.MaxText); p.Reading && len(text) > 0 {
+		*a = &agent{text: string(text)}
 	}
 }

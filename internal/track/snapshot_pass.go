@@ -128,8 +128,7 @@ func (t *Tracker) wind(tm *timer) {
 }
 
 // restore arms t for what it says, in the place among others that it had.
-func (p *wheel) restore(t *timer) {
-	p.seq = max(p.seq, t.seq)
-	p.count++
-	p.insert(t)
+func (w *wheel) restore(t *timer) {
+	w.count++
+	w.insert(t)
 }
