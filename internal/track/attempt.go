@@ -258,6 +258,7 @@ func (t *Tracker) newAttempt(s *callSet, key uint64) *attempt {
 
 func (t *Tracker) freeAttempt(a *attempt) {
 	t.dropDoubts(a)
+	t.decide(take1(&a.holds), true, event.NoResponse)
 	t.wheel.clear(&a.timer)
 	a.link.leave()
 	if a.hold != nil {
@@ -431,7 +432,11 @@ func (t *Tracker) sayAttempt(a *attempt, why symbol) {
 	} else {
 		e.Start = a.first
 	}
-	if e.Code == 0 && (t.ending || t.evicting) {
+	unheard := why == sawTimeout && t.unheard(max(a.round, a.last, a.decided, a.cancelled))
+	if unheard {
+		e.Incomplete |= event.NoHistory
+	}
+	if e.Code == 0 && (t.ending || t.evicting || unheard) || e.Synthetic && unheard {
 		e.Outcome = event.Unknown
 	}
 	if a.ringing != 0 {

@@ -378,7 +378,8 @@ func (t *Tracker) release(h *hold, say bool, missing event.Incomplete) {
 	give(&t.pools.holds, h)
 }
 
-func (h *hold) expire(t *Tracker)        { t.release(h, true, 0) }
+// The next try may have got through while nobody looked: then nothing is said.
+func (h *hold) expire(t *Tracker)        { t.release(h, !t.unheard(h.ev.Time), 0) }
 func (h *hold) evict(t *Tracker)         { t.release(h, true, 0) }
 func (h *hold) flush(t *Tracker, _ bool) { t.wheel.clear(&h.timer); t.release(h, true, 0) }
 

@@ -69,7 +69,8 @@ func (t *Tracker) armDialog(d *dialog) {
 func (t *Tracker) deadline(d *dialog) int64 {
 	at := d.seen + int64(t.cfg.Established)
 	if d.expires > 0 && d.state == confirmed {
-		at = min(at, d.refreshed+int64(d.expires)*int64(time.Second))
+		span := time.Duration(d.expires) * time.Second
+		at = min(at, t.prolong(d.seen, d.refreshed+int64(span), span))
 	}
 	return at
 }
@@ -424,6 +425,9 @@ func (t *Tracker) sayEnd(d *dialog, why symbol) {
 			e.Side = event.SideUnknown
 			e.DurationMin = since(d.answered, e.Time)
 		}
+	}
+	if (why == sawExpired || why == sawByeSilent) && t.unheard(max(d.seen, d.bye)) {
+		e.Incomplete |= event.NoHistory
 	}
 	if d.byeLost {
 		e.Incomplete |= event.NoBye

@@ -147,6 +147,7 @@ func (t *Tracker) newRequest(s *callSet, v *view, tt uint64) *request {
 }
 
 func (t *Tracker) freeRequest(r *request) {
+	t.decide(take1(&r.holds), true, event.NoResponse)
 	t.wheel.clear(&r.timer)
 	r.link.leave()
 	t.forgetRecord(r)
@@ -375,7 +376,7 @@ func (t *Tracker) startRequest(r *request, v *view) {
 			r.rec.Reset()
 		}
 		t.fillRequest(r.rec, v)
-		r.hops, r.told = r.near[:0], false
+		r.hops, r.told, r.granted = r.near[:0], false, event.List{}
 	}
 	if same {
 		r.rec.Anomalies |= event.CSeqSame
@@ -539,6 +540,10 @@ func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
 		e.Time, e.Timer = t.cutShort(r.first+int64(t.cfg.Request), 'F')
 	}
 	e.End = e.Time
+	unheard := e.Timer == 'F' && t.unheard(r.first)
+	if unheard {
+		e.Incomplete |= event.NoHistory
+	}
 	switch typ {
 	case event.OtherOK:
 		e.Outcome = event.Success
@@ -546,7 +551,7 @@ func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
 		e.Outcome = event.Failure
 		if typ == event.OtherTimeout {
 			e.Code, e.Status = 0, event.Text{}
-			if t.ending || t.evicting {
+			if t.ending || t.evicting || unheard {
 				e.Outcome = event.Unknown
 			}
 		}
