@@ -1,0 +1,131 @@
+package perturb
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+)
+
+// record is what is compared of an event.
+type record struct {
+	typ        event.Type
+	id         string // event.id; for what is known by its packet alone, the key
+	key        string // the same event, as far as loss cannot take it away
+	code       uint16
+	incomplete event.Incomplete
+	text       string // for people
+}
+
+// keep copies what is compared. The identity that loss cannot change: of a call the
+// Call-ID and the tags (of an attempt only From's: the INVITE with the last CSeq may be
+// lost), of a binding AOR and contact (the REGISTER that set it may be lost, and a
+// refresh speaks for it), of another transaction Call-ID, From tag, CSeq and method, of
+// a packet addresses and what is wrong with it.
+func keep(e *event.Event) record {
+	r := record{typ: e.Type, id: hex.EncodeToString(e.ID[:]), code: e.Code, incomplete: e.Incomplete}
+	call, from, to := string(e.Bytes(e.CallID)), string(e.Bytes(e.From.Tag)), string(e.Bytes(e.To.Tag))
+	var parts []string
+	switch e.Type {
+	case event.CallStart, event.CallEnd:
+		parts = []string{call, min(from, to), max(from, to)}
+	case event.CallAttempt:
+		parts = []string{call, from}
+	case event.RegNew, event.RegDel, event.RegExpired:
+		parts = []string{string(e.Bytes(e.AOR.All)), string(e.Bytes(e.Contact.URI.All))}
+	case event.AuthFailed:
+		parts = []string{r.id}
+	case event.ParseError, event.MsgProbe:
+		parts = []string{e.Src.String(), e.Dst.String(), call, string(e.Bytes(e.Error)), string(e.Bytes(e.Probe))}
+		r.id = strings.Join(parts, " ")
+	default:
+		parts = []string{call, from, number(uint64(e.CSeq)), string(e.Bytes(e.CSeqMethod))}
+	}
+	r.key = e.Type.String() + " " + strings.Join(parts, " ")
+	r.text = fmt.Sprintf("%s call-id=%s tags=%s/%s cseq=%d %s code=%d contact=%s at=%s error=%s missing=%s", e.Type, call, from, to, e.CSeq,
+		e.Bytes(e.CSeqMethod), e.Code, e.Bytes(e.Contact.URI.All), time.Unix(0, e.Time).UTC().Format("15:04:05.000000"), e.Bytes(e.Error), missing(e.Incomplete))
+	return r
+}
+
+func missing(i event.Incomplete) string {
+	var words []string
+	for n, w := range event.IncompleteWords {
+		if i>>n&1 == 1 {
+			words = append(words, w.Word)
+		}
+	}
+	return strings.Join(words, ",")
+}
+
+// message is one message on one hop.
+type message struct {
+	src, dst      netip.AddrPort
+	call          string
+	from, to      string
+	cseq          uint32
+	method        string
+	code          int
+	branch        string
+	request, auth bool
+}
+
+type messages map[message]int
+
+func (m messages) note(p *packet.Packet, s *sip.Message) {
+	n, method := s.CSeq()
+	m[message{
+		src: p.Src, dst: p.Dst, call: string(s.CallID()), from: string(s.From().Tag()), to: string(s.To().Tag()),
+		cseq: n, method: string(method), code: s.Status(), branch: string(s.Via().Branch()), request: s.IsRequest(),
+	}]++
+}
+
+// afterLoss holds a capture with packets lost against the whole one: it says nothing
+// else, but what it labels.
+func afterLoss(t *testing.T, clean, changed outcome) {
+	t.Helper()
+	left := map[string]int{}
+	for _, r := range clean.events {
+		left[r.key]++
+	}
+	for _, r := range changed.events {
+		if left[r.key]--; left[r.key] < 0 && r.incomplete == 0 {
+			t.Errorf("without loss there is no\n  %s", r.text)
+		}
+	}
+}
+
+// asBefore holds a capture in which nothing is missing against the one it was made of:
+// the events are the same, one by one.
+func asBefore(t *testing.T, clean, changed outcome) {
+	t.Helper()
+	left, texts := map[string]int{}, map[string]string{}
+	for _, r := range clean.events {
+		id := r.typ.String() + " " + r.id
+		left[id]++
+		texts[id] = r.text
+	}
+	for _, r := range changed.events {
+		id := r.typ.String() + " " + r.id
+		left[id]--
+		if texts[id] == "" {
+			texts[id] = r.text
+		}
+	}
+	var wrong []string
+	for id, n := range left {
+		if n != 0 {
+			wrong = append(wrong, fmt.Sprintf("%+d %s", -n, texts[id]))
+		}
+	}
+	sort.Strings(wrong)
+	for _, w := range wrong {
+		t.Error(w)
+	}
+}
