@@ -122,6 +122,7 @@ coverage-report: test-tools ## coverage of the tests, into build/coverage/
 .PHONY: update
 update: ## make the generated files anew: documents, fields, configurations
 	$(GO) run ./tools/update
+	$(GO) test ./internal/track -run StatesDocument -update
 
 .PHONY: fmt
 fmt: ## format the code

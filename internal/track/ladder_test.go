@@ -100,7 +100,7 @@ func checkTables(t *testing.T, tr *Tracker) {
 		for s := range tr.stats.Unexpected[m] {
 			for y, n := range tr.stats.Unexpected[m][s] {
 				if n > 0 {
-					mm := []*machine{&attemptMachine, &dialogMachine, &requestMachine, &bindingMachine}[m]
+					mm := machines[m]
 					t.Errorf("%s: in state %s, %s is not in the table", mm.name, mm.states[s], mm.symbols[y])
 				}
 			}

@@ -46,6 +46,9 @@ const (
 	numMachines
 )
 
+// machines is all of them, by number.
+var machines = [numMachines]*machine{&attemptMachine, &dialogMachine, &requestMachine, &bindingMachine}
+
 // maxStates and maxSymbols bound the tables, for the counters.
 const (
 	maxStates  = 16
