@@ -55,6 +55,9 @@ func (t *Tracker) answerTo(r *request, v *view) {
 		t.fillUnasked(r.rec, v)
 	}
 	i, stranger, mismatch := r.hops.answer(v)
+	if !r.asked {
+		t.heldTryPassed(v)
+	}
 	if v.tt != 0 && !r.asked {
 		if d := r.set.dialogs.get(dialogKey(v.ft, v.tt)); d != nil {
 			t.alive(d, v)
@@ -200,6 +203,7 @@ func (t *Tracker) settleRefusal(r *request, v *view) {
 	case r.quiet():
 		t.stepRequest(r, sawAbsorbed)
 	default:
+		t.unsureOf(r, 0)
 		t.stepRequest(r, sawRefused)
 	}
 }
@@ -221,9 +225,11 @@ func (t *Tracker) challengeRequest(r *request, v *view) {
 		if next := r.nextTry(); next != nil { // it overtook the challenge
 			next.holds = t.follow(h, next.holds)
 		}
+		t.unsureOf(r, event.NoResponse)
 		t.stepRequest(r, sawAsked)
 	default:
 		t.stats.Challenges++
+		t.unsureOf(r, event.NoResponse)
 		t.stepRequest(r, sawAsked)
 	}
 }

@@ -226,6 +226,7 @@ type attempt struct {
 	holds *hold      // failures that the present INVITE decides
 
 	first, round int64  // first INVITE of all, and of this CSeq
+	again        int64  // the first requester's last copy of it
 	last         int64  // last provisional
 	decided      int64  // time of the final in rec
 	cancelled    int64  // the first requester's CANCEL
@@ -416,15 +417,17 @@ func take1(p **hold) *hold {
 // sayAttempt makes the call-attempt. What decided is in rec; on a timeout it is
 // what was noted elsewhere, if anything.
 func (t *Tracker) sayAttempt(a *attempt, why symbol) {
-	at, timer := a.decided, byte(0)
+	at, timer, unheard := a.decided, byte(0), event.Incomplete(0)
 	if why == sawTimeout && (a.state == calling || a.state == proceeding || a.state == cancelling) {
 		at, timer = t.silentOutcome(a)
+		unheard = t.unheardInvite(a)
 	}
 	if a.said {
 		return
 	}
 	a.said = true
 	e := t.send(event.CallAttempt, &a.rec)
+	e.Incomplete |= unheard
 	e.Time, e.End = at, at
 	e.Outcome = event.Failure
 	if !a.asked {

@@ -60,6 +60,7 @@ func (t *Tracker) sayBinding(b *binding, typ event.Type, r *request) {
 		e.Outcome = event.Success
 		e.Start, e.End = b.first, e.Time
 		if typ == event.RegExpired {
+			e.Incomplete |= b.unsure
 			e.Outcome, e.End = event.Unknown, min(b.until, e.Time)
 		}
 		e.Lifetime, e.LifetimeMin = since(b.first, e.End), b.incomplete != 0
@@ -120,10 +121,8 @@ func (t *Tracker) fillBinding(e *event.Event, b *binding) {
 // aorOfRequest finds or makes the AOR of a REGISTER; known is true when a 2xx was
 // seen for it before.
 func (t *Tracker) aorOfRequest(r *request) (a *aor, known bool) {
-	t.uri.Parse(r.rec.Bytes(r.rec.To.URI.All))
-	text := t.aorOf(&t.uri)
-	key := t.hash(text)
-	if a := t.regs.aors[key]; a != nil {
+	a, key, text := t.findAOR(r)
+	if a != nil {
 		return a, true
 	}
 	a = &aor{key: key, text: append([]byte(nil), text...)}
@@ -132,6 +131,15 @@ func (t *Tracker) aorOfRequest(r *request) (a *aor, known bool) {
 	t.regs.bytes += aorSize + int64(len(a.text))
 	t.rank(&a.link, worthForgiven)
 	return a, false
+}
+
+// findAOR finds the AOR of a REGISTER; nil where none is known. text is valid until
+// the scratch space is used again.
+func (t *Tracker) findAOR(r *request) (a *aor, key uint64, text []byte) {
+	t.uri.Parse(r.rec.Bytes(r.rec.To.URI.All))
+	text = t.aorOf(&t.uri)
+	key = t.hash(text)
+	return t.regs.aors[key], key, text
 }
 
 // restAOR sets how long an AOR without bindings is known.

@@ -92,7 +92,7 @@ func (t *Tracker) startRound(a *attempt, v *view) {
 		a.rec.Anomalies |= event.NoContact
 	}
 	a.hops.request(v)
-	a.cseq, a.creds, a.round = v.cseq, v.creds, v.time
+	a.cseq, a.creds, a.round, a.again = v.cseq, v.creds, v.time, 0
 	a.asked, a.asking, a.cancelled, a.ackTag = true, true, 0, 0
 	a.holds = t.tried(&v.creds, v.cid, a.holds)
 	t.stats.New++
@@ -174,6 +174,9 @@ func (t *Tracker) repeatInvite(a *attempt, v *view) {
 	if again {
 		a.rec.RetransRequest++
 		t.stats.Retransmissions++
+		if a.hops.ofRequester(i) {
+			a.again = max(a.again, v.time)
+		}
 		return
 	}
 	t.stats.Hops++
@@ -231,6 +234,7 @@ func (t *Tracker) inviteAnswer(v *view) {
 		a.rec.Anomalies |= event.Unsolicited // nobody that was asked; nothing called for another INVITE
 		t.stepAttempt(a, sawNoted)
 	case v.cseq > a.cseq:
+		t.heldTryPassed(v)
 		t.missedRound(a, v)
 		t.answerInvite(a, v)
 	default:
@@ -320,7 +324,7 @@ func (t *Tracker) missedRound(a *attempt, v *view) {
 		a.asked, a.said, a.first, a.dialogs = false, false, 0, 0
 		a.rec.Reset()
 	}
-	a.cseq, a.round, a.asking, a.told = v.cseq, v.time, false, false
+	a.cseq, a.round, a.again, a.asking, a.told = v.cseq, v.time, 0, false, false
 	a.hops, a.creds.n, a.ringing, a.last, a.cancelled, a.ackTag = a.hops[:0], 0, 0, 0, 0, 0
 	a.rec.Code, a.rec.Status = 0, event.Text{}
 	a.state = heard

@@ -100,6 +100,7 @@ type binding struct {
 	granted      int64 // ns
 	removed      int64 // the 2xx of a removal that waits
 	incomplete   event.Incomplete
+	unsure       event.Incomplete // of its end: what was not seen of a REGISTER since the last 2xx
 	anomalies    event.Anomalies
 }
 
@@ -253,6 +254,9 @@ func (t *Tracker) boundUnasked(r *request) {
 	granted, _ := t.readContacts(t.granted[:0], r.rec, r.granted)
 	t.granted = granted
 	a, _ := t.aorOfRequest(r)
+	for i := range a.bindings { // those listed are certain again
+		a.bindings[i].unsure = event.NoRegister
+	}
 	for i := range granted {
 		t.listed(r, a, &granted[i], event.NoRegister)
 	}
@@ -486,7 +490,7 @@ func (t *Tracker) grant(r *request, a *aor, b *binding, c *contact, s int64, mis
 
 // extend gives a binding s seconds from at.
 func (t *Tracker) extend(b *binding, at, s int64) {
-	s = min(s, 1<<32)
+	s, b.unsure = min(s, 1<<32), 0
 	b.granted = s * int64(time.Second)
 	b.until, b.late = at+b.granted, t.behind(at)
 	if b.state != parting {

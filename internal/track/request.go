@@ -120,10 +120,12 @@ type request struct {
 	holds  *hold // failures that this request decides
 
 	first    int64
+	again    int64 // the first requester's last copy
 	decided  int64
 	toldVias uint16 // of the hop that it came on
 	told     bool   // rec holds a final that the first requester got
 	asked    bool   // the request was seen
+	passed   bool   // its client went on: it was answered, and we missed that
 
 	granted        event.List // contacts of a 2xx to REGISTER, in rec
 	grantedCut     bool       // the answer may list more
@@ -248,6 +250,9 @@ func (t *Tracker) timeoutRequest(r *request) {
 	if code != 0 {
 		r.decided = at
 	}
+	if code == 0 {
+		t.unsureOf(r, event.NoResponse)
+	}
 	t.stepRequest(r, y)
 	t.decide(take1(&r.holds), code < 200 || code >= 300, event.NoResponse)
 }
@@ -259,7 +264,10 @@ func (t *Tracker) endUnasked(r *request) {
 	case r.method == sip.MethodBye && code != 0:
 		t.byeAnswered(r, true)
 		t.stepRequest(r, sawAbsorbed)
-	case code == 0, code == 401, code == 407, r.quiet(), t.badAnswer(r):
+	case code == 401, code == 407:
+		t.unsureOf(r, event.NoRegister)
+		t.stepRequest(r, sawTimerNone)
+	case code == 0, r.quiet(), t.badAnswer(r):
 		t.stepRequest(r, sawTimerNone)
 	case r.method == sip.MethodRegister && code < 300:
 		t.boundUnasked(r)
@@ -373,7 +381,7 @@ func (t *Tracker) startRequest(r *request, v *view) {
 		r.hops, r.told = r.near[:0], false
 	}
 	r.hops.request(v)
-	r.creds, r.first, r.asked = v.creds, v.time, true
+	r.creds, r.first, r.again, r.asked, r.passed = v.creds, v.time, 0, true, false
 	if v.method == sip.MethodRegister {
 		t.fillRegister(r.rec)
 	}
@@ -383,6 +391,7 @@ func (t *Tracker) startRequest(r *request, v *view) {
 	r.holds = t.tried(&v.creds, v.cid, r.holds)
 	t.stepRequest(r, sawNew)
 	t.armRequest(r)
+	t.answeredBefore(r)
 	t.inDialog(r, v)
 	if early {
 		t.replayRequest(r, v)
@@ -490,6 +499,9 @@ func (t *Tracker) repeatRequest(r *request, v *view) {
 	}
 	if again {
 		r.rec.RetransRequest++
+		if r.hops.ofRequester(i) {
+			r.again = max(r.again, v.time)
+		}
 		return
 	}
 	r.rec.AddLeg(v.p.Src.Addr())
@@ -507,6 +519,7 @@ func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
 	switch why {
 	case sawTimerF, sawTimerNoted, sawTimerOK:
 		e.Time, e.Timer = r.first+int64(t.cfg.Request), 'F'
+		e.Incomplete |= t.unheard(r)
 	}
 	e.End = e.Time
 	switch typ {
@@ -516,7 +529,7 @@ func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
 		e.Outcome = event.Failure
 		if typ == event.OtherTimeout {
 			e.Code, e.Status = 0, event.Text{}
-			if t.ending || t.evicting {
+			if t.ending || t.evicting || r.passed {
 				e.Outcome = event.Unknown
 			}
 		}

@@ -31,7 +31,7 @@ func (t *Tracker) Unusable(dst []event.Event, p *packet.Packet, m *sip.Message) 
 		dst, t.out = t.out, nil
 		return dst
 	}
-	if m.IsRequest() && m.Problem() != sip.Truncated {
+	if m.IsRequest() && m.Method() != sip.MethodAck && m.Problem() != sip.Truncated { // an ACK has no answer
 		t.remember(keys, p.Time)
 	}
 	t.sayUnusable(p, m)

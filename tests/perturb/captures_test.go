@@ -10,16 +10,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 )
 
 const beside = "../../../shared"
@@ -66,7 +70,8 @@ func perturbAll(t *testing.T, files []string, prefix string) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			frames := load(t, file)
-			clean := run(t, frames)
+			end := afterwards(frames)
+			clean := run(t, append(slices.Clip(frames), end))
 			for _, c := range changes {
 				seeds := c.seeds
 				if len(frames) > manyFrames {
@@ -74,7 +79,7 @@ func perturbAll(t *testing.T, files []string, prefix string) {
 				}
 				for seed := range seeds {
 					t.Run(fmt.Sprintf("%s,seed=%d", c.name, seed), func(t *testing.T) {
-						changed := c.make(frames, newDice(name, c.name, seed))
+						changed := append(c.make(frames, newDice(name, c.name, seed)), end)
 						c.judge(t, clean, run(t, changed))
 						if t.Failed() {
 							t.Logf("run only this: go test ./tests/perturb -run '%s'", exactly(t.Name()))
@@ -88,6 +93,17 @@ func perturbAll(t *testing.T, files []string, prefix string) {
 
 // manyFrames is from where on a capture has enough of everything for one seed.
 const manyFrames = 20000
+
+// afterwards is a frame that says nothing, an hour after the last of frames: the end of
+// a capture labels what waits for a timer, and here the timers are to decide.
+func afterwards(frames []packet.Frame) packet.Frame {
+	at := int64(0)
+	for _, f := range frames {
+		at = max(at, f.Time)
+	}
+	data := siptest.UDPFrame(netip.MustParseAddrPort("192.0.2.1:9"), netip.MustParseAddrPort("192.0.2.2:9"), []byte("nothing"))
+	return packet.Frame{Time: at + int64(time.Hour), Link: packet.LinkEthernet, Data: data, Wire: len(data)}
+}
 
 // exactly is the pattern that chooses one subtest.
 func exactly(name string) string {
