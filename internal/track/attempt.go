@@ -377,7 +377,7 @@ func (t *Tracker) endWait(a *attempt) {
 		} else {
 			t.stepAttempt(a, sawSilence)
 		}
-	case code >= 300:
+	case code >= 300 && !t.badInvite(a):
 		t.stepAttempt(a, sawTimeout)
 	default:
 		t.stepAttempt(a, sawSilence)

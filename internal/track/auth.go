@@ -140,10 +140,15 @@ type hold struct {
 	link    link // while no try was seen; then it goes with that
 	extra   int64
 	ev      event.Event // the auth-failed that will be said or not
-	keys    [2*maxCreds + 1]uint64
+	keys    [3*maxCreds + 1]uint64
 	nkeys   int
 	attempt *attempt // whose challenge it was; nil for another request
 	retried bool     // the next try was seen; its answer decides
+	passed  bool     // it got through; what may still prove the failure is waited for
+	proved  bool     // the nonce was fresh, as a late challenge showed
+	creds   creds    // of the request
+	asked   int64    // when it was sent, of one that is open
+	open    bool     // no failure so far: no answer was seen
 	next    *hold    // decided by the same try
 }
 
@@ -219,6 +224,7 @@ func (t *Tracker) accepted(client, hash uint64) bool {
 // give remembers the nonces of a challenge for the client, under its Call-ID and
 // under its AOR and the realm.
 func (t *Tracker) give(ch *challenges, cid, aor uint64) {
+	t.proveHeld(ch)
 	for i := range ch.list[:ch.n] {
 		x := &ch.list[i]
 		t.giveTo(cid, x.nonce, ch)
@@ -281,23 +287,65 @@ func (c *client) flush(*Tracker, bool) {}
 // hold keeps the failure of rec back until the client has tried again, which is
 // the caller's to finish.
 func (t *Tracker) hold(c *creds, ch *challenges, cid uint64, rec *event.Event) *hold {
-	h := take(&t.pools.holds)
-	buf := h.ev
-	*h = hold{ev: buf}
-	h.ev.CopyFrom(rec)
-	h.timer.owner, h.link.owner = h, h
+	h := t.newHold(c, rec)
 	t.file(h, cid)
+	for i := range c.list[:c.n] {
+		t.file(h, mix(failedKey, mix(cid, c.list[i].nonce)))
+	}
 	for i := range ch.list[:ch.n] {
 		x := &ch.list[i]
 		t.file(h, mix(cid, x.nonce))
 		t.file(h, mix(mix(c.aor, x.realm), x.nonce))
 	}
-	t.admit(holdSize)
-	t.weigh(&h.extra, &h.ev)
 	t.rank(&h.link, worthRequest)
 	t.arm(&h.timer, ch.given, t.cfg.RetryLinger)
 	return h
 }
+
+func (t *Tracker) newHold(c *creds, rec *event.Event) *hold {
+	h := take(&t.pools.holds)
+	buf := h.ev
+	*h = hold{ev: buf, creds: *c}
+	h.ev.CopyFrom(rec)
+	h.timer.owner, h.link.owner = h, h
+	t.admit(holdSize)
+	t.weigh(&h.extra, &h.ev)
+	return h
+}
+
+// keepOpen keeps an INVITE with credentials that has no answer when the next one comes,
+// for as long as messages overtake others: its challenge may be late.
+func (t *Tracker) keepOpen(a *attempt) {
+	h := t.newHold(&a.creds, &a.rec)
+	h.asked, h.retried, h.passed, h.open = a.round, true, true, true
+	t.file(h, openKey(a.creds.cid, a.key, a.cseq))
+	t.rank(&h.link, worthSpent)
+	t.arm(&h.timer, t.now, t.cfg.Early)
+}
+
+func openKey(cid, tag uint64, cseq uint32) uint64 {
+	return mix(mix(openINVITE, cid), mix(tag, uint64(cseq)))
+}
+
+// lateChallenge judges the challenge in t.early of an INVITE that is not the present one.
+func (t *Tracker) lateChallenge(v *view) {
+	of := t.auth.holds[openKey(v.cid, v.ft, v.cseq)]
+	if len(of) == 0 {
+		return
+	}
+	h := of[0]
+	failed := t.judge(&h.creds, &t.early, v.cid, h.asked) == wrongPassword
+	t.fillAnswer(&h.ev, v)
+	t.finishAuthFailed(&h.ev, h.asked, v.time, &h.creds)
+	t.release(h, failed, 0)
+}
+
+// What the keys of a failure begin with that are not those of the nonces that its
+// challenge gave.
+const (
+	failedKey  = iota + 1 // the nonce that it was on
+	openINVITE            // the From tag and CSeq of an INVITE whose challenge may be late
+)
 
 // file makes h found by key.
 func (t *Tracker) file(h *hold, key uint64) {
@@ -345,8 +393,46 @@ func (t *Tracker) tried(c *creds, cid uint64, holds *hold) *hold {
 func (t *Tracker) decide(holds *hold, failed bool, missing event.Incomplete) {
 	for h := holds; h != nil; {
 		next := h.next
-		t.release(h, failed, missing)
+		if failed || h.proved {
+			t.release(h, true, missing)
+		} else {
+			t.pass(h)
+		}
 		h = next
+	}
+}
+
+// pass keeps a failure whose try got through for as long as messages overtake others:
+// the challenge that gave its nonce may be late.
+func (t *Tracker) pass(h *hold) {
+	if h.attempt != nil {
+		h.attempt.hold, h.attempt = nil, nil
+	}
+	h.retried, h.passed, h.next = true, true, nil
+	t.rank(&h.link, worthSpent)
+	t.arm(&h.timer, t.now, t.cfg.Early)
+}
+
+// proveHeld follows a challenge that is seen late, after the failure on the nonce that
+// it gave: the nonce was fresh.
+func (t *Tracker) proveHeld(ch *challenges) {
+	if len(t.auth.holds) == 0 {
+		return
+	}
+	for i := range ch.list[:ch.n] {
+		key := mix(failedKey, mix(ch.cid, ch.list[i].nonce))
+		for {
+			of := t.auth.holds[key]
+			at := slices.IndexFunc(of, func(h *hold) bool { return !h.proved && h.ev.CSeq == ch.cseq+1 })
+			if at < 0 {
+				break
+			}
+			h := of[at]
+			h.proved = true
+			if h.passed || !h.retried {
+				t.release(h, true, 0)
+			}
+		}
 	}
 }
 
@@ -357,7 +443,7 @@ func (t *Tracker) release(h *hold, say bool, missing event.Incomplete) {
 		if a := h.attempt; a != nil && a.state == challenged {
 			t.stepAttempt(a, sawDenied)
 		}
-	} else {
+	} else if !h.open {
 		t.stats.ExpiredNonces++
 	}
 	if h.attempt != nil {
@@ -393,15 +479,15 @@ func (t *Tracker) heldTryPassed(v *view) {
 		if i < 0 {
 			return
 		}
-		t.release(of[i], false, 0)
+		t.pass(of[i])
 	}
 }
 
 // Nobody tries again who has not got the new challenge, and who has it does at once,
 // but for a client that gives up: what decided was not seen.
-func (h *hold) expire(t *Tracker)        { t.release(h, true, event.NoResponse) }
-func (h *hold) evict(t *Tracker)         { t.release(h, true, 0) }
-func (h *hold) flush(t *Tracker, _ bool) { t.wheel.clear(&h.timer); t.release(h, true, 0) }
+func (h *hold) expire(t *Tracker)        { t.release(h, !h.passed, event.NoResponse) }
+func (h *hold) evict(t *Tracker)         { t.release(h, !h.passed, 0) }
+func (h *hold) flush(t *Tracker, _ bool) { t.wheel.clear(&h.timer); t.release(h, !h.passed, 0) }
 
 // countsAsAuthFailed reports whether the configuration takes this final for a
 // failed authentication (auth_failed_codes).

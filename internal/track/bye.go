@@ -76,6 +76,10 @@ func (t *Tracker) deadline(d *dialog) int64 {
 func (d *dialog) expire(t *Tracker) {
 	switch d.state {
 	case awaited:
+		if d.overheard {
+			t.stepDialog(d, sawRefusal)
+			return
+		}
 		t.stepDialog(d, sawWaited)
 	case confirmed, assumed:
 		if at := t.deadline(d) + d.late; at > t.now { // it was alive in the meantime
@@ -140,7 +144,7 @@ func (d *dialog) evict(t *Tracker) {
 // byeAsked follows the first copy of a BYE.
 func (t *Tracker) byeAsked(v *view) {
 	s := t.setOf(v)
-	d := s.dialogs.get(dialogKey(v.ft, v.tt))
+	d := t.heardDialog(s, dialogKey(v.ft, v.tt))
 	if d == nil {
 		d = t.byeOfAttempt(s, v.ft, v.tt, v.m.From().Tag(), v.m.To().Tag(), v.time)
 	}
@@ -167,6 +171,17 @@ func (t *Tracker) byeAsked(v *view) {
 		t.armDialog(d)
 	}
 	t.stepDialog(d, sawByeAsked)
+}
+
+// heardDialog finds the dialog that a BYE or its answer speaks of; a stranger's 2xx that
+// nothing called for makes none.
+func (t *Tracker) heardDialog(s *callSet, key uint64) *dialog {
+	d := s.dialogs.get(key)
+	if d != nil && d.state == awaited && d.overheard {
+		t.stepDialog(d, sawRefusal)
+		return nil
+	}
+	return d
 }
 
 // byeOfAttempt makes the dialog that a BYE of an attempt speaks of: its INVITE is
@@ -219,7 +234,7 @@ func (d *dialog) side(tag uint64) int {
 // the answer was seen.
 func (t *Tracker) byeAnswered(r *request, lost bool) {
 	key := dialogKey(r.ft, r.tt)
-	d := r.set.dialogs.get(key)
+	d := t.heardDialog(r.set, key)
 	code := r.rec.Code
 	if d == nil && lost {
 		d = t.byeOfAnswer(r)

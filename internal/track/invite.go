@@ -22,7 +22,7 @@ func (t *Tracker) invite(v *view) {
 	}
 	switch {
 	case !a.asked && a.cseq > v.cseq: // a late copy of an earlier round
-		t.stats.Hops++
+		t.lateRound(a, v)
 	case a.beginsRound(v):
 		t.startRound(a, v)
 	default:
@@ -69,6 +69,9 @@ func (t *Tracker) startRound(a *attempt, v *view) {
 	retry := a.state == failed && v.creds.n > 0 && a.wasChallenged()
 	over := a.state == answered || a.state == failed && !retry
 	t.dropDoubts(a) // they answered another INVITE
+	if a.creds.n > 0 && v.creds.n > 0 && a.expectsNone() {
+		t.keepOpen(a)
+	}
 	if over || !a.asked {
 		a.first, a.said, a.dialogs = v.time, false, 0
 	}
@@ -104,6 +107,19 @@ func (t *Tracker) startRound(a *attempt, v *view) {
 	if early {
 		t.replayEarly(a, v)
 	}
+}
+
+// lateRound takes in the INVITE of an earlier round, of which the answers to a later one
+// were seen first: it says who calls whom.
+func (t *Tracker) lateRound(a *attempt, v *view) {
+	t.stats.Hops++
+	if a.state != heard {
+		return
+	}
+	tag := a.rec.To.Tag
+	t.fillRequest(&a.rec, v)
+	a.rec.To.Tag = tag
+	a.asked, a.first = true, v.time
 }
 
 // keepFirst keeps what a record has of the attempt's first INVITE, whoever it was
@@ -233,7 +249,10 @@ func (t *Tracker) inviteAnswer(v *view) {
 	case v.cseq > a.cseq && a.expectsNone() && !a.rec.HasAddr(a.rec.Legs, v.p.Src.Addr()):
 		a.rec.Anomalies |= event.Unsolicited // nobody that was asked; nothing called for another INVITE
 		t.stepAttempt(a, sawNoted)
-	case v.cseq > a.cseq:
+		if v.final() && v.code < 300 {
+			t.newOverheard(a, v)
+		}
+	case v.cseq > a.cseq, v.code >= 300 && a.state == failed && !a.asked && !a.said && a.rec.Code == 0:
 		t.heldTryPassed(v)
 		t.missedRound(a, v)
 		t.answerInvite(a, v)
@@ -307,6 +326,7 @@ func (t *Tracker) lateAnswer(a *attempt, v *view) {
 		t.answered(a, v)
 	case v.challenge():
 		t.early.read(t, v)
+		t.lateChallenge(v)
 		t.give(&t.early, v.cid, a.creds.aor)
 	}
 }
@@ -410,7 +430,7 @@ func (t *Tracker) refused(a *attempt, v *view, i int, stranger bool) {
 	if v.challenge() && deciding {
 		a.early.read(t, v)
 	}
-	if !a.asking { // the INVITE may still come
+	if !a.asking && (a.state == heard || v.vias > 1) { // the INVITE may still come; or who got this is not known
 		t.stepAttempt(a, sawNoted)
 		return
 	}

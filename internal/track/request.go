@@ -119,13 +119,14 @@ type request struct {
 	early  challenges
 	holds  *hold // failures that this request decides
 
-	first    int64
-	again    int64 // the first requester's last copy
-	decided  int64
-	toldVias uint16 // of the hop that it came on
-	told     bool   // rec holds a final that the first requester got
-	asked    bool   // the request was seen
-	passed   bool   // its client went on: it was answered, and we missed that
+	first      int64
+	again      int64 // the first requester's last copy
+	decided    int64
+	toldVias   uint16 // of the hop that it came on
+	told       bool   // rec holds a final that the first requester got
+	asked      bool   // the request was seen
+	passed     bool   // its client went on: it was answered, and we missed that
+	challenged bool   // its client went on with credentials: that answer was a challenge
 
 	granted        event.List // contacts of a 2xx to REGISTER, in rec
 	grantedCut     bool       // the answer may list more
@@ -231,7 +232,7 @@ func (t *Tracker) timeoutRequest(r *request) {
 	}
 	y := sawTimerF
 	switch {
-	case r.quiet():
+	case r.quiet(), code == 0 && r.challenged:
 		y = sawTimerNone
 	case code == 401 || code == 407:
 		y = sawTimerNone
@@ -381,7 +382,8 @@ func (t *Tracker) startRequest(r *request, v *view) {
 		r.hops, r.told = r.near[:0], false
 	}
 	r.hops.request(v)
-	r.creds, r.first, r.again, r.asked, r.passed = v.creds, v.time, 0, true, false
+	r.creds, r.first, r.again, r.asked = v.creds, v.time, 0, true
+	r.passed, r.challenged = false, false
 	if v.method == sip.MethodRegister {
 		t.fillRegister(r.rec)
 	}

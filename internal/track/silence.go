@@ -52,10 +52,7 @@ func (t *Tracker) answeredBefore(r *request) {
 		switch {
 		case p == r, p.method != r.method, p.ft != r.ft, p.cseq >= r.cseq, p.state != trying && p.state != pending, p.quiet():
 		case r.creds.n > 0 && !p.creds.shares(&r.creds):
-			holds := take1(&p.holds)
-			t.unsureOf(p, event.NoResponse)
-			t.stepRequest(p, sawTimerNone)
-			t.decide(holds, true, event.NoResponse)
+			p.challenged = true
 		case r.method == sip.MethodRegister:
 			p.passed = true
 		}

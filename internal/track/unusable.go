@@ -92,14 +92,17 @@ func (t *Tracker) unusable(v *view) bool {
 	return true
 }
 
-// badAnswer is the same for an answer that waited.
-func (t *Tracker) badAnswer(r *request) bool {
+// badAnswer is the same for an answer that waited, badInvite for one to an INVITE.
+func (t *Tracker) badAnswer(r *request) bool { return t.answersBad(r.set.cid, r.hops) }
+func (t *Tracker) badInvite(a *attempt) bool { return !a.asked && t.answersBad(a.set.cid, a.hops) }
+
+func (t *Tracker) answersBad(cid uint64, at hops) bool {
 	if len(t.bads) == 0 {
 		return false
 	}
-	found := t.bads[r.set.cid] != nil
-	for i := range r.hops {
-		found = found || r.hops[i].branch != 0 && t.bads[r.hops[i].branch] != nil
+	found := t.bads[cid] != nil
+	for i := range at {
+		found = found || at[i].branch != 0 && t.bads[at[i].branch] != nil
 	}
 	if found {
 		t.stats.AnswersToUnusable++

@@ -7,7 +7,9 @@ package perturb
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/netip"
@@ -25,6 +27,8 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 )
+
+var keepIn = flag.String("keep", "", "directory to write the damaged captures into, to look at them")
 
 const beside = "../../../shared"
 
@@ -81,6 +85,9 @@ func perturbAll(t *testing.T, files []string, prefix string) {
 					t.Run(fmt.Sprintf("%s,seed=%d", c.name, seed), func(t *testing.T) {
 						changed := append(c.make(frames, newDice(name, c.name, seed)), end)
 						c.judge(t, clean, run(t, changed))
+						if *keepIn != "" {
+							write(t, filepath.Join(*keepIn, name+","+c.name+","+fmt.Sprint(seed)+".pcap"), changed)
+						}
 						if t.Failed() {
 							t.Logf("run only this: go test ./tests/perturb -run '%s'", exactly(t.Name()))
 						}
@@ -185,3 +192,20 @@ func run(t *testing.T, frames []packet.Frame) outcome {
 
 // Put implements engine.Sink.
 func (o *outcome) Put(e *event.Event) { o.events = append(o.events, keep(e)) }
+
+// write makes a capture file of frames (pcap with nanoseconds).
+func write(t *testing.T, file string, frames []packet.Frame) {
+	t.Helper()
+	order := binary.LittleEndian
+	b := order.AppendUint32(nil, 0xa1b23c4d)
+	b = append(b, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0) // version, zone, accuracy, snap length
+	b = order.AppendUint32(b, uint32(frames[0].Link))
+	for _, f := range frames {
+		b = order.AppendUint32(order.AppendUint32(b, uint32(f.Time/1e9)), uint32(f.Time%1e9))
+		b = order.AppendUint32(order.AppendUint32(b, uint32(len(f.Data))), uint32(f.Wire))
+		b = append(b, f.Data...)
+	}
+	if err := os.WriteFile(file, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

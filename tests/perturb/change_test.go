@@ -25,7 +25,7 @@ var changes = []change{
 	{"loss=20", 4, lose(0.20), afterLoss},
 	{"twice=at-once", 1, double(1, 0, 0), asBefore},
 	{"twice=soon", 2, double(0.3, time.Millisecond, 90*time.Millisecond), asBefore},
-	{"twice=later", 2, double(0.3, 110*time.Millisecond, 20*time.Second), asBefore},
+	{"twice=later", 2, double(0.3, 110*time.Millisecond, 20*time.Second), asBeforeLater},
 	{"late=times-kept", 2, delay(50*time.Millisecond, false), asBefore},
 	{"late=times-anew", 2, delay(50*time.Millisecond, true), asBefore},
 }

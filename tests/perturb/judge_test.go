@@ -102,26 +102,52 @@ func afterLoss(t *testing.T, clean, changed outcome) {
 }
 
 // asBefore holds a capture in which nothing is missing against the one it was made of:
-// the events are the same, one by one.
+// the events are the same, one by one. What the clean capture had to rebuild, because
+// packets are missing there, is the same by its key.
 func asBefore(t *testing.T, clean, changed outcome) {
 	t.Helper()
-	left, texts := map[string]int{}, map[string]string{}
+	compare(t, clean, changed, func(record) bool { return false })
+}
+
+// asBeforeLater is asBefore for frames that come again later than mirrors deliver them:
+// each is a packet of its own, and so is each parse-error and msg-probe, which are known
+// by their packet alone.
+func asBeforeLater(t *testing.T, clean, changed outcome) {
+	t.Helper()
+	compare(t, clean, changed, func(r record) bool { return r.typ == event.ParseError || r.typ == event.MsgProbe })
+}
+
+// compare reports what one outcome has and the other has not; more may say of an event
+// that it may come more often in the changed one.
+func compare(t *testing.T, clean, changed outcome, more func(record) bool) {
+	t.Helper()
+	left, sample := map[string]int{}, map[string]record{}
+	rebuilt := map[string]bool{}
 	for _, r := range clean.events {
+		if r.incomplete != 0 {
+			rebuilt[r.key] = true
+		}
+	}
+	count := func(r record, n int) {
 		id := r.typ.String() + " " + r.id
-		left[id]++
-		texts[id] = r.text
+		if rebuilt[r.key] {
+			id = r.key
+		}
+		left[id] += n
+		if _, ok := sample[id]; !ok {
+			sample[id] = r
+		}
+	}
+	for _, r := range clean.events {
+		count(r, -1)
 	}
 	for _, r := range changed.events {
-		id := r.typ.String() + " " + r.id
-		left[id]--
-		if texts[id] == "" {
-			texts[id] = r.text
-		}
+		count(r, 1)
 	}
 	var wrong []string
 	for id, n := range left {
-		if n != 0 {
-			wrong = append(wrong, fmt.Sprintf("%+d %s", -n, texts[id]))
+		if n < 0 || n > 0 && !more(sample[id]) {
+			wrong = append(wrong, fmt.Sprintf("%+d %s", n, sample[id].text))
 		}
 	}
 	sort.Strings(wrong)
