@@ -186,8 +186,8 @@ func (a *Assembler) synchronise(h, other *half) {
 		}
 	case h.hasISN && h.isn == a.p.Seq:
 		a.again(h)
-	case !h.hasISN && h.state != closed && (c.dark || late >= 0 && late <= before):
-		h.isn, h.hasISN = a.p.Seq, true // data was captured before it
+	case !h.hasISN && (c.dark && h.state != closed || late >= 0 && late <= before):
+		h.isn, h.hasISN = a.p.Seq, true // data was captured before it, or it came when nobody waited for SIP
 		a.again(h)
 	case a.otherSpace(h):
 		a.drop(len(a.data), &a.stats.Mirrored)

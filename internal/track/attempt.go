@@ -430,9 +430,10 @@ func (t *Tracker) sayAttempt(a *attempt, why symbol) {
 	e.Incomplete |= unheard
 	e.Time, e.End = at, at
 	e.Outcome = event.Failure
-	if !a.asked {
+	if !a.asking { // perhaps an earlier INVITE was
 		e.Incomplete |= event.NoRequest
-	} else {
+	}
+	if a.asked {
 		e.Start = a.first
 	}
 	if e.Code == 0 && (t.ending || t.evicting) {

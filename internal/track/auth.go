@@ -142,14 +142,15 @@ type hold struct {
 	ev      event.Event // the auth-failed that will be said or not
 	keys    [3*maxCreds + 1]uint64
 	nkeys   int
-	attempt *attempt // whose challenge it was; nil for another request
-	retried bool     // the next try was seen; its answer decides
-	passed  bool     // it got through; what may still prove the failure is waited for
-	proved  bool     // the nonce was fresh, as a late challenge showed
-	creds   creds    // of the request
-	asked   int64    // when it was sent, of one that is open
-	open    bool     // no failure so far: no answer was seen
-	next    *hold    // decided by the same try
+	attempt *attempt   // whose challenge it was; nil for another request
+	retried bool       // the next try was seen; its answer decides
+	passed  bool       // it got through; what may still prove the failure is waited for
+	proved  bool       // the nonce was fresh, as a late challenge showed
+	creds   creds      // of the request
+	asked   int64      // when it was sent, of one that is open
+	open    bool       // no failure so far: no answer was seen, or not the request
+	early   challenges // the answer, of one whose request was not seen
+	next    *hold      // decided by the same try
 }
 
 // auth holds the clients and the failures that wait.
@@ -327,10 +328,43 @@ func openKey(cid, tag uint64, cseq uint32) uint64 {
 	return mix(mix(openINVITE, cid), mix(tag, uint64(cseq)))
 }
 
+// keepAsked keeps the challenge to an INVITE that was not seen when the next one comes:
+// it may be late. The record is made of it then.
+func (t *Tracker) keepAsked(a *attempt) {
+	h := t.newHold(&creds{}, &a.rec)
+	h.retried, h.passed, h.open, h.early = true, true, true, a.early
+	t.file(h, openKey(a.set.cid, a.key, a.cseq))
+	t.rank(&h.link, worthSpent)
+	t.arm(&h.timer, t.now, t.cfg.Early)
+}
+
+// lateInvite judges the challenge that an INVITE got which is seen behind it and the
+// next INVITE.
+func (t *Tracker) lateInvite(v *view) {
+	of := t.auth.holds[openKey(v.cid, v.ft, v.cseq)]
+	if v.creds.n == 0 || len(of) == 0 || of[0].early.n == 0 {
+		return
+	}
+	h := of[0]
+	failed := t.judge(&v.creds, &h.early, v.cid, v.time) == wrongPassword
+	if failed {
+		answer := &t.temp
+		answer.CopyFrom(&h.ev)
+		h.ev.Reset()
+		t.fillRequest(&h.ev, v)
+		h.ev.Code = answer.Code
+		h.ev.Set(&h.ev.Status, answer.Bytes(answer.Status))
+		h.ev.Set(&h.ev.Server, answer.Bytes(answer.Server))
+		h.ev.SetKey(&h.ev.To.Tag, answer.Bytes(answer.To.Tag))
+		t.finishAuthFailed(&h.ev, min(v.time, h.early.given), h.early.given, &v.creds)
+	}
+	t.release(h, failed, 0)
+}
+
 // lateChallenge judges the challenge in t.early of an INVITE that is not the present one.
 func (t *Tracker) lateChallenge(v *view) {
 	of := t.auth.holds[openKey(v.cid, v.ft, v.cseq)]
-	if len(of) == 0 {
+	if len(of) == 0 || of[0].early.n > 0 {
 		return
 	}
 	h := of[0]

@@ -69,8 +69,12 @@ func (t *Tracker) startRound(a *attempt, v *view) {
 	retry := a.state == failed && v.creds.n > 0 && a.wasChallenged()
 	over := a.state == answered || a.state == failed && !retry
 	t.dropDoubts(a) // they answered another INVITE
-	if a.creds.n > 0 && v.creds.n > 0 && a.expectsNone() {
+	switch {
+	case v.creds.n == 0:
+	case a.creds.n > 0 && a.expectsNone():
 		t.keepOpen(a)
+	case !a.asking && a.cseq < v.cseq && a.wasChallenged() && a.early.n > 0 && a.early.cseq == a.cseq:
+		t.keepAsked(a)
 	}
 	if over || !a.asked {
 		a.first, a.said, a.dialogs = v.time, false, 0
@@ -180,6 +184,7 @@ func (t *Tracker) repeatInvite(a *attempt, v *view) {
 	a.addLegs(v)
 	if v.cseq < a.cseq {
 		t.stats.Hops++
+		t.lateInvite(v)
 		return
 	}
 	before := -1

@@ -78,7 +78,7 @@ func checkEmpty(t *testing.T, tr *Tracker) {
 	for what, n := range map[string]int{
 		"entries": int(s.Entries), "bytes": int(s.Bytes), "bindings": int(s.Bindings), "AORs": int(s.AORs),
 		"bytes of bindings": int(tr.regs.bytes), "call sets": len(tr.calls.sets), "clients": len(tr.auth.clients),
-		"holds": len(tr.auth.holds), "bad messages": len(tr.bads), "timers": tr.wheel.count,
+		"holds": len(tr.auth.holds), "bad messages": len(tr.bads), "answers to them": len(tr.replies), "timers": tr.wheel.count,
 	} {
 		if n != 0 {
 			t.Errorf("after the longest timer %d %s are left", n, what)
@@ -93,7 +93,7 @@ func checkTables(t *testing.T, tr *Tracker) {
 	for _, s := range tr.calls.sets {
 		entries += len(s.attempts.items) + len(s.dialogs.items) + len(s.requests.items)
 	}
-	if free := tr.calls.entries - entries; free < 0 || free > len(tr.auth.holds)+len(tr.bads) {
+	if free := tr.calls.entries - entries; free < 0 || free > len(tr.auth.holds)+len(tr.bads)+len(tr.replies) {
 		t.Errorf("%d entries are counted, %d are there", tr.calls.entries, entries)
 	}
 	for m := range tr.stats.Unexpected {

@@ -154,6 +154,8 @@ type Tracker struct {
 	ages  [numWorth]age
 	bads  map[uint64]*bad
 
+	replies map[uint64][]*badReply // answers that cannot be used and wait, by the same keys
+
 	capture, iface string
 	ending         bool // at the end of a capture
 	evicting       bool
@@ -177,7 +179,7 @@ type Tracker struct {
 
 // New makes an empty Tracker.
 func New(cfg Config) *Tracker {
-	t := &Tracker{cfg: cfg, seed: maphash.MakeSeed(), bads: make(map[uint64]*bad)}
+	t := &Tracker{cfg: cfg, seed: maphash.MakeSeed(), bads: make(map[uint64]*bad), replies: make(map[uint64][]*badReply)}
 	t.calls.init()
 	t.auth.init()
 	t.regs.init()

@@ -24,7 +24,7 @@ var changes = []change{
 	{"loss=5", 4, lose(0.05), afterLoss},
 	{"loss=20", 4, lose(0.20), afterLoss},
 	{"twice=at-once", 1, double(1, 0, 0), asBefore},
-	{"twice=soon", 2, double(0.3, time.Millisecond, 90*time.Millisecond), asBefore},
+	{"twice=soon", 2, double(0.3, time.Millisecond, 90*time.Millisecond), asBeforeSoon},
 	{"twice=later", 2, double(0.3, 110*time.Millisecond, 20*time.Second), asBeforeLater},
 	{"late=times-kept", 2, delay(50*time.Millisecond, false), asBefore},
 	{"late=times-anew", 2, delay(50*time.Millisecond, true), asBefore},
@@ -103,7 +103,7 @@ func delay(most time.Duration, anew bool) func([]packet.Frame, *rand.Rand) []pac
 		for i, f := range frames {
 			greatest = max(greatest, f.Time)
 			all[i] = placed{f, greatest}
-			if dice.Float64() < 0.2 {
+			if dice.Float64() < 0.2 && !opens(f) {
 				late := int64(dice.Float64() * float64(most))
 				all[i].at += late
 				if anew {
@@ -118,6 +118,13 @@ func delay(most time.Duration, anew bool) func([]packet.Frame, *rand.Rand) []pac
 		}
 		return out
 	}
+}
+
+// opens tells whether a frame opens a TCP connection. These stay in their place: to who
+// sees data first, a connection has begun in the middle, and what was sent before is gone.
+func opens(f packet.Frame) bool {
+	d := packet.New(packet.DefaultConfig())
+	return d.Decode(&f) == packet.OK && d.Packet.Flags.Has(packet.SYN)
 }
 
 // number is n in decimal.

@@ -86,6 +86,13 @@ func (m messages) note(p *packet.Packet, s *sip.Message) {
 	}]++
 }
 
+func (m messages) total() (n int) {
+	for _, x := range m {
+		n += x
+	}
+	return n
+}
+
 // afterLoss holds a capture with packets lost against the whole one: it says nothing
 // else, but what it labels.
 func afterLoss(t *testing.T, clean, changed outcome) {
@@ -115,6 +122,18 @@ func asBefore(t *testing.T, clean, changed outcome) {
 func asBeforeLater(t *testing.T, clean, changed outcome) {
 	t.Helper()
 	compare(t, clean, changed, func(r record) bool { return r.typ == event.ParseError || r.typ == event.MsgProbe })
+}
+
+// asBeforeSoon is asBefore for frames that come again as soon as mirrors deliver them.
+// The memory of mirror duplicates has a fixed size, so that in dense traffic one of some
+// thousand is pushed out by others; then a parse-error or msg-probe comes twice.
+func asBeforeSoon(t *testing.T, clean, changed outcome) {
+	t.Helper()
+	few := clean.messages.total() / 1000
+	compare(t, clean, changed, func(r record) bool {
+		few--
+		return few >= 0 && (r.typ == event.ParseError || r.typ == event.MsgProbe)
+	})
 }
 
 // compare reports what one outcome has and the other has not; more may say of an event
