@@ -227,6 +227,7 @@ type attempt struct {
 
 	first, round int64  // first INVITE of all, and of this CSeq
 	again        int64  // the first requester's last copy of it
+	missed       uint32 // CSeq of a later INVITE that was not seen, only what follows it
 	last         int64  // last provisional
 	decided      int64  // time of the final in rec
 	cancelled    int64  // the first requester's CANCEL
@@ -430,7 +431,7 @@ func (t *Tracker) sayAttempt(a *attempt, why symbol) {
 	e.Incomplete |= unheard
 	e.Time, e.End = at, at
 	e.Outcome = event.Failure
-	if !a.asking { // perhaps an earlier INVITE was
+	if !a.asking || a.missed > a.cseq || a.leftBehind() { // perhaps an earlier INVITE was
 		e.Incomplete |= event.NoRequest
 	}
 	if a.asked {

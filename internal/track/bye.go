@@ -15,7 +15,7 @@ func (t *Tracker) stepDialog(d *dialog, y symbol) bool {
 	switch c.emit {
 	case event.CallStart:
 		t.sayStart(d)
-		if a := d.set.attempts.get(d.caller); a != nil && a.cseq == d.cseq && a.state != answered {
+		if a := d.set.attempts.get(d.caller); a != nil && a.cseq <= d.cseq && a.state != answered {
 			t.stepAttempt(a, saw2xx)
 		}
 	case event.CallEnd:

@@ -99,7 +99,7 @@ func (t *Tracker) startRound(a *attempt, v *view) {
 		a.rec.Anomalies |= event.NoContact
 	}
 	a.hops.request(v)
-	a.cseq, a.creds, a.round, a.again = v.cseq, v.creds, v.time, 0
+	a.cseq, a.creds, a.round, a.again, a.missed = v.cseq, v.creds, v.time, 0, 0
 	a.asked, a.asking, a.cancelled, a.ackTag = true, true, 0, 0
 	a.holds = t.tried(&v.creds, v.cid, a.holds)
 	t.stats.New++
@@ -349,7 +349,7 @@ func (t *Tracker) missedRound(a *attempt, v *view) {
 		a.asked, a.said, a.first, a.dialogs = false, false, 0, 0
 		a.rec.Reset()
 	}
-	a.cseq, a.round, a.again, a.asking, a.told = v.cseq, v.time, 0, false, false
+	a.cseq, a.round, a.again, a.missed, a.asking, a.told = v.cseq, v.time, 0, 0, false, false
 	a.hops, a.creds.n, a.ringing, a.last, a.cancelled, a.ackTag = a.hops[:0], 0, 0, 0, 0, 0
 	a.rec.Code, a.rec.Status = 0, event.Text{}
 	a.state = heard
@@ -435,7 +435,9 @@ func (t *Tracker) refused(a *attempt, v *view, i int, stranger bool) {
 	if v.challenge() && deciding {
 		a.early.read(t, v)
 	}
-	if !a.asking && (a.state == heard || v.vias > 1) { // the INVITE may still come; or who got this is not known
+	switch {
+	case !a.asking && (a.state == heard || v.vias > 1), // the INVITE may still come; or who got this is not known
+		a.missed > a.cseq && !v.challenge(): // the caller has gone on
 		t.stepAttempt(a, sawNoted)
 		return
 	}
@@ -457,11 +459,17 @@ func (t *Tracker) refuse(a *attempt, at int64) {
 		t.challenge(a)
 	case t.countsAsAuthFailed(&a.creds, sip.MethodInvite, code):
 		t.stepAttempt(a, sawWrong)
-	case clientsRetry(code):
+	case clientsRetry(code), a.leftBehind():
 		t.stepAttempt(a, sawRetryable)
 	default:
 		t.stepAttempt(a, sawFinal)
 	}
+}
+
+// leftBehind reports whether a 487 came that nobody was seen to ask for, after a 3xx from
+// a stranger: a caller who follows that leaves this INVITE behind, and the next may come.
+func (a *attempt) leftBehind() bool {
+	return a.rec.Code == 487 && a.cancelled == 0 && a.hops.redirected()
 }
 
 // challenge judges the challenge in a.early.
@@ -540,13 +548,17 @@ func (t *Tracker) ack(v *view) {
 		return
 	}
 	if d := v.set.dialogs.get(dialogKey(v.ft, v.tt)); d != nil {
-		d.acked = true
+		d.acked, d.overheard = true, false // who acknowledges a 2xx had called for it
 		t.alive(d, v)
 		return
 	}
 	a := v.set.attempts.get(v.ft)
 	if a == nil {
 		t.assume(v)
+		return
+	}
+	if v.cseq > a.cseq && a.rec.HasAddr(a.rec.Legs, v.p.Src.Addr()) {
+		a.missed = max(a.missed, v.cseq)
 		return
 	}
 	if a.cseq != v.cseq || a.ackTag != 0 {
