@@ -223,7 +223,7 @@ func (t *Tracker) challengeRequest(r *request, v *view) {
 		h := t.hold(&r.creds, &r.early, cid, r.rec)
 		t.finishAuthFailed(&h.ev, r.first, r.decided, &r.creds)
 		if next := r.nextTry(); next != nil { // it overtook the challenge
-			next.holds = t.follow(h, next.holds)
+			next.holds = t.follow(h, next.holds, &next.creds)
 		}
 		t.unsureOf(r, event.NoResponse)
 		t.stepRequest(r, sawAsked)

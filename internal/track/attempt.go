@@ -225,8 +225,11 @@ type attempt struct {
 	hold  *hold      // a failure of this attempt that waits
 	holds *hold      // failures that the present INVITE decides
 
-	first, round int64  // first INVITE of all, and of this CSeq
-	again        int64  // the first requester's last copy of it
+	first, round int64 // first INVITE of all, and of this CSeq
+	again        int64 // the first requester's last copy of it
+	rounds       [maxRounds]uint32
+	ackBranch    uint64 // of the ACK that ackTag is of
+	overheard    bool   // somebody who was not asked answered a later INVITE
 	missed       uint32 // CSeq of a later INVITE that was not seen, only what follows it
 	last         int64  // last provisional
 	decided      int64  // time of the final in rec

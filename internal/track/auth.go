@@ -314,66 +314,6 @@ func (t *Tracker) newHold(c *creds, rec *event.Event) *hold {
 	return h
 }
 
-// keepOpen keeps an INVITE with credentials that has no answer when the next one comes,
-// for as long as messages overtake others: its challenge may be late.
-func (t *Tracker) keepOpen(a *attempt) {
-	h := t.newHold(&a.creds, &a.rec)
-	h.asked, h.retried, h.passed, h.open = a.round, true, true, true
-	t.file(h, openKey(a.creds.cid, a.key, a.cseq))
-	t.rank(&h.link, worthSpent)
-	t.arm(&h.timer, t.now, t.cfg.Early)
-}
-
-func openKey(cid, tag uint64, cseq uint32) uint64 {
-	return mix(mix(openINVITE, cid), mix(tag, uint64(cseq)))
-}
-
-// keepAsked keeps the challenge to an INVITE that was not seen when the next one comes:
-// it may be late. The record is made of it then.
-func (t *Tracker) keepAsked(a *attempt) {
-	h := t.newHold(&creds{}, &a.rec)
-	h.retried, h.passed, h.open, h.early = true, true, true, a.early
-	t.file(h, openKey(a.set.cid, a.key, a.cseq))
-	t.rank(&h.link, worthSpent)
-	t.arm(&h.timer, t.now, t.cfg.Early)
-}
-
-// lateInvite judges the challenge that an INVITE got which is seen behind it and the
-// next INVITE.
-func (t *Tracker) lateInvite(v *view) {
-	of := t.auth.holds[openKey(v.cid, v.ft, v.cseq)]
-	if v.creds.n == 0 || len(of) == 0 || of[0].early.n == 0 {
-		return
-	}
-	h := of[0]
-	failed := t.judge(&v.creds, &h.early, v.cid, v.time) == wrongPassword
-	if failed {
-		answer := &t.temp
-		answer.CopyFrom(&h.ev)
-		h.ev.Reset()
-		t.fillRequest(&h.ev, v)
-		h.ev.Code = answer.Code
-		h.ev.Set(&h.ev.Status, answer.Bytes(answer.Status))
-		h.ev.Set(&h.ev.Server, answer.Bytes(answer.Server))
-		h.ev.SetKey(&h.ev.To.Tag, answer.Bytes(answer.To.Tag))
-		t.finishAuthFailed(&h.ev, min(v.time, h.early.given), h.early.given, &v.creds)
-	}
-	t.release(h, failed, 0)
-}
-
-// lateChallenge judges the challenge in t.early of an INVITE that is not the present one.
-func (t *Tracker) lateChallenge(v *view) {
-	of := t.auth.holds[openKey(v.cid, v.ft, v.cseq)]
-	if len(of) == 0 || of[0].early.n > 0 {
-		return
-	}
-	h := of[0]
-	failed := t.judge(&h.creds, &t.early, v.cid, h.asked) == wrongPassword
-	t.fillAnswer(&h.ev, v)
-	t.finishAuthFailed(&h.ev, h.asked, v.time, &h.creds)
-	t.release(h, failed, 0)
-}
-
 // What the keys of a failure begin with that are not those of the nonces that its
 // challenge gave.
 const (
@@ -395,9 +335,13 @@ const (
 	maxHolds = 16 // failures that one try decides: requests under way when the nonce ran out
 )
 
-// follow puts h before the holds that one try decides.
-func (t *Tracker) follow(h, holds *hold) *hold {
+// follow puts h before the holds that the try with c decides. One with a CSeq too high
+// is not the first: that one was missed, and may have got through.
+func (t *Tracker) follow(h, holds *hold, c *creds) *hold {
 	h.retried, h.next = true, holds
+	if c.cid == h.creds.cid && c.cseq > h.creds.cseq+1 {
+		h.ev.Incomplete |= event.NoRequest
+	}
 	t.wheel.clear(&h.timer)
 	h.link.leave()
 	return h
@@ -414,7 +358,7 @@ func (t *Tracker) tried(c *creds, cid uint64, holds *hold) *hold {
 		for _, key := range [...]uint64{mix(cid, cr.nonce), mix(mix(c.aor, cr.realm), cr.nonce)} {
 			for _, h := range t.auth.holds[key] {
 				if !h.retried {
-					holds = t.follow(h, holds)
+					holds = t.follow(h, holds, c)
 				}
 			}
 		}

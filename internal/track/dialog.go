@@ -340,6 +340,7 @@ func (t *Tracker) newOverheard(a *attempt, v *view) {
 		return
 	}
 	t.newDialog2xx(a.set, nil, v)
+	a.overheard = true
 	a.set.dialogs.get(dialogKey(v.ft, v.tt)).overheard = true
 }
 

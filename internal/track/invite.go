@@ -69,12 +69,8 @@ func (t *Tracker) startRound(a *attempt, v *view) {
 	retry := a.state == failed && v.creds.n > 0 && a.wasChallenged()
 	over := a.state == answered || a.state == failed && !retry
 	t.dropDoubts(a) // they answered another INVITE
-	switch {
-	case v.creds.n == 0:
-	case a.creds.n > 0 && a.expectsNone():
-		t.keepOpen(a)
-	case !a.asking && a.cseq < v.cseq && a.wasChallenged() && a.early.n > 0 && a.early.cseq == a.cseq:
-		t.keepAsked(a)
+	if v.creds.n > 0 && a.cseq < v.cseq {
+		t.keepRound(a)
 	}
 	if over || !a.asked {
 		a.first, a.said, a.dialogs = v.time, false, 0
@@ -99,7 +95,8 @@ func (t *Tracker) startRound(a *attempt, v *view) {
 		a.rec.Anomalies |= event.NoContact
 	}
 	a.hops.request(v)
-	a.cseq, a.creds, a.round, a.again, a.missed = v.cseq, v.creds, v.time, 0, 0
+	a.know(v.cseq)
+	a.cseq, a.creds, a.round, a.again, a.missed, a.overheard = v.cseq, v.creds, v.time, 0, 0, false
 	a.asked, a.asking, a.cancelled, a.ackTag = true, true, 0, 0
 	a.holds = t.tried(&v.creds, v.cid, a.holds)
 	t.stats.New++
@@ -184,7 +181,7 @@ func (t *Tracker) repeatInvite(a *attempt, v *view) {
 	a.addLegs(v)
 	if v.cseq < a.cseq {
 		t.stats.Hops++
-		t.lateInvite(v)
+		t.lateInvite(a, v)
 		return
 	}
 	before := -1
@@ -201,6 +198,7 @@ func (t *Tracker) repeatInvite(a *attempt, v *view) {
 		return
 	}
 	t.stats.Hops++
+	a.notAcked(v)
 	if i >= 0 && before >= 0 && a.hops.requester() == i && i != before && a.state != answered && a.state != failed {
 		t.moveRequester(a, v)
 	}
@@ -331,7 +329,7 @@ func (t *Tracker) lateAnswer(a *attempt, v *view) {
 		t.answered(a, v)
 	case v.challenge():
 		t.early.read(t, v)
-		t.lateChallenge(v)
+		t.lateChallenge(a, v)
 		t.give(&t.early, v.cid, a.creds.aor)
 	}
 }
@@ -345,11 +343,13 @@ func (a *attempt) expectsNone() bool {
 // missedRound makes room for a round whose INVITE was not seen, or comes later.
 func (t *Tracker) missedRound(a *attempt, v *view) {
 	t.dropDoubts(a)
+	t.keepRound(a)
 	if a.state == answered || a.state == failed && !a.wasChallenged() {
 		a.asked, a.said, a.first, a.dialogs = false, false, 0, 0
 		a.rec.Reset()
 	}
 	a.cseq, a.round, a.again, a.missed, a.asking, a.told = v.cseq, v.time, 0, 0, false, false
+	a.overheard = false
 	a.hops, a.creds.n, a.ringing, a.last, a.cancelled, a.ackTag = a.hops[:0], 0, 0, 0, 0, 0
 	a.rec.Code, a.rec.Status = 0, event.Text{}
 	a.state = heard
@@ -405,10 +405,12 @@ func (t *Tracker) provisional(a *attempt, v *view, i int) {
 
 // refused takes in a final >= 300, or any final from a stranger.
 func (t *Tracker) refused(a *attempt, v *view, i int, stranger bool) {
-
 	if i < 0 {
 		t.stepAttempt(a, sawNoted)
 		return
+	}
+	if !stranger {
+		a.notAcked(v)
 	}
 	h := &a.hops[i]
 	if stranger {
@@ -466,10 +468,11 @@ func (t *Tracker) refuse(a *attempt, at int64) {
 	}
 }
 
-// leftBehind reports whether a 487 came that nobody was seen to ask for, after a 3xx from
-// a stranger: a caller who follows that leaves this INVITE behind, and the next may come.
+// leftBehind reports whether a 487 came that nobody was seen to ask for, with a 3xx from
+// a stranger or a 2xx to a later INVITE: a caller who follows the 3xx leaves this INVITE
+// behind, and the next may come.
 func (a *attempt) leftBehind() bool {
-	return a.rec.Code == 487 && a.cancelled == 0 && a.hops.redirected()
+	return a.rec.Code == 487 && a.cancelled == 0 && (a.overheard || a.hops.redirected())
 }
 
 // challenge judges the challenge in a.early.
@@ -572,6 +575,14 @@ func (t *Tracker) ack(v *view) {
 			return
 		}
 	}
-	a.ackTag = v.tt
+	a.ackTag, a.ackBranch = v.tt, v.branch
 	a.rec.SetKey(&a.rec.To.Tag, v.m.To().Tag())
+}
+
+// notAcked takes back what an ACK said that came before its INVITE on this hop: it has
+// the branch of that INVITE, and is to a refusal.
+func (a *attempt) notAcked(v *view) {
+	if a.ackTag != 0 && a.ackBranch == v.branch && v.branch != 0 {
+		a.ackTag, a.rec.To.Tag = 0, event.Text{}
+	}
 }

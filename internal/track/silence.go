@@ -98,14 +98,20 @@ func (t *Tracker) unsureOf(r *request, missing event.Incomplete) {
 	if a == nil || len(a.bindings) == 0 {
 		return
 	}
-	asked, _ := t.readContacts(t.asked[:0], r.rec, r.rec.Contacts)
+	asked, star := t.readContacts(t.asked[:0], r.rec, r.rec.Contacts)
 	t.asked = asked
 	for _, b := range a.bindings {
-		same := bytes.Equal(b.piece(pieceCallID), r.rec.Bytes(r.rec.CallID))
-		for i := range asked {
-			same = same || asked[i].key == b.key
+		if bytes.Equal(b.piece(pieceCallID), r.rec.Bytes(r.rec.CallID)) {
+			if r.cseq > b.cseq {
+				b.unsure = missing
+			}
+			continue
 		}
-		if same && r.cseq > b.cseq {
+		named := star
+		for i := range asked {
+			named = named || asked[i].key == b.key
+		}
+		if named && r.first > b.until-b.granted {
 			b.unsure = missing
 		}
 	}

@@ -101,7 +101,7 @@ func perturbAll(t *testing.T, files []string, prefix string) {
 // manyFrames is from where on a capture has enough of everything for one seed.
 const manyFrames = 20000
 
-// afterwards is a frame that says nothing, an hour after the last of frames: the end of
+// afterwards is a frame that says nothing, an hour and a half after the last of frames: the end of
 // a capture labels what waits for a timer, and here the timers are to decide.
 func afterwards(frames []packet.Frame) packet.Frame {
 	at := int64(0)
@@ -109,7 +109,7 @@ func afterwards(frames []packet.Frame) packet.Frame {
 		at = max(at, f.Time)
 	}
 	data := siptest.UDPFrame(netip.MustParseAddrPort("192.0.2.1:9"), netip.MustParseAddrPort("192.0.2.2:9"), []byte("nothing"))
-	return packet.Frame{Time: at + int64(time.Hour), Link: packet.LinkEthernet, Data: data, Wire: len(data)}
+	return packet.Frame{Time: at + int64(90*time.Minute), Link: packet.LinkEthernet, Data: data, Wire: len(data)}
 }
 
 // exactly is the pattern that chooses one subtest.

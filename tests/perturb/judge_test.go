@@ -19,7 +19,7 @@ type record struct {
 	typ        event.Type
 	id         string // event.id; for what is known by its packet alone, the key
 	key        string // the same event, as far as loss cannot take it away
-	call       string
+	call, aor  string
 	cseq       uint32
 	code       uint16
 	incomplete event.Incomplete
@@ -42,7 +42,8 @@ func keep(e *event.Event) record {
 	case event.CallAttempt:
 		parts = []string{call, from}
 	case event.RegNew, event.RegDel, event.RegExpired:
-		parts = []string{string(e.Bytes(e.AOR.All)), string(e.Bytes(e.Contact.URI.All))}
+		r.aor = string(e.Bytes(e.AOR.All))
+		parts = []string{r.aor, string(e.Bytes(e.Contact.URI.All))}
 	case event.AuthFailed:
 		parts = []string{r.id}
 	case event.ParseError, event.MsgProbe:
@@ -67,31 +68,45 @@ func missing(i event.Incomplete) string {
 	return strings.Join(words, ",")
 }
 
-// message is one message on one hop.
+// message is one message on one hop, by what tells it from others.
 type message struct {
-	src, dst      netip.AddrPort
-	call          string
-	from, to      string
-	cseq          uint32
-	method        string
-	code          int
-	branch        string
-	request, auth bool
+	src, dst netip.AddrPort
+	call     string
+	from, to string // tags
+	aor      string // of a REGISTER
+	cseq     uint32
+	method   string
+	code     int // 0 is a request
+	branch   string
 }
 
-type messages map[message]int
+// seen is how often a message came, and when first.
+type seen struct {
+	n     int
+	first int64
+}
+
+type messages map[message]seen
 
 func (m messages) note(p *packet.Packet, s *sip.Message) {
 	n, method := s.CSeq()
-	m[message{
+	k := message{
 		src: p.Src, dst: p.Dst, call: string(s.CallID()), from: string(s.From().Tag()), to: string(s.To().Tag()),
-		cseq: n, method: string(method), code: s.Status(), branch: string(s.Via().Branch()), request: s.IsRequest(),
-	}]++
+		cseq: n, method: string(method), code: s.Status(), branch: string(s.Via().Branch()),
+	}
+	if k.method == "REGISTER" {
+		k.aor = string(s.To().URI().Bytes())
+	}
+	x := m[k]
+	if x.n++; x.n == 1 {
+		x.first = p.Time
+	}
+	m[k] = x
 }
 
 func (m messages) total() (n int) {
 	for _, x := range m {
-		n += x
+		n += x.n
 	}
 	return n
 }
@@ -112,21 +127,31 @@ func afterLoss(t *testing.T, clean, changed outcome) {
 }
 
 // unknowable reports whether an event says that nothing came, and of all that did come
-// not one message is left: a binding expired whose every later REGISTER is lost, or
-// nobody followed a challenge up, of which every message of the next INVITE is. Who sees
-// the capture sees just that.
+// not one message is left: a binding expired that was removed by REGISTERs of which every
+// message is lost, or nobody followed a challenge up, of which every message of the next
+// INVITE is. Who has the capture sees just that.
 func unknowable(r record, clean, changed outcome) bool {
-	if r.typ != event.RegExpired && !(r.typ == event.CallAttempt && (r.code == 401 || r.code == 407)) {
+	switch {
+	case r.typ == event.RegExpired:
+	case r.typ == event.CallAttempt && (r.code == 401 || r.code == 407):
+	default:
 		return false
 	}
-	lost := 0
-	for m, n := range clean.messages {
-		if m.call == r.call && m.cseq > r.cseq {
-			if changed.messages[m] > 0 {
-				return false
-			}
-			lost += n
+	known := int64(0) // the last of what the event was made of, or that says again that it is bound
+	for m, x := range changed.messages {
+		if m.call == r.call && m.cseq == r.cseq || r.aor != "" && m.aor == r.aor && m.code/100 == 2 {
+			known = max(known, x.first)
 		}
+	}
+	lost := 0
+	for m, x := range clean.messages {
+		if x.first <= known || m.call != r.call && (r.aor == "" || m.aor != r.aor) {
+			continue
+		}
+		if changed.messages[m].n > 0 {
+			return false
+		}
+		lost++
 	}
 	return lost > 0
 }
