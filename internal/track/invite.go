@@ -69,7 +69,7 @@ func (t *Tracker) startRound(a *attempt, v *view) {
 	retry := a.state == failed && v.creds.n > 0 && a.wasChallenged()
 	over := a.state == answered || a.state == failed && !retry
 	t.dropDoubts(a) // they answered another INVITE
-	if v.creds.n > 0 && a.cseq < v.cseq {
+	if a.cseq < v.cseq {
 		t.keepRound(a)
 	}
 	if over || !a.asked {

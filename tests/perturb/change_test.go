@@ -20,14 +20,14 @@ type change struct {
 }
 
 var changes = []change{
-	{"loss=1", 4, lose(0.01), afterLoss},
-	{"loss=5", 4, lose(0.05), afterLoss},
-	{"loss=20", 4, lose(0.20), afterLoss},
+	{"loss=1", 10, lose(0.01), afterLoss},
+	{"loss=5", 10, lose(0.05), afterLoss},
+	{"loss=20", 10, lose(0.20), afterLoss},
 	{"twice=at-once", 1, double(1, 0, 0), asBefore},
-	{"twice=soon", 2, double(0.3, time.Millisecond, 90*time.Millisecond), asBeforeSoon},
-	{"twice=later", 2, double(0.3, 110*time.Millisecond, 20*time.Second), asBeforeLater},
-	{"late=times-kept", 2, delay(50*time.Millisecond, false), asBefore},
-	{"late=times-anew", 2, delay(50*time.Millisecond, true), asBefore},
+	{"twice=soon", 4, double(0.3, time.Millisecond, 90*time.Millisecond), asBeforeSoon},
+	{"twice=later", 4, double(0.3, 110*time.Millisecond, 20*time.Second), asBeforeLater},
+	{"late=times-kept", 8, delay(50*time.Millisecond, false), asBefore},
+	{"late=times-anew", 8, delay(50*time.Millisecond, true), asBefore},
 }
 
 // newDice throws the same for the same capture, change and seed.
