@@ -258,6 +258,10 @@ func (t *Tracker) byeAnswered(r *request, lost bool) {
 	if !d.timer.isSet() && d.state != doubted {
 		t.armDialog(d)
 	}
+	if d.state == leavingCall && d.accepted && code >= 300 {
+		return // a BYE was accepted before: to this one there is no call any more
+	}
+	d.accepted = d.accepted || code < 300
 	if code != 401 && code != 407 {
 		d.byeAnswer = r.decided
 		d.rec.Code = code
@@ -311,7 +315,7 @@ func (t *Tracker) byeOfAnswer(r *request) *dialog {
 
 // dropBye forgets a BYE that ended nothing.
 func (t *Tracker) dropBye(d *dialog) {
-	d.bye, d.byeAnswer, d.foreign, d.byes, d.byeOpen = 0, 0, false, [2]bool{}, [2]int64{}
+	d.bye, d.byeAnswer, d.foreign, d.accepted, d.byes, d.byeOpen = 0, 0, false, false, [2]bool{}, [2]int64{}
 }
 
 // otherBye takes the BYE of the other side, which crossed the challenged r, as the

@@ -178,6 +178,7 @@ type dialog struct {
 	overheard bool      // an awaited one, of a 2xx that nothing called for
 	foreign   bool      // the BYE comes from an address that is no leg
 	elsewhere bool      // more than this BYE is known of its Call-ID
+	accepted  bool      // a BYE was answered 2xx
 	byeLost   bool      // only the answer to the BYE was seen
 	cseqs     [2]uint32 // highest CSeq of a request, by side
 	acked     bool

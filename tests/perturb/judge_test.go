@@ -20,6 +20,7 @@ type record struct {
 	id         string // event.id; for what is known by its packet alone, the key
 	key        string // the same event, as far as loss cannot take it away
 	call, aor  string
+	from, to   string // tags
 	cseq       uint32
 	code       uint16
 	incomplete event.Incomplete
@@ -34,7 +35,7 @@ type record struct {
 func keep(e *event.Event) record {
 	r := record{typ: e.Type, id: hex.EncodeToString(e.ID[:]), cseq: e.CSeq, code: e.Code, incomplete: e.Incomplete}
 	call, from, to := string(e.Bytes(e.CallID)), string(e.Bytes(e.From.Tag)), string(e.Bytes(e.To.Tag))
-	r.call = call
+	r.call, r.from, r.to = call, from, to
 	var parts []string
 	switch e.Type {
 	case event.CallStart, event.CallEnd:
@@ -124,6 +125,67 @@ func afterLoss(t *testing.T, clean, changed outcome) {
 			t.Errorf("without loss there is no\n  %s", r.text)
 		}
 	}
+}
+
+// afterLossComplete holds that what is left of a call is enough where it is. A call-start
+// has to be said if one 2xx to its INVITE is left, on whatever leg, from somebody who was
+// asked; a call-end if the 2xx to a BYE is left, or a BYE and such a 2xx to the INVITE; a
+// call-attempt if an INVITE of it is left, unless something is that an answered call has
+// too. By a timer is also said. What is not left may be missing, and nothing else.
+func afterLossComplete(t *testing.T, clean, changed outcome) {
+	t.Helper()
+	afterLoss(t, clean, changed)
+	said := map[string]bool{}
+	for _, r := range changed.events {
+		said[r.key] = true
+	}
+	for _, r := range clean.events {
+		if said[r.key] || r.incomplete != 0 {
+			continue
+		}
+		if left := changed.messages.left(r); left != "" {
+			t.Errorf("%s is left, and yet there is no\n  %s", left, r.text)
+		}
+	}
+}
+
+// left names what is enough to say r again; "" where nothing is.
+func (m messages) left(r record) string {
+	asked := map[netip.Addr]bool{}
+	for k := range m {
+		if k.call == r.call && k.method == "INVITE" && k.code == 0 {
+			asked[k.dst.Addr()] = true
+		}
+	}
+	var invite, answer, bye, byeOK, ack bool
+	for k := range m {
+		if k.call != r.call {
+			continue
+		}
+		same := k.from == r.from && k.to == r.to || k.from == r.to && k.to == r.from
+		switch {
+		case k.method == "INVITE" && k.code == 0:
+			invite = invite || k.from == r.from && k.cseq == r.cseq && k.to == ""
+		case k.method == "INVITE" && k.code/100 == 2:
+			answer = answer || same && k.to == r.to && asked[k.src.Addr()]
+		case k.method == "BYE":
+			bye = bye || same && k.code == 0 && k.cseq == r.cseq
+			byeOK = byeOK || same && k.code/100 == 2 && k.cseq == r.cseq
+		case k.method == "ACK":
+			ack = ack || k.from == r.from
+		}
+	}
+	switch {
+	case r.typ == event.CallStart && answer:
+		return "a 2xx"
+	case r.typ == event.CallEnd && byeOK:
+		return "the 2xx to a BYE"
+	case r.typ == event.CallEnd && bye && answer:
+		return "a BYE and the 2xx to the INVITE"
+	case r.typ == event.CallAttempt && invite && !ack && !bye && !answer:
+		return "an INVITE"
+	}
+	return ""
 }
 
 // unknowable reports whether an event says that nothing came, and of all that did come
