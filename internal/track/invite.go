@@ -270,6 +270,9 @@ func (t *Tracker) inviteAnswer(v *view) {
 func (t *Tracker) ofDialog(v *view) bool {
 	d := v.set.dialogs.get(dialogKey(v.ft, v.tt))
 	a := v.set.attempts.get(v.ft)
+	if d != nil && d.state == awaited && d.overheard && a != nil && a.rec.HasAddr(a.rec.Legs, v.p.Src.Addr()) {
+		return t.heardDialog(v.set, d.key) != nil // one that was asked says so too
+	}
 	if d != nil && (t.unanswered(d, v.time) || d.state == assumed && a != nil && a.cseq == v.cseq) {
 		if d.state == assumed && d.byAck && v.code >= 300 { // the ACK was to this refusal
 			t.freeDialog(d)

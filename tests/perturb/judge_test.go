@@ -129,7 +129,7 @@ func afterLoss(t *testing.T, clean, changed outcome) {
 
 // afterLossComplete holds that what is left of a call is enough where it is. A call-start
 // has to be said if one 2xx to its INVITE is left, on whatever leg, from somebody who was
-// asked; a call-end if the 2xx to a BYE is left, or a BYE and such a 2xx to the INVITE; a
+// asked; a call-end if the 2xx to a BYE is left, or a BYE of a leg and such a 2xx to the INVITE; a
 // call-attempt if an INVITE of it is left, unless something is that an answered call has
 // too. By a timer is also said. What is not left may be missing, and nothing else.
 func afterLossComplete(t *testing.T, clean, changed outcome) {
@@ -151,10 +151,13 @@ func afterLossComplete(t *testing.T, clean, changed outcome) {
 
 // left names what is enough to say r again; "" where nothing is.
 func (m messages) left(r record) string {
-	asked := map[netip.Addr]bool{}
+	asked, legs := map[netip.Addr]bool{}, map[netip.Addr]bool{}
 	for k := range m {
 		if k.call == r.call && k.method == "INVITE" && k.code == 0 {
 			asked[k.dst.Addr()] = true
+		}
+		if k.call == r.call && k.method != "BYE" {
+			legs[k.src.Addr()], legs[k.dst.Addr()] = true, true
 		}
 	}
 	var invite, answer, bye, byeOK, ack bool
@@ -167,9 +170,9 @@ func (m messages) left(r record) string {
 		case k.method == "INVITE" && k.code == 0:
 			invite = invite || k.from == r.from && k.cseq == r.cseq && k.to == ""
 		case k.method == "INVITE" && k.code/100 == 2:
-			answer = answer || same && k.to == r.to && asked[k.src.Addr()]
+			answer = answer || same && k.to == r.to && asked[k.src.Addr()] && (k.cseq == r.cseq || r.typ == event.CallEnd)
 		case k.method == "BYE":
-			bye = bye || same && k.code == 0 && k.cseq == r.cseq
+			bye = bye || same && k.code == 0 && k.cseq == r.cseq && legs[k.src.Addr()]
 			byeOK = byeOK || same && k.code/100 == 2 && k.cseq == r.cseq
 		case k.method == "ACK":
 			ack = ack || k.from == r.from
