@@ -395,6 +395,7 @@ func (t *Tracker) sayEnd(d *dialog, why symbol) {
 			e.Disconnect = since(d.bye, d.byeAnswer)
 		} else {
 			e.Code, e.Status, e.Timer = 0, event.Text{}, 'F'
+			e.Incomplete |= t.unheardBye(d)
 		}
 	}
 	e.End = e.Time

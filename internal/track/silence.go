@@ -87,6 +87,20 @@ func (t *Tracker) unheardInvite(a *attempt) event.Incomplete {
 	return event.NoResponse
 }
 
+// unheardBye says the same of the BYE that ends a call, where nothing else is missing.
+func (t *Tracker) unheardBye(d *dialog) event.Incomplete {
+	last := int64(0)
+	for _, r := range d.set.requests.latest() {
+		if r.method == sip.MethodBye && r.cseq == d.byeCSeq {
+			last = max(last, r.again)
+		}
+	}
+	if t.ending || t.evicting || d.rec.Incomplete != 0 || askedToTheEnd(d.rec.Transport, false, d.bye, last, t.cfg.Bye) {
+		return 0
+	}
+	return event.NoResponse
+}
+
 // unsureOf notes what was not seen of a REGISTER whose outcome is not known: it may have
 // ended or refreshed the bindings that it names. Without the request they are those of its
 // Call-ID. The next 2xx that speaks of a binding makes it certain again.

@@ -113,14 +113,20 @@ func (m messages) total() (n int) {
 }
 
 // afterLoss holds a capture with packets lost against the whole one: it says nothing
-// else, but what it labels, and what nobody could know better.
+// else, but what it labels, and what nobody could know better; and of nothing that was
+// answered that it was not.
 func afterLoss(t *testing.T, clean, changed outcome) {
 	t.Helper()
 	left := map[string]int{}
+	unanswered := map[string]bool{}
 	for _, r := range clean.events {
 		left[r.key]++
+		unanswered[r.key] = unanswered[r.key] || r.code == 0
 	}
 	for _, r := range changed.events {
+		if left[r.key] > 0 && r.code == 0 && r.incomplete == 0 && !unanswered[r.key] {
+			t.Errorf("without loss there is an answer to\n  %s", r.text)
+		}
 		if left[r.key]--; left[r.key] < 0 && r.incomplete == 0 && !unknowable(r, clean, changed) {
 			t.Errorf("without loss there is no\n  %s", r.text)
 		}
