@@ -149,6 +149,8 @@ func (r *run) line(s *engine.Stats) string {
 		{"capture files by the full queue (pcap_dump.queue_size)", written.Refused},
 	}
 	counts(&b, "; lost: ", len(losses), func(i int) (string, uint64) { return losses[i].what, losses[i].n })
+	evicted := s.Track.Evicted
+	counts(&b, "; gave way for want of memory (calls_max_*, regs_max_*): ", len(evicted), func(i int) (string, uint64) { return track.EvictedWords[i], evicted[i] })
 	if r.live {
 		fmt.Fprintf(&b, "; in memory: %d calls and transactions, %s, %d MiB",
 			s.Track.Entries, plural(uint64(s.Track.Bindings), "binding"), s.Track.Bytes>>20)

@@ -81,7 +81,11 @@ type Keys struct {
 
 	AuthFailedCodes []string `config:"auth_failed_codes,replace"`
 	KeepaliveProbes bool     `config:"keepalive_probes"`
-	Numbers         Numbers  `config:"numbers"`
+
+	CallAliveInterval  time.Duration `config:"call_alive_interval"`
+	CorrelationHeaders []string      `config:"correlation_headers,replace"`
+
+	Numbers Numbers `config:"numbers"`
 
 	HEPOutput HEPOutput `config:"hep_output"`
 	PcapDump  PcapDump  `config:"pcap_dump"`
@@ -342,7 +346,7 @@ func (c *Config) composeEngine() error {
 	t.Established, t.AuthLinger, t.RetryLinger = to.Established, to.AuthLinger, to.RetryLinger
 	t.Early, t.Completed, t.Warmup = to.Early, to.Completed, to.Warmup
 	t.RegExpDelta, t.RegDelDelay = k.RegExpDelta, k.RegDelDelay
-	t.ContactIgnorePort = k.ContactIgnorePort
+	t.ContactIgnorePort, t.Alive = k.ContactIgnorePort, k.CallAliveInterval
 	t.MaxCalls = orDefault(k.CallsMaxEntries, t.MaxCalls)
 	t.MaxRegs = orDefault(k.RegsMaxEntries, t.MaxRegs)
 	t.MaxCallsMem = orDefault(int64(k.CallsMaxMem), quarter())
@@ -361,6 +365,10 @@ func (c *Config) composeEngine() error {
 	if t.AuthFailedCodes, err = authFailedCodes(k.AuthFailedCodes); err != nil {
 		return err
 	}
+	if k.CorrelationHeaders, err = list("correlation_headers", k.CorrelationHeaders, true); err != nil {
+		return err
+	}
+	t.CorrelationHeaders = k.CorrelationHeaders
 	if e.Flush, err = flush(k.ReplayFlush); err != nil {
 		return err
 	}

@@ -74,7 +74,8 @@ func DefaultKeys() Keys {
 		RegExpDelta: t.RegExpDelta,
 		RegDelDelay: t.RegDelDelay,
 
-		Numbers: Numbers{Emergency: t.Emergency},
+		CorrelationHeaders: t.CorrelationHeaders,
+		Numbers:            Numbers{Emergency: t.Emergency},
 
 		HEPOutput: HEPOutput{Transport: out.Transport, Version: out.Version, Relay: out.Received, Buffer: Size(out.Buffer), TLS: HEPTLS{Verify: "full"}},
 		PcapDump: PcapDump{

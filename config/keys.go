@@ -147,11 +147,11 @@ var Groups = []Group{
 		{Name: "calls_timeouts.early", Kind: Duration, Allowed: "0 to 10s", Meaning: "How long an answer that is seen before its request waits for it."},
 		{Name: "calls_timeouts.completed", Kind: Duration, Allowed: "1s to 1h", Meaning: "How long what is over is remembered, so that repeats make no second event."},
 		{Name: "calls_timeouts.warmup", Kind: Duration, Allowed: "0 (the binding's own lifetime, at most 1h) to 24h", Meaning: "A reg-new so soon after the start may be a refresh and says so."},
-		{Name: "calls_max_entries", Kind: Whole, Allowed: "64 and above, 0 (the default)", Meaning: "Calls, attempts and other transactions in memory; the oldest give way with an event marked evicted."},
+		{Name: "calls_max_entries", Kind: Whole, Allowed: "64 and above, 0 (the default)", Meaning: "Calls, attempts and other transactions in memory; what is worth least gives way, with an event marked evicted: what is finished, then what one side alone was heard of, then calls that ring, then answered ones."},
 		{Name: "calls_max_mem", Kind: Bytes, Allowed: "1MiB and above, 0 (the default)", Default: "a quarter of the memory", Meaning: "Their memory. The default is a quarter of the machine's, or of the control group's."},
 	}},
 	{"Registrations", "", []Key{
-		{Name: "regs_max_entries", Kind: Whole, Allowed: "64 and above, 0 (the default)", Meaning: "Bindings in memory; the oldest give way."},
+		{Name: "regs_max_entries", Kind: Whole, Allowed: "64 and above, 0 (the default)", Meaning: "Bindings in memory; those known from answers only give way first, then those that were never refreshed, then the oldest."},
 		{Name: "regs_max_mem", Kind: Bytes, Allowed: "1MiB and above, 0 (the default)", Default: "a quarter of the memory", Meaning: "Their memory. The default is as with calls_max_mem."},
 		{Name: "reg_exp_delta", Kind: Duration, Allowed: "0 to 24h", Meaning: "Grace after a binding's lifetime before it has expired, never more than half of the lifetime."},
 		{Name: "reg_del_delay", Kind: Duration, Allowed: "0 to 1h", Meaning: "Wait before a reg-del is said; a registration in between takes it back."},
@@ -188,6 +188,8 @@ var Groups = []Group{
 	}},
 	{"Events", "", []Key{
 		{Name: "auth_failed_codes", Kind: List, Allowed: "403 for every method or REGISTER/403 for one, none", Default: "none", Meaning: "Further answers that mean a failed authentication when the request had credentials."},
+		{Name: "call_alive_interval", Kind: Duration, Allowed: "0 (off), 1m to 24h", Meaning: "A call that stays up is a call-alive event each time this has passed since its answer."},
+		{Name: "correlation_headers", Kind: List, Allowed: "names of headers, 16 at most, none", Meaning: "Headers by which the legs of a call across a back-to-back user agent are told: they name the Call-ID of the leg before, or carry what all legs share. The first that a message has counts."},
 		{Name: "keepalive_probes", Kind: Flag, Meaning: "Keep-alives (CRLF, NUL, STUN) are msg-probe events too. They are counted in any case."},
 		{Name: "numbers.emergency", Kind: List, Allowed: "telephone numbers (a zero in front needs quotes), none", Meaning: "Calls to these are tagged emergency and never held back."},
 		{Name: "event_types_blst", Kind: List, Allowed: "event types, none", Meaning: "Types that are held back: counted, and not sent."},

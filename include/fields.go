@@ -604,6 +604,18 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       example: "47755a9de7794ba387653f2099600ef2"
       ignore_above: 1024
       default_field: true
+    - name: "sip.correlation.id"
+      type: keyword
+      description: "What all legs of a call share, also across back-to-back user agents: one term finds them. For a leg that names no other it is its own Call-ID."
+      example: "ab30317f1a784dc48ff824d0d3715d86"
+      ignore_above: 1024
+      default_field: true
+    - name: "sip.correlation.method"
+      type: keyword
+      description: "How that was found, from the most trusted: session-id, x-cid, icid, hep, call-id-suffix, call-id."
+      example: "session-id"
+      ignore_above: 1024
+      default_field: true
     - name: "sip.identity.present"
       type: boolean
       description: "A STIR/SHAKEN Identity header was there (RFC 8224)."
@@ -708,6 +720,12 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       type: boolean
       description: "An emergency call: by its number, urn:service:sos or Priority."
       example: "true"
+    - name: "sip.referred_by"
+      type: keyword
+      description: "Who asked for this request by a REFER: the URI of Referred-By (RFC 3892)."
+      example: "sip:alice@example.com"
+      ignore_above: 1024
+      default_field: true
     - name: "sip.encapsulation"
       type: keyword
       description: "What the packet was wrapped in, outermost first."
@@ -829,6 +847,42 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       type: boolean
       description: "The call was put on hold at some time."
       example: "true"
+    - name: "sip.call.early_media"
+      type: boolean
+      description: "A provisional answer had a session description: there may have been media before the answer."
+      example: "true"
+    - name: "sip.call.transferred"
+      type: boolean
+      description: "The call was transferred: a REFER in it was accepted, and a NOTIFY reported that the new call was answered."
+      example: "true"
+    - name: "sip.call.transfer.target"
+      type: keyword
+      description: "Whom a REFER asked to call: the URI of the last Refer-To (RFC 3515), whatever became of it."
+      example: "sip:carol@example.com"
+      ignore_above: 1024
+      default_field: true
+    - name: "sip.call.transfer.by"
+      type: keyword
+      description: "Which side of the call asked for its transfer: caller or callee."
+      example: "callee"
+      ignore_above: 1024
+      default_field: true
+    - name: "sip.call.transfer.code"
+      type: long
+      description: "The last status of the new call that a NOTIFY reported (message/sipfrag), or the code that refused the REFER."
+      example: "200"
+    - name: "sip.call.transfer.replaces"
+      type: keyword
+      description: "Call-ID of the call that the new one is to take over: an attended transfer (Replaces in Refer-To)."
+      example: "7d3f@192.0.2.7"
+      ignore_above: 1024
+      default_field: true
+    - name: "sip.call.replaces"
+      type: keyword
+      description: "Call-ID of the call that this one takes over: Replaces of its INVITE (RFC 3891)."
+      example: "7d3f@192.0.2.7"
+      ignore_above: 1024
+      default_field: true
     - name: "sip.call.synthetic"
       type: boolean
       description: "The code was not seen on the caller's leg and is the one that belongs there."
@@ -897,6 +951,53 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       type: long
       description: "How many requests of other methods."
       example: "1"
+
+- key: subscription
+  title: Subscription
+  description: "Of SUBSCRIBE and NOTIFY, and of a REFER that implies a subscription (RFC 6665, RFC 3515)."
+  fields:
+    - name: "sip.subscription.id"
+      type: keyword
+      description: "Hash of the dialog: the same in every SUBSCRIBE and NOTIFY of it, and the call's sip.call.id where the subscription is inside a call."
+      example: "5b8e1f1c2d3a4f5061728394a5b6c7d8"
+      ignore_above: 1024
+      default_field: true
+    - name: "sip.subscription.event"
+      type: keyword
+      description: "The event package, from Event; refer for the one that a REFER implies."
+      example: "presence"
+      ignore_above: 1024
+      default_field: true
+    - name: "sip.subscription.event_id"
+      type: keyword
+      description: "The id parameter of Event, which tells subscriptions of one dialog from each other."
+      example: "93603"
+      ignore_above: 1024
+      default_field: true
+    - name: "sip.subscription.state"
+      type: keyword
+      description: "pending, active or terminated: what the NOTIFY says, or what the last one said before this SUBSCRIBE was answered."
+      example: "active"
+      ignore_above: 1024
+      default_field: true
+    - name: "sip.subscription.reason"
+      type: keyword
+      description: "Why it is terminated: deactivated, probation, rejected, timeout, giveup, noresource, invariant."
+      example: "noresource"
+      ignore_above: 1024
+      default_field: true
+    - name: "sip.subscription.retry_after_s"
+      type: long
+      description: "Seconds after which the subscriber may try again."
+      example: "60"
+    - name: "sip.subscription.expires"
+      type: long
+      description: "Seconds that it lasts: what the answer to SUBSCRIBE grants, or what NOTIFY says is left. 0 ends it."
+      example: "3600"
+    - name: "sip.subscription.notifies"
+      type: long
+      description: "NOTIFYs seen in this subscription so far, with this one."
+      example: "3"
 
 - key: qos
   title: Media quality

@@ -131,6 +131,9 @@ type Event struct {
 
 	SessionLocal, SessionRemote Text // RFC 7989
 
+	Correlation  Text // what the legs of a call share, by CorrelatedBy
+	CorrelatedBy Correlation
+
 	Codecs, Media  List
 	Ptime          uint16 // ms
 	MaxPtime       uint16 // ms
@@ -164,6 +167,12 @@ type Event struct {
 	NumContacts uint16
 	Refreshes   uint32
 	NewLocation bool
+
+	Subscription Subscription
+	Transfer     Transfer
+	ReferredBy   Text // on whose behalf (RFC 3892)
+	Replaces     Text // Call-ID of the call that an INVITE takes over (RFC 3891)
+	EarlyMedia   bool // a provisional answer had a session description
 
 	Incomplete Incomplete
 	Anomalies  Anomalies
@@ -209,7 +218,7 @@ const absent = -1
 // Reset empties e and keeps its buffer.
 func (e *Event) Reset() {
 	buf := e.buf[:0]
-	*e = Event{buf: buf, PDD: absent, Ring: absent, Setup: absent, Disconnect: absent, Delay: absent, DurationMin: absent, Lifetime: absent}
+	*e = Event{buf: buf, CorrelatedBy: Uncorrelated, PDD: absent, Ring: absent, Setup: absent, Disconnect: absent, Delay: absent, DurationMin: absent, Lifetime: absent}
 }
 
 // CopyFrom makes e equal to o; e owns its copy.

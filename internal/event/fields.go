@@ -28,7 +28,7 @@ type types uint32
 
 const (
 	anyType  types = 1<<NumTypes - 1
-	calls    types = 1<<CallStart | 1<<CallAttempt | 1<<CallEnd
+	calls    types = 1<<CallStart | 1<<CallAttempt | 1<<CallEnd | 1<<CallAlive
 	regs     types = 1<<RegNew | 1<<RegDel | 1<<RegExpired
 	messages types = anyType &^ (1 << MsgProbe)
 	requests types = 1<<OtherOK | 1<<OtherFailed | 1<<OtherTimeout | 1<<AuthFailed
@@ -65,6 +65,7 @@ const (
 // _meta/fields.yml.
 var Fields = sorted(slices.Concat(
 	only(anyType, base), only(anyType, ends), only(messages, message), only(calls, call), only(calls|requests, dialogs),
+	only(calls, transferred), only(calls|requests, transfer), only(requests, subscription),
 	only(regs, registration), only(anyType, labels),
 	only(1<<CallEnd|requests, quality), only(requests, report),
 	only(1<<CallEnd, heard("sip.qos.caller", 0, false)), only(1<<CallEnd, heard("sip.qos.callee", 1, false)),
@@ -339,6 +340,7 @@ var message = []row{
 		}
 	}},
 	{"sip.emergency", boolean, public, func(e *Event, v *Value) { v.flag(e.Emergency) }},
+	{"sip.referred_by", keyword, private, func(e *Event, v *Value) { v.str(e, e.ReferredBy) }},
 }
 
 var call = []row{
@@ -367,11 +369,7 @@ var call = []row{
 	{"sip.call.held", boolean, public, func(e *Event, v *Value) { v.flag(e.Held) }},
 	{"sip.call.synthetic", boolean, public, func(e *Event, v *Value) { v.flag(e.Synthetic) }},
 	{"sip.call.branches", long, public, func(e *Event, v *Value) { v.positive(int64(e.Branches)) }},
-	{"sip.call.legs", ip, private, func(e *Event, v *Value) {
-		if e.Type == CallStart || e.Type == CallAttempt || e.Type == CallEnd {
-			v.list(e, Addrs, e.Legs)
-		}
-	}},
+	{"sip.call.legs", ip, private, func(e *Event, v *Value) { v.list(e, Addrs, e.Legs) }},
 	{"sip.call.leg_codes", long, public, func(e *Event, v *Value) { v.list(e, Codes, e.Codes) }},
 	{"sip.call.last_code", long, public, func(e *Event, v *Value) { v.positive(int64(e.Last)) }},
 	{"sip.call.session_expires_s", long, public, func(e *Event, v *Value) { v.positive(int64(e.SessionExpires)) }},
@@ -387,9 +385,15 @@ var call = []row{
 	{"sip.call.requests.other", long, public, counted(CountOther)},
 }
 
-// dialogs is what a request inside a call has too.
+// dialogs is what calls and the requests beside and inside them have.
 var dialogs = []row{
 	{"sip.call.in_dialog", boolean, public, func(e *Event, v *Value) { v.flag(e.InDialog) }},
+	{"sip.correlation.id", keyword, private, func(e *Event, v *Value) { v.str(e, e.Correlation) }},
+	{"sip.correlation.method", keyword, public, func(e *Event, v *Value) {
+		if e.Correlation.n > 0 {
+			v.constant(e.CorrelatedBy.String())
+		}
+	}},
 }
 
 func counted(n Counted) func(*Event, *Value) {

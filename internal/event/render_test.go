@@ -61,7 +61,8 @@ func full(typ Type) *Event {
 	e.Transport, e.VLANs, e.Side, e.Outcome = UDP, [2]uint16{100, 200}, Caller, Success
 	for _, x := range []*Text{&e.CallID, &e.HEP.Node, &e.HEP.Correlation, &e.Method, &e.CSeqMethod, &e.ViaTransport, &e.Branch, &e.Status, &e.UserAgent, &e.Server,
 		&e.Q850Text, &e.AuthUser, &e.AuthRealm, &e.AuthScheme, &e.IdentityOrig, &e.IdentityX5U, &e.SessionLocal, &e.SessionRemote,
-		&e.Conn, &e.ContentType, &e.Error, &e.Probe, &e.QualityCall, &e.QualityCodec} {
+		&e.Conn, &e.ContentType, &e.Error, &e.Probe, &e.QualityCall, &e.QualityCodec,
+		&e.Subscription.Package, &e.Subscription.ID, &e.Subscription.Reason, &e.Transfer.Target, &e.Transfer.Replaces, &e.ReferredBy, &e.Replaces} {
 		e.SetString(x, "x")
 	}
 	for _, p := range []*Party{&e.From, &e.To, &e.Contact} {
@@ -92,6 +93,9 @@ func full(typ Type) *Event {
 	}
 	e.Forked, e.Held, e.InDialog, e.Synthetic, e.Emergency, e.Timer = true, true, true, true, true, 'B'
 	e.Expires, e.HasExpires, e.Lifetime, e.NumContacts, e.Refreshes, e.NewLocation = 60, true, 1e9, 2, 3, true
+	e.Subscription.State, e.Subscription.RetryAfter, e.Subscription.Notifies = SubActive, 60, 4
+	e.Transfer.By, e.Transfer.Code, e.Transfer.Done, e.EarlyMedia = Callee, 200, true, true
+	e.Correlation, e.CorrelatedBy = e.CallID, BySessionID
 	e.Incomplete, e.Anomalies = NoInvite|EndOfCapture, LFOnly|ContactBroken
 	one := Heard{MOS: 4321, MOSMin: 1000, Loss: 0, LossMax: 1, Jitter: 20, Delay: 1 << 30, R: 93200, Packets: 1 << 40, Lost: 0}
 	e.SetQuality(&Quality{Ends: [2]Heard{one, one}, MOS: 4321, Reports: 2})

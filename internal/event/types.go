@@ -5,7 +5,7 @@ import "strings"
 // Type is what happened: the value of event.action.
 type Type uint8
 
-// The twelve types.
+// The types: twelve, and call-alive, which is off unless it is asked for.
 const (
 	None Type = iota
 	CallStart
@@ -20,6 +20,7 @@ const (
 	OtherTimeout
 	ParseError
 	MsgProbe
+	CallAlive
 	NumTypes
 )
 
@@ -60,6 +61,8 @@ var Kinds = [NumTypes]Kind{
 		"A message starts like SIP and cannot be used; error.message names the header and the reason."},
 	MsgProbe: {"msg-probe", "sip.parse_error", network, info,
 		"Something on a SIP port that is neither SIP nor a keep-alive; sip.probe.kind says what."},
+	CallAlive: {"call-alive", "sip.call", networkSession, info,
+		"An answered call is still up: every `call_alive_interval` since its answer. Off by default."},
 }
 
 var (
@@ -172,6 +175,43 @@ var IncompleteWords = [numIncomplete]IncompleteWord{
 	{"end-of-capture", "the capture ended before the outcome was certain"},
 }
 
+// Correlation is how the legs of a call were found to belong together: the closed
+// list of sip.correlation.method.
+type Correlation uint8
+
+// The methods, the most trusted first. Uncorrelated leaves the fields out.
+const (
+	BySessionID Correlation = iota
+	ByHeader
+	ByCharging
+	ByHEP
+	BySuffix
+	ByCallID
+	Uncorrelated
+	numCorrelations = iota - 1
+)
+
+// CorrelationWord is a method, where it is defined, and what the legs share by it.
+type CorrelationWord struct{ Word, RFC, Meaning string }
+
+// CorrelationWords is in the order of trust.
+var CorrelationWords = [numCorrelations]CorrelationWord{
+	{"session-id", "RFC 7989 §6", "the UUID that the caller put into Session-ID, which every leg carries; where who called is not known, the lesser of both UUIDs"},
+	{"x-cid", "", "a header of `correlation_headers`: most often the Call-ID of the leg before"},
+	{"icid", "RFC 7315 §4.6", "the icid-value of P-Charging-Vector"},
+	{"hep", "", "the correlation id (chunk 0x11) of a HEP packet, where it is not the Call-ID"},
+	{"call-id-suffix", "", "the Call-ID without what a back-to-back user agent is known to append"},
+	{"call-id", "RFC 3261 §20.8", "the leg's own Call-ID: the other legs are found by it where they name it"},
+}
+
+// String is the value of the field.
+func (c Correlation) String() string {
+	if c >= numCorrelations {
+		return ""
+	}
+	return CorrelationWords[c].Word
+}
+
 // Anomalies is a set of labels of sip.anomalies: what on the wire does not comply.
 type Anomalies uint64
 
@@ -210,6 +250,15 @@ const (
 	BadDate
 	CSeqLarge
 	CallIDSpace
+	NoSubscription
+	NoRPort
+	ViaTransport
+	BadMaxForwards
+	NoContentType
+	RepeatedHeader
+	ManyContacts
+	BadSDP
+	CSeqSame
 	numAnomalies = iota
 )
 
@@ -231,11 +280,11 @@ var AnomalyWords = [numAnomalies]AnomalyWord{
 	{"truncated", "", "the capture's snap length cut the header section"},
 	{"no-max-forwards", "RFC 3261 §8.1.1.6", "a request without Max-Forwards"},
 	{"no-contact", "RFC 3261 §12.1", "an INVITE, or a 2xx to it, without Contact"},
-	{"no-to-tag", "RFC 3261 §8.2.6.2", "a final answer without To tag"},
+	{"no-to-tag", "RFC 3261 §8.2.6.2, §12.2.1.1", "a final answer without To tag, or an ACK or a BYE of a call that has one"},
 	{"ack-missing", "RFC 3261 §13.2.2.4", "no ACK of the 2xx was seen before the call ended"},
 	{"cseq-back", "RFC 3261 §12.2.1.1", "a request with a lower CSeq than the one before it"},
 	{"via-mismatch", "RFC 3261 §17.1.3", "the top Via of an answer names no request, though tags and CSeq do"},
-	{"unsolicited", "RFC 3261 §17.1.3", "an answer came from an address that was not asked"},
+	{"unsolicited", "RFC 3261 §17.1.3", "an answer to nothing: from an address that was not asked, or with a CSeq that was not sent"},
 	{"from-tag-changed", "RFC 3261 §22.2", "the From tag changed on the retry with credentials"},
 	{"call-id-changed", "RFC 3261 §10.2.4", "the Call-ID changed over the refreshes of a binding"},
 	{"late-refresh", "RFC 3261 §10.2.4", "a binding was refreshed after its lifetime, within reg_exp_delta"},
@@ -251,4 +300,13 @@ var AnomalyWords = [numAnomalies]AnomalyWord{
 	{"date", "RFC 3261 §20.17", "a Date whose zone is not GMT"},
 	{"cseq-large", "RFC 3261 §8.1.1.5", "a CSeq of 2^31 or more"},
 	{"call-id-space", "RFC 3261 §20.8", "white space inside the Call-ID"},
+	{"no-subscription", "RFC 6665 §4.1.3, §4.4.1", "a NOTIFY of no subscription: outside a dialog, or refused with 481 or 489 and none was seen"},
+	{"no-rport", "RFC 3581 §3", "a request by UDP that came from another port than its Via says and does not ask for rport: the answer goes where nobody may listen"},
+	{"via-transport", "RFC 3261 §18.1.1", "a request by another transport than its top Via says"},
+	{"max-forwards", "RFC 3261 §20.22", "a Max-Forwards that is no number from 0 to 255"},
+	{"no-content-type", "RFC 3261 §20.15", "a body without Content-Type"},
+	{"repeated-header", "RFC 3261 §7.3.1", "a header that may come once came again"},
+	{"many-contacts", "RFC 3261 §8.1.1.8, §12.1.1", "an INVITE, or a 2xx to it, with more than one Contact"},
+	{"sdp", "RFC 8866 §5", "a body that is called a session description and does not begin like one"},
+	{"cseq-same", "RFC 3261 §12.2.1.1, §22.2", "a request with the CSeq of the one before it: inside a call, or the retry with credentials"},
 }

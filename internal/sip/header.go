@@ -181,6 +181,10 @@ func nameSlot(b []byte) uint8 {
 	return uint8(n)*7 ^ (b[0]|0x20)*5 ^ (b[n-1]|0x20)*29 ^ (b[n/2]|0x20)*3
 }
 
+// ParseHeader tells which header a name is, long or compact, in any case; HeaderOther
+// when the table has none. It borrows name.
+func ParseHeader(name []byte) Header { return headerOf(name) }
+
 // headerOf tells which header a written name is.
 func headerOf(name []byte) Header {
 	if len(name) < 2 {

@@ -157,6 +157,9 @@ func classes() (t [256]uint8) {
 }
 
 // isToken tells whether b is a token (RFC 3261 §25.1).
+// IsToken tells whether b is a token (RFC 3261 §25.1): a method, the name of a header.
+func IsToken(b []byte) bool { return isToken(b) }
+
 func isToken(b []byte) bool {
 	for _, c := range b {
 		if !isTokenByte(c) {

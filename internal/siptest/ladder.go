@@ -32,7 +32,7 @@ import (
 //	again        the same bytes as the last time on this hop: a retransmission
 //	lost         it is sent, and nobody sees it
 //	new          a request outside the dialog, though there is one
-//	call=x       another Call-ID; each call keeps its own state
+//	call=x       another Call-ID, x@ladder; each call keeps its own state
 //	as=caller    on whose behalf a stranger sends: caller or callee
 //	from=tag to=tag cseq=n branch=b port=n
 //	             From tag, To tag, CSeq number, Via branch, source port
@@ -41,6 +41,12 @@ import (
 //	contact=uri[,uri]  expires=n   contacts with parameters; Expires header
 //	auth=nonce[/realm][/response]  credentials; challenge=nonce[/realm][/stale]
 //	proxy-auth=...                 the same as Proxy-Authorization
+//	event=package[;id=x]           Event header; state=active[;expires=n] Subscription-State
+//	sdp[=sendonly|inactive|...]    a session description; its direction, or an address to
+//	                               receive at (0.0.0.0 is hold, as RFC 2543 had it)
+//	frag=code                      a message/sipfrag body: the status of the call that was asked for
+//	compact      with the short names of headers (RFC 3261 §7.3.3)
+//	hep=id       it comes by HEP, with this correlation id
 //	| Name: value                  further header lines
 //
 // Without words a request that its sender got before in this call is passed on,
@@ -60,6 +66,7 @@ type Step struct {
 	Time     int64 // Unix time in nanoseconds
 	Src, Dst netip.AddrPort
 	Payload  []byte
+	HEP      string // correlation id of the HEP packet that it came in; "" is none
 	Line     string
 }
 
@@ -162,7 +169,7 @@ func (l *Ladder) step(w *world, line string) error {
 	if _, lost := m.words["lost"]; lost {
 		return nil
 	}
-	l.Steps = append(l.Steps, Step{Time: at, Src: w.addr(m.src, m.port("port")), Dst: w.addr(m.dst, 5060), Payload: payload, Line: line})
+	l.Steps = append(l.Steps, Step{Time: at, Src: w.addr(m.src, m.port("port")), Dst: w.addr(m.dst, 5060), Payload: payload, HEP: m.words["hep"], Line: line})
 	return nil
 }
 
@@ -422,7 +429,7 @@ func (w *world) answer(d *dialog, m *message, code int) ([]byte, error) {
 }
 
 func reason(code int) string {
-	return map[int]string{
+	return map[int]string{489: "Bad Event",
 		100: "Trying", 180: "Ringing", 183: "Session Progress", 200: "OK", 202: "Accepted", 302: "Moved Temporarily",
 		401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 407: "Proxy Authentication Required", 408: "Request Timeout",
 		481: "Call/Transaction Does Not Exist", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here",
@@ -433,7 +440,14 @@ func reason(code int) string {
 // write lays a message out.
 func (w *world) write(d *dialog, m *message, start string, r *request, answerTo string) []byte {
 	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\r\n", args...) }
+	line := func(format string, args ...any) {
+		if m.has("compact") {
+			if name, rest, ok := strings.Cut(format, ":"); ok && short[name] != "" {
+				format = short[name] + ":" + rest
+			}
+		}
+		fmt.Fprintf(&b, format+"\r\n", args...)
+	}
 	line("%s", start)
 	if !m.has("no-via") {
 		for _, v := range r.vias {
@@ -442,14 +456,17 @@ func (w *world) write(d *dialog, m *message, start string, r *request, answerTo 
 	}
 	party := func(name, uri, tag string) {
 		if tag != "" {
-			line("%s: <%s>;tag=%s", name, uri, tag)
-		} else {
-			line("%s: <%s>", name, uri)
+			tag = ";tag=" + tag
 		}
+		line(name+": <%s>%s", uri, tag)
 	}
 	party("From", r.from, r.fromTag)
 	party("To", r.to, r.toTag)
-	line("Call-ID: %s@ladder", d.id)
+	id := d.id
+	if !strings.Contains(id, "@") {
+		id += "@ladder"
+	}
+	line("Call-ID: %s", id)
 	line("CSeq: %d %s", r.cseq, r.method)
 	if answerTo == "" {
 		line("Max-Forwards: %d", 70-len(r.vias)+1)
@@ -474,13 +491,26 @@ func (w *world) write(d *dialog, m *message, start string, r *request, answerTo 
 		line("Expires: %s", m.words["expires"])
 	}
 	credentials(line, m)
+	if m.has("event") {
+		line("Event: %s", m.words["event"])
+	}
+	if m.has("state") {
+		line("Subscription-State: %s", m.words["state"])
+	}
 	for _, h := range m.headers {
 		line("%s", h)
 	}
-	line("Content-Length: 0")
+	kind, body := m.body(w)
+	if kind != "" {
+		line("Content-Type: %s", kind)
+	}
+	line("Content-Length: %d", len(body))
 	line("")
-	return []byte(b.String())
+	return []byte(b.String() + body)
 }
+
+// short are the compact names (RFC 3261 §7.3.3).
+var short = map[string]string{"Via": "v", "From": "f", "To": "t", "Call-ID": "i", "Contact": "m", "Content-Length": "l"}
 
 // credentials writes what auth, proxy-auth and challenge ask for.
 func credentials(line func(string, ...any), m *message) {

@@ -11,37 +11,53 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 )
 
-// short names the fields that want lines speak of most.
-var short = map[string]string{
-	"duration":   "event.duration",
-	"outcome":    "event.outcome",
-	"reason":     "event.reason",
-	"by":         "sip.call.hangup_by",
-	"code":       "sip.code",
-	"codes":      "sip.call.leg_codes",
-	"incomplete": "sip.incomplete",
-	"anomalies":  "sip.anomalies",
-	"pdd":        "sip.call.pdd_ms",
-	"pdd-by":     "sip.call.pdd_source",
-	"ring":       "sip.call.ring_ms",
-	"setup":      "sip.call.setup_ms",
-	"disconnect": "sip.call.disconnect_ms",
-	"min":        "sip.call.duration_min",
-	"forked":     "sip.call.forked",
-	"in-dialog":  "sip.call.in_dialog",
-	"synthetic":  "sip.call.synthetic",
-	"legs":       "sip.call.legs",
-	"timer":      "sip.transaction.timer",
-	"contact":    "sip.contact.uri.original",
-	"expires":    "sip.registration.expires",
-	"refreshes":  "sip.registration.refresh_count",
-	"lifetime":   "sip.registration.lifetime_s",
-	"method":     "sip.method",
-	"user":       "user.name",
-	"call-id":    "sip.call_id",
-	"error":      "error.message",
-	"kind":       "sip.probe.kind",
-	"uri":        "url.original",
+// long is what the short names stand for: the fields that want lines speak of most.
+var long = map[string]string{
+	"duration":       "event.duration",
+	"outcome":        "event.outcome",
+	"reason":         "event.reason",
+	"by":             "sip.call.hangup_by",
+	"code":           "sip.code",
+	"codes":          "sip.call.leg_codes",
+	"incomplete":     "sip.incomplete",
+	"anomalies":      "sip.anomalies",
+	"pdd":            "sip.call.pdd_ms",
+	"pdd-by":         "sip.call.pdd_source",
+	"ring":           "sip.call.ring_ms",
+	"setup":          "sip.call.setup_ms",
+	"disconnect":     "sip.call.disconnect_ms",
+	"min":            "sip.call.duration_min",
+	"forked":         "sip.call.forked",
+	"in-dialog":      "sip.call.in_dialog",
+	"synthetic":      "sip.call.synthetic",
+	"legs":           "sip.call.legs",
+	"timer":          "sip.transaction.timer",
+	"contact":        "sip.contact.uri.original",
+	"expires":        "sip.registration.expires",
+	"refreshes":      "sip.registration.refresh_count",
+	"lifetime":       "sip.registration.lifetime_s",
+	"method":         "sip.method",
+	"user":           "user.name",
+	"call-id":        "sip.call_id",
+	"error":          "error.message",
+	"kind":           "sip.probe.kind",
+	"uri":            "url.original",
+	"event":          "sip.subscription.event",
+	"event-id":       "sip.subscription.event_id",
+	"state":          "sip.subscription.state",
+	"sub-reason":     "sip.subscription.reason",
+	"sub-expires":    "sip.subscription.expires",
+	"notifies":       "sip.subscription.notifies",
+	"held":           "sip.call.held",
+	"early-media":    "sip.call.early_media",
+	"transferred":    "sip.call.transferred",
+	"target":         "sip.call.transfer.target",
+	"transfer-by":    "sip.call.transfer.by",
+	"transfer-code":  "sip.call.transfer.code",
+	"replaces":       "sip.call.replaces",
+	"refer-replaces": "sip.call.transfer.replaces",
+	"corr":           "sip.correlation.id",
+	"corr-by":        "sip.correlation.method",
 }
 
 // Check compares events with what a ladder wants: their number, order, times and
@@ -66,8 +82,8 @@ func Check(t *testing.T, want []Want, got []event.Event) {
 		fields := Fields(e)
 		for _, f := range w.Fields {
 			key, value, _ := strings.Cut(f, "=")
-			if long := short[key]; long != "" {
-				key = long
+			if full := long[key]; full != "" {
+				key = full
 			}
 			value = strings.ReplaceAll(value, "~", " ")
 			if have := fields[key]; !equal(have, value) {

@@ -17,6 +17,7 @@ func (t *Tracker) requestAnswer(v *view) {
 		r = v.set.requests.get(v.key(v.tt))
 		if r == nil && v.tt != 0 {
 			r = v.set.requests.get(v.key(0))
+			r.takeTag(v)
 		}
 		if r == nil {
 			r = t.requestByBranch(v)
@@ -30,6 +31,18 @@ func (t *Tracker) requestAnswer(v *view) {
 		t.armRequest(r)
 	}
 	t.answerTo(r, v)
+}
+
+// takeTag gives r, of which only answers without To tag were seen, that of the final v:
+// a BYE is in a dialog, though its 100 may not say in which.
+func (r *request) takeTag(v *view) {
+	if r == nil || r.state != unasked || r.rec == nil || r.method != sip.MethodBye || r.rec.Code/100 == 2 || r.rec.To.Tag.Len() > 0 || !v.final() {
+		return
+	}
+	r.set.requests.drop(r)
+	r.key, r.tt = v.key(v.tt), v.tt
+	r.rec.SetKey(&r.rec.To.Tag, v.m.To().Tag())
+	r.set.requests.put(r)
 }
 
 func (t *Tracker) requestByBranch(v *view) *request {
@@ -58,8 +71,12 @@ func (t *Tracker) answerTo(r *request, v *view) {
 	if !r.asked {
 		t.heldTryPassed(v)
 	}
-	if v.tt != 0 && !r.asked {
-		if d := r.set.dialogs.get(dialogKey(v.ft, v.tt)); d != nil {
+	if v.tt != 0 && (!r.asked || r.tt != 0) {
+		switch d := r.set.dialogs.get(dialogKey(v.ft, v.tt)); {
+		case d == nil:
+		case r.asked:
+			t.hear(d, v)
+		default:
 			t.alive(d, v)
 		}
 	}
@@ -141,6 +158,13 @@ func (t *Tracker) fillOutcome(r *request, v *view) {
 	t.fillAnswer(r.rec, v)
 	if r.tt != 0 {
 		r.rec.To.Tag = tag
+	}
+	if v.code < 300 {
+		t.fillGranted(r, v)
+	}
+	if !r.rec.InDialog {
+		v.within = r.tt != 0
+		t.correlate(r.rec, v)
 	}
 }
 
@@ -241,12 +265,8 @@ func (r *request) nextTry() *request {
 		if next == r || next.state == completed || next.method != r.method {
 			continue
 		}
-		for i := range next.creds.list[:next.creds.n] {
-			for j := range r.early.list[:r.early.n] {
-				if next.creds.list[i].nonce == r.early.list[j].nonce {
-					return next
-				}
-			}
+		if r.early.gave(&next.creds) {
+			return next
 		}
 	}
 	return nil

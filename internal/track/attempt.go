@@ -302,7 +302,6 @@ func (t *Tracker) stepAttempt(a *attempt, y symbol) cell {
 // armAttempt sets the linger of the present state and its worth.
 func (t *Tracker) armAttempt(a *attempt) {
 	t.weigh(&a.extra, &a.rec)
-	w := worthAttempt
 	switch a.state {
 	case calling:
 		t.arm(&a.timer, a.round, t.cfg.Invite)
@@ -321,20 +320,19 @@ func (t *Tracker) armAttempt(a *attempt) {
 			t.retire(&a.timer, &a.link)
 			return
 		}
-		w = worthSpent // a losing branch may ring as long as Timer C lets it
+		// a losing branch may ring as long as Timer C lets it
 		t.arm(&a.timer, t.now, t.cfg.Proceeding)
 	case failed:
 		if !a.wasChallenged() && !a.hops.ringing() {
 			t.retire(&a.timer, &a.link)
 			return
 		}
-		w = worthSpent // a person may be typing the password
+		// a person may be typing the password
 		t.arm(&a.timer, t.now, t.cfg.Proceeding)
 	case heard:
-		w = worthRequest
 		t.arm(&a.timer, t.now, t.cfg.Early)
 	}
-	t.rank(&a.link, w)
+	t.rank(&a.link, a.worth())
 }
 
 func (a *attempt) expire(t *Tracker) {
@@ -425,6 +423,7 @@ func (t *Tracker) sayAttempt(a *attempt, why symbol) {
 	if why == sawTimeout && (a.state == calling || a.state == proceeding || a.state == cancelling) {
 		at, timer = t.silentOutcome(a)
 		unheard = t.unheardInvite(a)
+		at, timer = t.cutShort(at, timer)
 	}
 	if a.said {
 		return

@@ -116,6 +116,18 @@ func (c *challenges) read(t *Tracker, v *view) {
 	}
 }
 
+// gave reports whether credentials have a nonce of these challenges.
+func (c *challenges) gave(to *creds) bool {
+	for i := range to.list[:to.n] {
+		for j := range c.list[:c.n] {
+			if to.list[i].nonce == c.list[j].nonce {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // client remembers the nonces that a client was given. There is one under the
 // Call-ID and one under AOR and realm.
 type client struct {

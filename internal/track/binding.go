@@ -1,8 +1,6 @@
 package track
 
 import (
-	"time"
-
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 )
 
@@ -49,7 +47,7 @@ func (t *Tracker) sayBinding(b *binding, typ event.Type, r *request) {
 	t.fillRegistration(e, b.aor, b.piece(pieceURI))
 	e.Incomplete |= b.incomplete
 	e.Anomalies |= b.anomalies
-	e.Expires, e.HasExpires = uint32(min(b.granted/int64(time.Second), 1<<32-1)), true
+	e.Expires, e.HasExpires = b.granted, true
 	e.Refreshes = b.refreshes
 	switch typ {
 	case event.RegNew:
@@ -102,14 +100,18 @@ func (t *Tracker) fillRegistration(e *event.Event, a *aor, uri []byte) {
 
 // fillBinding makes the record of a binding without a message.
 func (t *Tracker) fillBinding(e *event.Event, b *binding) {
-	e.Src, e.Dst, e.Transport = b.src, b.dst, b.transport
-	e.AddLeg(b.src.Addr())
-	e.AddLeg(b.dst.Addr())
+	_ = e.Src.UnmarshalBinary(b.piece(pieceSrc)) // write made it
+	_ = e.Dst.UnmarshalBinary(b.piece(pieceDst))
+	e.Transport = b.transport
+	e.AddLeg(e.Src.Addr())
+	e.AddLeg(e.Dst.Addr())
 	e.SetString(&e.Method, "REGISTER")
 	e.SetString(&e.CSeqMethod, "REGISTER")
 	e.CSeq, e.HasCSeq = b.cseq, true
 	e.Set(&e.CallID, b.piece(pieceCallID))
-	e.Set(&e.UserAgent, b.piece(pieceAgent))
+	if b.agent != nil {
+		e.SetString(&e.UserAgent, b.agent.text)
+	}
 	e.Set(&e.AuthUser, b.piece(pieceUser))
 	if t.uri.Parse(b.aor.text) {
 		setURI(e, &e.To.URI, &t.uri)
@@ -125,11 +127,11 @@ func (t *Tracker) aorOfRequest(r *request) (a *aor, known bool) {
 	if a != nil {
 		return a, true
 	}
-	a = &aor{key: key, text: append([]byte(nil), text...)}
-	a.timer.owner, a.link.owner = a, a
+	a = take(&t.pools.aors)
+	*a = aor{key: key, text: append(a.text[:0], text...)}
 	t.regs.aors[key] = a
-	t.regs.bytes += aorSize + int64(len(a.text))
-	t.rank(&a.link, worthForgiven)
+	t.regs.bytes += aorSize + int64(cap(a.text))
+	t.restAOR(a)
 	return a, false
 }
 
@@ -145,35 +147,62 @@ func (t *Tracker) findAOR(r *request) (a *aor, key uint64, text []byte) {
 // restAOR sets how long an AOR without bindings is known.
 func (t *Tracker) restAOR(a *aor) {
 	if len(a.bindings) > 0 {
-		t.wheel.clear(&a.timer)
-		a.link.leave()
+		t.wakeAOR(a)
 		return
 	}
-	t.arm(&a.timer, t.now, aorMemory)
-	t.rank(&a.link, worthForgiven)
+	if a.idle == nil {
+		a.idle = take(&t.pools.idles)
+		*a.idle = idle{aor: a}
+		a.idle.timer.owner, a.idle.link.owner = a.idle, a.idle
+		t.regs.bytes += idleSize
+	}
+	t.arm(&a.idle.timer, t.now, aorMemory)
+	t.rank(&a.idle.link, worthForgiven)
 }
 
-func (a *aor) expire(t *Tracker) {
-	t.wheel.clear(&a.timer)
-	a.link.leave()
+// wakeAOR ends that, where it began.
+func (t *Tracker) wakeAOR(a *aor) {
+	if a.idle == nil {
+		return
+	}
+	t.wheel.clear(&a.idle.timer)
+	a.idle.link.leave()
+	give(&t.pools.idles, a.idle)
+	a.idle = nil
+	t.regs.bytes -= idleSize
+}
+
+func (i *idle) expire(t *Tracker) {
+	a := i.aor
+	t.wakeAOR(a)
 	delete(t.regs.aors, a.key)
-	t.regs.bytes -= aorSize + int64(len(a.text))
+	t.regs.bytes -= aorSize + int64(cap(a.text))
+	if cap(a.text) <= usualAOR {
+		give(&t.pools.aors, a)
+	}
 }
 
-func (a *aor) flush(*Tracker, bool) {}
-func (a *aor) evict(t *Tracker)     { a.expire(t) }
+// usualAOR is how long the text of an AOR is, in bytes, that is worth keeping room for.
+const usualAOR = 128
+
+func (i *idle) flush(*Tracker, bool) {}
+func (i *idle) evict(t *Tracker)     { i.expire(t) }
 
 func (t *Tracker) newBinding(a *aor, c *contact, r *request, missing event.Incomplete) *binding {
 	if len(a.bindings) >= maxBindings {
 		t.stats.ContactsCut++
 		return nil
 	}
-	b := &binding{aor: a, key: c.key, first: r.decided, incomplete: missing}
+	b := take(&t.pools.bindings)
+	*b = binding{aor: a, key: c.key, text: b.text[:0], first: r.decided, incomplete: missing}
 	b.timer.owner, b.link.owner = b, b
+	if a.bindings == nil {
+		a.bindings = a.few[:0]
+	}
 	a.bindings = append(a.bindings, b)
 	t.regs.bindings++
-	t.weighBinding(b)
-	t.rank(&b.link, worthBinding)
+	t.regs.bytes += bindingSize + int64(cap(b.text))
+	t.rank(&b.link, b.worth())
 	return b
 }
 
@@ -190,5 +219,39 @@ func (t *Tracker) freeBinding(b *binding) {
 		}
 	}
 	t.regs.bindings--
-	t.regs.bytes -= b.size
+	if b.refreshes > 0 {
+		t.regs.refreshed--
+	}
+	t.regs.bytes -= bindingSize + int64(cap(b.text))
+	b.agent = t.agentOf(b.agent, nil)
+	if b.aor = nil; cap(b.text) <= usualBinding {
+		give(&t.pools.bindings, b)
+	}
+}
+
+// usualBinding is the same for a binding.
+const usualBinding = 512
+
+// agentOf takes text in the place of old, which is nil or what agentOf returned.
+func (t *Tracker) agentOf(old *agent, text []byte) *agent {
+	if old != nil {
+		if old.text == string(text) {
+			return old
+		}
+		if old.uses--; old.uses == 0 {
+			delete(t.regs.agents, old.text)
+			t.regs.bytes -= agentSize + int64(len(old.text))
+		}
+	}
+	if len(text) == 0 {
+		return nil
+	}
+	a := t.regs.agents[string(text)]
+	if a == nil {
+		a = &agent{text: string(text)}
+		t.regs.agents[a.text] = a
+		t.regs.bytes += agentSize + int64(len(text))
+	}
+	a.uses++
+	return a
 }

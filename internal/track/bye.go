@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 )
 
 // How a dialog ends: BYEs, their answers, and the timers.
@@ -20,6 +21,8 @@ func (t *Tracker) stepDialog(d *dialog, y symbol) bool {
 		}
 	case event.CallEnd:
 		t.sayEnd(d, y)
+	case event.CallAlive:
+		t.sayAlive(d)
 	}
 	old := d.state
 	d.state = c.next
@@ -38,28 +41,26 @@ func (t *Tracker) stepDialog(d *dialog, y symbol) bool {
 
 // armDialog sets the timer of the present state and its worth.
 func (t *Tracker) armDialog(d *dialog) {
-	t.weigh(&d.extra, &d.rec)
-	w := worthCall
 	switch d.state {
 	case awaited:
 		t.arm(&d.timer, d.answered, t.cfg.Early)
 	case confirmed, assumed:
-		t.wheel.set(&d.timer, max(t.deadline(d)+d.late, t.now))
+		t.wheel.set(&d.timer, max(t.due(d)+d.late, t.now))
 	case ending, endingOld:
 		t.arm(&d.timer, d.bye, t.cfg.Bye)
 	case leavingCall:
 		t.arm(&d.timer, d.bye, t.cfg.RetryLinger)
 	case doubted: // the attempt has the timer
-		w = worthAttempt
 		t.wheel.clear(&d.timer)
 	case stray:
-		w = worthRequest
 		t.arm(&d.timer, d.bye, t.cfg.Bye)
 	case ended:
+		t.dropRecord(d)
+		t.isUp(d, false)
 		t.retire(&d.timer, &d.link)
 		return
 	}
-	t.rank(&d.link, w)
+	t.rankDialog(d)
 }
 
 // deadline is when an established call is over without a BYE: call_timeout after
@@ -82,11 +83,7 @@ func (d *dialog) expire(t *Tracker) {
 		}
 		t.stepDialog(d, sawWaited)
 	case confirmed, assumed:
-		if at := t.deadline(d) + d.late; at > t.now { // it was alive in the meantime
-			t.wheel.set(&d.timer, at)
-			return
-		}
-		t.stepDialog(d, sawExpired)
+		t.expireCall(d)
 	case ending, endingOld:
 		if d.foreign && d.byeAnswer == 0 {
 			t.dropBye(d)
@@ -135,6 +132,9 @@ func (d *dialog) evict(t *Tracker) {
 		if s.dialogs.get(key) != d {
 			return
 		}
+		if d.state == confirmed { // it starts and is over, for us
+			t.stepDialog(d, sawExpired)
+		}
 	}
 	if d.set != nil && d.set.dialogs.get(d.key) == d {
 		t.freeDialog(d)
@@ -145,6 +145,11 @@ func (d *dialog) evict(t *Tracker) {
 func (t *Tracker) byeAsked(v *view) {
 	s := t.setOf(v)
 	d := t.heardDialog(s, dialogKey(v.ft, v.tt))
+	if d == nil && v.tt == 0 {
+		if d = t.looseDialog(s, v.ft); d != nil {
+			d.anomalies |= event.NoToTag
+		}
+	}
 	if d == nil {
 		d = t.byeOfAttempt(s, v.ft, v.tt, v.m.From().Tag(), v.m.To().Tag(), v.time)
 	}
@@ -154,17 +159,20 @@ func (t *Tracker) byeAsked(v *view) {
 	if d.state == ended {
 		return
 	}
-	foreign := !d.rec.HasAddr(d.rec.Legs, v.p.Src.Addr())
+	foreign := !t.isLeg(d, v.p.Src.Addr())
 	if d.bye == 0 || d.foreign && !foreign {
 		d.bye, d.byeCSeq, d.foreign = v.time, v.cseq, foreign
 		d.byes = [2]bool{}
-		t.fillReason(&d.rec)
+		if v.m.Has(sip.HeaderReason) {
+			t.fillReason(t.record(d))
+		}
 	}
 	if side := d.side(v.ft); !foreign || d.foreign {
 		d.byes[side] = true
 		d.byeOpen[side], d.byeSeqs[side] = v.time, v.cseq
 	}
 	if !foreign {
+		d.anomalies |= d.checkCSeq(v)
 		t.alive(d, v)
 	}
 	if !d.timer.isSet() && d.state != doubted { // it was made for this BYE
@@ -201,9 +209,10 @@ func (t *Tracker) byeOfAttempt(s *callSet, ft, tt uint64, from, to []byte, at in
 		state = stray
 	}
 	d := t.newDialog(s, state, dialogKey(ft, tt), at)
-	d.rec.CopyFrom(&a.rec)
-	d.rec.Incomplete |= event.NoResponse
-	d.rec.SetKey(&d.rec.To.Tag, callee)
+	e := t.record(d)
+	e.CopyFrom(&a.rec)
+	e.Incomplete |= event.NoResponse
+	e.SetKey(&e.To.Tag, callee)
 	d.caller, d.cseq, d.elsewhere = a.key, a.cseq, state == stray
 	if state == leavingCall {
 		t.stepAttempt(a, sawBye)
@@ -216,9 +225,10 @@ func (t *Tracker) newStray(s *callSet, v *view) *dialog {
 	elsewhere := len(s.dialogs.items)+len(s.attempts.items) > 0
 	d := t.newDialog(s, stray, dialogKey(v.ft, v.tt), v.time)
 	d.elsewhere = elsewhere
-	t.fillRequest(&d.rec, v)
-	d.rec.Incomplete |= event.NoInvite
-	d.rec.RequestURI = event.URI{}
+	e := t.record(d)
+	t.fillRequest(e, v)
+	e.Incomplete |= event.NoInvite
+	e.RequestURI = event.URI{}
 	return d
 }
 
@@ -236,6 +246,9 @@ func (t *Tracker) byeAnswered(r *request, lost bool) {
 	key := dialogKey(r.ft, r.tt)
 	d := t.heardDialog(r.set, key)
 	code := r.rec.Code
+	if d == nil && r.tt == 0 {
+		d = t.looseDialog(r.set, r.ft)
+	}
 	if d == nil && lost {
 		d = t.byeOfAnswer(r)
 	}
@@ -245,7 +258,7 @@ func (t *Tracker) byeAnswered(r *request, lost bool) {
 	if d.state == ended {
 		return
 	}
-	if d.state == awaited || d.state == doubted && code < 300 { // a BYE of the dialog ends the wait, and so does its answer
+	if d.state == awaited || d.state == doubted && code != 481 && code != 401 && code != 407 { // a BYE of the dialog ends the wait, and so does its answer
 		t.stepDialog(d, sawWaited)
 	}
 	if lost {
@@ -264,8 +277,9 @@ func (t *Tracker) byeAnswered(r *request, lost bool) {
 	d.accepted = d.accepted || code < 300
 	if code != 401 && code != 407 {
 		d.byeAnswer = r.decided
-		d.rec.Code = code
-		d.rec.Set(&d.rec.Status, r.rec.Bytes(r.rec.Status))
+		e := t.record(d)
+		e.Code = code
+		e.Set(&e.Status, r.rec.Bytes(r.rec.Status))
 	}
 	attempt := d.set.attempts.get(d.caller)
 	leaving := d.state == leavingCall
@@ -308,8 +322,9 @@ func (t *Tracker) byeOfAnswer(r *request) *dialog {
 		return nil
 	}
 	d := t.newDialog(r.set, stray, dialogKey(r.ft, r.tt), r.first)
-	d.rec.CopyFrom(r.rec)
-	d.rec.Incomplete = event.NoInvite
+	e := t.record(d)
+	e.CopyFrom(r.rec)
+	e.Incomplete = event.NoInvite
 	return d
 }
 
@@ -364,9 +379,24 @@ func (t *Tracker) dropDoubts(a *attempt) {
 	}
 }
 
+// sendCall appends a copy of d's record, with what came since it was packed.
+func (t *Tracker) sendCall(typ event.Type, d *dialog) *event.Event {
+	e := t.send(typ, t.look(d))
+	for i, n := range d.requests { // beside those of the early dialog
+		e.Requests[i] += min(n, 1<<16-1-e.Requests[i])
+	}
+	e.RetransResponse += d.retrans
+	e.Anomalies |= d.anomalies
+	e.Held = e.Held || d.held
+	if d.session > 0 {
+		e.SessionExpires = d.session
+	}
+	return e
+}
+
 // sayStart makes the call-start.
 func (t *Tracker) sayStart(d *dialog) {
-	e := t.send(event.CallStart, &d.rec)
+	e := t.sendCall(event.CallStart, d)
 	e.Time, e.End, e.Outcome = d.answered, d.answered, event.Success
 	t.identifyCall(e)
 	a, b := tags(e)
@@ -375,7 +405,7 @@ func (t *Tracker) sayStart(d *dialog) {
 
 // sayEnd makes the call-end.
 func (t *Tracker) sayEnd(d *dialog, why symbol) {
-	e := t.send(event.CallEnd, &d.rec)
+	e := t.sendCall(event.CallEnd, d)
 	e.Time = d.bye
 	if why == sawExpired {
 		e.Time = t.deadline(d)
@@ -395,7 +425,7 @@ func (t *Tracker) sayEnd(d *dialog, why symbol) {
 			e.Disconnect = since(d.bye, d.byeAnswer)
 		} else {
 			e.Code, e.Status, e.Timer = 0, event.Text{}, 'F'
-			e.Incomplete |= t.unheardBye(d)
+			e.Incomplete |= t.unheardBye(d, e)
 		}
 	}
 	e.End = e.Time
@@ -431,7 +461,7 @@ func (t *Tracker) sayEnd(d *dialog, why symbol) {
 // hungUp tells who sent the BYE, by the tags.
 func (d *dialog) hungUp() event.Side {
 	switch {
-	case d.caller == 0:
+	case d.caller == 0, d.alike():
 		return event.SideUnknown
 	case d.byes[0] && d.byes[1]:
 		return event.Both

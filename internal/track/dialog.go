@@ -42,6 +42,7 @@ const (
 	sawRefusal                  // that INVITE was refused
 	sawExpired                  // session timer (RFC 4028 §10) or call_timeout
 	sawGone                     // assumed, and long silent
+	sawTurn                     // call_alive_interval passed once more
 )
 
 var dialogMachine = machine{
@@ -49,7 +50,7 @@ var dialogMachine = machine{
 	name:   "dialog",
 	states: []string{"awaited", "confirmed", "assumed", "ending", "ending-old", "leaving", "stray", "ended", "forgotten", "doubted"},
 	symbols: []string{"INVITE", "waited", "2xx", "2xx alone", "BYE", "BYE 2xx", "BYE 481", "BYE refused", "BYE challenged", "BYE unanswered",
-		"BYE foreign", "lingered", "INVITE refused", "expired", "silent"},
+		"BYE foreign", "lingered", "INVITE refused", "expired", "silent", "still up"},
 	cells: dialogTable,
 }
 
@@ -67,6 +68,7 @@ var dialogTable = table{
 		sawByeFailed:  {ended, event.CallEnd, guess},
 		sawByeDenied:  {confirmed, event.None, ignore},
 		sawExpired:    {ended, event.CallEnd, seen}, // RFC 4028 §10
+		sawTurn:       {confirmed, event.CallAlive, seen},
 	},
 	assumed: {
 		sawIts2xx:     {confirmed, event.CallStart, seen}, // its ACK was first
@@ -78,6 +80,7 @@ var dialogTable = table{
 		sawByeDenied:  {assumed, event.None, ignore},
 		sawGone:       {forgotten, event.None, seen},
 		sawExpired:    {forgotten, event.None, seen},
+		sawTurn:       {assumed, event.CallAlive, guess},
 	},
 	ending: {
 		sawByeAsked:   {ending, event.None, ignore},  // a crossing BYE, or the next with credentials
@@ -157,9 +160,8 @@ type dialog struct {
 	set   *callSet
 	key   uint64
 	state state
-	extra int64 // see weigh
 
-	rec    event.Event
+	kept
 	caller uint64 // hash of the tag of who called; 0 where that is not known
 	cseq   uint32 // of the INVITE
 
@@ -182,9 +184,20 @@ type dialog struct {
 	byeLost   bool      // only the answer to the BYE was seen
 	cseqs     [2]uint32 // highest CSeq of a request, by side
 	acked     bool
+	heard     sides
+	up        bool     // counted in calls.up
 	byAck     bool     // assumed from an ACK
 	expires   uint32   // s, of the session timer; 0 is off
+	turns     uint32   // of call_alive_interval that are over
+	session   uint32   // s, what it was last set to; 0 never
 	quality   *quality // what reports said; nil without any
+
+	// What came since the record was packed.
+	requests  [event.NumCounted]uint16
+	retrans   uint32 // answers again
+	anomalies event.Anomalies
+	held      bool
+	by        event.Correlation // of the record, when it was packed
 }
 
 func (d *dialog) keyOf() uint64 { return d.key }
@@ -196,14 +209,12 @@ func (t *Tracker) unanswered(d *dialog, at int64) bool {
 		d.state == assumed && d.byAck && since(d.first, at) <= int64(t.cfg.Early)
 }
 
-const dialogSize = 1800 // bytes, with the text of a usual record
+const dialogSize = 600 // bytes, with its share of the tables; keepCold counts the packed record
 
 // newDialog makes an empty one in state s, first seen at.
 func (t *Tracker) newDialog(set *callSet, s state, key uint64, at int64) *dialog {
 	d := take(&t.pools.dialogs)
-	rec := d.rec
-	*d = dialog{set: set, key: key, state: s, rec: rec, first: at, seen: at}
-	d.rec.Reset()
+	*d = dialog{set: set, key: key, state: s, first: at, seen: at}
 	d.timer.owner, d.link.owner = d, d
 	set.dialogs.put(d)
 	t.admit(dialogSize)
@@ -217,9 +228,9 @@ func (t *Tracker) freeDialog(d *dialog) {
 	s := d.set
 	s.dialogs.drop(d)
 	d.settled()
-	t.weigh(&d.extra, nil)
+	t.dropRecord(d)
+	t.isUp(d, false)
 	t.dismiss(dialogSize)
-	d.rec.Trim(usualRecord)
 	give(&t.pools.dialogs, d)
 	t.settle(s)
 }
@@ -267,27 +278,32 @@ func (t *Tracker) answered(a *attempt, v *view) {
 
 // fillDialog makes the dialog's record of its attempt and the 2xx.
 func (t *Tracker) fillDialog(d *dialog, a *attempt, v *view) {
-	d.rec.CopyFrom(&a.rec)
-	d.rec.Incomplete &^= event.NoResponse
-	d.rec.Anomalies &^= event.SyntheticFinal
-	d.rec.Synthetic = false
+	e := t.record(d)
+	e.CopyFrom(&a.rec)
+	e.Incomplete &^= event.NoResponse
+	e.Anomalies &^= event.SyntheticFinal
+	e.Synthetic = false
 	d.acked = d.acked || a.ackTag != 0 && a.ackTag == v.tt
-	t.fillAnswer(&d.rec, v)
-	d.rec.Start, d.rec.Setup = a.first, since(a.first, v.time)
-	d.rec.Delay = since(a.round, v.time)
+	if d.hear(v); a.asked {
+		d.heard = bothSides
+	}
+	t.fillAnswer(e, v)
+	t.correlate(e, v)
+	e.Start, e.Setup = a.first, since(a.first, v.time)
+	e.Delay = since(a.round, v.time)
 	if a.ringing != 0 {
-		d.rec.Ring = since(a.ringing, v.time)
+		e.Ring = since(a.ringing, v.time)
 	}
 	if !a.asked {
-		d.rec.Start, d.rec.Setup, d.rec.Delay = 0, -1, -1
-		d.rec.Incomplete |= event.NoInvite
+		e.Start, e.Setup, e.Delay = 0, -1, -1
+		e.Incomplete |= event.NoInvite
 	}
 	if a.creds.n > 0 || a.asked {
-		d.rec.Branches = a.hops.branches()
+		e.Branches = a.hops.branches()
 	}
 	for i := range a.hops {
 		if c := a.hops[i].code; c >= 300 {
-			d.rec.AddCode(&d.rec.Codes, c)
+			e.AddCode(&e.Codes, c)
 		}
 	}
 	t.finishStart(d, v, v.ft)
@@ -296,11 +312,14 @@ func (t *Tracker) fillDialog(d *dialog, a *attempt, v *view) {
 // finishStart sets what every start has.
 func (t *Tracker) finishStart(d *dialog, v *view, caller uint64) {
 	d.caller, d.cseq, d.answered, d.seen, d.late = caller, v.cseq, v.time, v.time, t.behind(v.time)
-	if !v.m.Has(sip.HeaderContact) {
-		d.rec.Anomalies |= event.NoContact
+	d.cseqs[0] = max(d.cseqs[0], v.cseq)
+	contacts := v.m.Values(sip.HeaderContact)
+	if _, ok := contacts.Next(); !ok {
+		t.record(d).Anomalies |= event.NoContact
+	} else if _, more := contacts.Next(); more {
+		t.record(d).Anomalies |= event.ManyContacts
 	}
 	t.sessionTimer(d, v)
-	d.rec.Shrink()
 }
 
 // newDialog2xx keeps a 2xx whose INVITE was not seen yet. a may be nil.
@@ -315,15 +334,18 @@ func (t *Tracker) newDialog2xx(s *callSet, a *attempt, v *view) {
 	if a != nil && a.asked {
 		t.fillDialog(d, a, v)
 	} else {
-		d.rec.Reset()
-		t.fillUnasked(&d.rec, v)
+		e := t.record(d)
+		e.Reset()
+		t.fillUnasked(e, v)
 		if a != nil {
-			d.rec.SetKey(&d.rec.From.Tag, a.rec.Bytes(a.rec.From.Tag))
+			e.SetKey(&e.From.Tag, a.rec.Bytes(a.rec.From.Tag))
 		}
-		t.fillAnswer(&d.rec, v)
+		t.fillAnswer(e, v)
+		d.hear(v)
+		t.correlate(e, v)
 		t.finishStart(d, v, v.ft)
 	}
-	d.rec.Incomplete |= event.NoInvite
+	t.record(d).Incomplete |= event.NoInvite
 	if late {
 		t.stepDialog(d, sawBare2xx)
 		if d.byeAnswer != 0 {
@@ -347,21 +369,25 @@ func (t *Tracker) newOverheard(a *attempt, v *view) {
 
 // completeDialog gives a 2xx that was early its INVITE.
 func (t *Tracker) completeDialog(d *dialog, a *attempt) {
-	at, answer := d.answered, &t.temp
-	answer.CopyFrom(&d.rec)
-	d.rec.CopyFrom(&a.rec)
-	d.rec.Code, d.rec.SessionExpires = answer.Code, answer.SessionExpires
-	d.rec.Set(&d.rec.Status, answer.Bytes(answer.Status))
-	d.rec.Set(&d.rec.Server, answer.Bytes(answer.Server))
-	d.rec.SetKey(&d.rec.To.Tag, answer.Bytes(answer.To.Tag))
-	d.rec.Set(&d.rec.Answered.Addr, answer.Bytes(answer.Answered.Addr))
-	d.rec.Answered.Port = answer.Answered.Port
-	d.rec.Start, d.rec.Setup, d.rec.Delay = min(a.first, at), since(a.first, at), since(a.round, at)
-	if d.rec.PDD < 0 {
-		d.rec.PDD, d.rec.PDDSource = since(a.first, at), answer.Code
+	d.heard = bothSides
+	at, answer, e := d.answered, &t.temp, t.record(d)
+	answer.CopyFrom(e)
+	e.CopyFrom(&a.rec)
+	e.Code = answer.Code
+	e.Set(&e.Status, answer.Bytes(answer.Status))
+	e.Set(&e.Server, answer.Bytes(answer.Server))
+	e.SetKey(&e.To.Tag, answer.Bytes(answer.To.Tag))
+	e.Set(&e.Answered.Addr, answer.Bytes(answer.Answered.Addr))
+	e.Answered.Port = answer.Answered.Port
+	if answer.CorrelatedBy < e.CorrelatedBy {
+		sameLeg(e, answer)
+	}
+	e.Start, e.Setup, e.Delay = min(a.first, at), since(a.first, at), since(a.round, at)
+	if e.PDD < 0 {
+		e.PDD, e.PDDSource = since(a.first, at), answer.Code
 	}
 	if a.ringing != 0 {
-		d.rec.Ring = since(a.ringing, at)
+		e.Ring = since(a.ringing, at)
 	}
 	a.dialogs++
 	if a.dialogs > 1 {
@@ -398,8 +424,9 @@ func (d *dialog) settled() {
 // markForked labels every dialog of an INVITE that was answered more than once.
 func (t *Tracker) markForked(a *attempt) {
 	for _, d := range a.set.dialogs.latest() {
-		if d.caller == a.key {
-			d.rec.Forked, d.rec.Branches = true, a.hops.branches()
+		if d.caller == a.key && d.state != ended {
+			e := t.record(d)
+			e.Forked, e.Branches = true, a.hops.branches()
 		}
 	}
 	a.rec.Forked = true
@@ -411,13 +438,14 @@ func (t *Tracker) assume(v *view) *dialog {
 		return nil
 	}
 	d := t.newDialog(t.setOf(v), assumed, dialogKey(v.ft, v.tt), v.time)
-	t.fillRequest(&d.rec, v)
-	d.rec.Incomplete |= event.NoInvite
-	d.rec.RequestURI = event.URI{}
+	e := t.record(d)
+	t.fillRequest(e, v)
+	e.Incomplete |= event.NoInvite
+	e.RequestURI = event.URI{}
+	d.hear(v)
 	if v.method == sip.MethodAck {
 		d.caller, d.cseq, d.acked, d.byAck = v.ft, v.cseq, true, true
 	}
-	d.rec.Shrink()
 	t.armDialog(d)
 	return d
 }
@@ -430,17 +458,25 @@ func (t *Tracker) assumeAnswered(a *attempt) {
 	}
 	d := t.newDialog(a.set, assumed, key, a.first)
 	d.seen, d.caller, d.cseq, d.acked = t.now, a.key, a.cseq, true
-	d.rec.CopyFrom(&a.rec)
-	d.rec.Incomplete |= event.NoResponse
+	e := t.record(d)
+	if d.heard = side(a.key, a.ackTag); a.rang() {
+		d.heard = bothSides
+	}
+	e.CopyFrom(&a.rec)
+	e.Incomplete |= event.NoResponse
 	t.armDialog(d)
 }
 
 // alive notes a sign of life.
 func (t *Tracker) alive(d *dialog, v *view) {
+	if d.state == ended {
+		return
+	}
 	d.seen = max(d.seen, v.time)
 	d.late = t.behind(d.seen)
-	d.rec.AddLeg(v.p.Src.Addr())
-	d.rec.AddLeg(v.p.Dst.Addr())
+	t.hear(d, v)
+	t.addLeg(d, v.p.Src.Addr())
+	t.addLeg(d, v.p.Dst.Addr())
 }
 
 // sessionTimer takes over what a 2xx to INVITE or UPDATE says (RFC 4028 §7.2):
@@ -453,7 +489,7 @@ func (t *Tracker) sessionTimer(d *dialog, v *view) {
 	if b := v.m.Value(sip.HeaderSessionExpires); b != nil {
 		if n, ok := sip.Seconds(b); ok && n > 0 {
 			d.expires, d.refreshed = n, v.time
-			d.rec.SessionExpires = n
+			d.session = n
 		}
 	}
 	if d.state == confirmed {

@@ -51,8 +51,12 @@ func (t *Tracker) fillRequest(e *event.Event, v *view) {
 	e.Set(&e.ViaTransport, via.Transport())
 	t.fillList(e, &e.Via, sip.HeaderVia)
 	if b := m.Value(sip.HeaderMaxForwards); len(b) > 0 {
-		if n, ok := sip.Seconds(b); ok {
+		n, ok := sip.Seconds(b)
+		if ok {
 			e.MaxForwards, e.HasMaxForwards = int16(min(n, 32767)), true
+		}
+		if !ok || n > 255 {
+			e.Anomalies |= event.BadMaxForwards
 		}
 	}
 	if b := m.Value(sip.HeaderUserAgent); b != nil {
@@ -69,12 +73,14 @@ func (t *Tracker) fillRequest(e *event.Event, v *view) {
 	t.fillReason(e)
 	t.fillSDP(e)
 	t.fillIdentity(e)
+	t.fillReference(e)
 	if b := m.Value(sip.HeaderSessionID); b != nil {
 		local, remote := sessionID(b)
 		e.Set(&e.SessionLocal, local)
 		e.Set(&e.SessionRemote, remote)
 	}
 	e.Emergency = t.emergency(v)
+	t.correlate(e, v)
 }
 
 // fillCommon copies what request and answer share.
@@ -86,7 +92,7 @@ func (t *Tracker) fillCommon(e *event.Event, v *view) {
 	n, method := m.CSeq()
 	e.CSeq, e.HasCSeq = n, true
 	e.Set(&e.CSeqMethod, method)
-	e.Anomalies |= oddities(m)
+	e.Anomalies |= t.oddities(v)
 	if b := m.Value(sip.HeaderContentType); b != nil {
 		e.Set(&e.ContentType, b)
 	}
@@ -122,7 +128,7 @@ func (t *Tracker) fillAnswer(e *event.Event, v *view) {
 		e.RetryAfter, _ = sip.Seconds(b)
 	}
 	t.fillNAT(e, v)
-	e.Anomalies |= oddities(m)
+	e.Anomalies |= t.oddities(v)
 	t.fillReason(e)
 	t.fillSDP(e)
 	if b := m.Value(sip.HeaderSessionID); b != nil {
@@ -219,6 +225,9 @@ func (t *Tracker) fillContact(e *event.Event, to *event.Party) {
 	if !t.addr.Star() {
 		setParty(e, to, &t.addr)
 	}
+	if _, more := values.Next(); more && t.view.method == sip.MethodInvite {
+		e.Anomalies |= event.ManyContacts
+	}
 }
 
 // fillAuth copies user, realm and scheme of the first credentials, which the view
@@ -284,7 +293,13 @@ func (t *Tracker) fillSDP(e *event.Event) {
 	}
 	body = sip.SDPBody(m.Value(sip.HeaderContentType), body)
 	s := &t.sdp
-	if len(body) == 0 || !s.Parse(body) {
+	if len(body) == 0 {
+		return
+	}
+	if !s.Parse(body) {
+		if !m.BodyCut() {
+			e.Anomalies |= event.BadSDP
+		}
 		return
 	}
 	e.Codecs.Clear()
@@ -322,46 +337,6 @@ func sessionID(b []byte) (local, remote []byte) {
 		}
 	}
 	return bytes.TrimSpace(local), remote
-}
-
-// oddities turns what the parser noticed into labels.
-func oddities(m *sip.Message) (a event.Anomalies) {
-	o := m.Oddities()
-	if o == 0 && !m.BodyCut() {
-		return 0
-	}
-	for _, pair := range oddityLabels {
-		if o&pair.odd != 0 {
-			a |= pair.label
-		}
-	}
-	if m.BodyCut() {
-		a |= event.BodyTruncated
-	}
-	return a
-}
-
-var oddityLabels = [...]struct {
-	odd   sip.Oddity
-	label event.Anomalies
-}{
-	{sip.OddLFOnly, event.LFOnly},
-	{sip.OddJunkBefore, event.JunkBefore},
-	{sip.OddStartLineSpace, event.StartLineSpace},
-	{sip.OddNoBranch, event.NoBranch},
-	{sip.OddNoFromTag, event.NoFromTag},
-	{sip.OddControlChar, event.ControlChar},
-	{sip.OddContentLengthShort, event.BytesAfterBody},
-	{sip.OddDisplayName, event.DisplayName},
-	{sip.OddSpaceInURI, event.SpaceInURI},
-	{sip.OddNoMaxForwards, event.NoMaxForwards},
-	{sip.OddNoContentLength, event.NoContentLength},
-	{sip.OddParam, event.BadParam},
-	{sip.OddHeaderName, event.BadHeaderName},
-	{sip.OddURIHeaders, event.URIHeaders},
-	{sip.OddDate, event.BadDate},
-	{sip.OddCSeqLarge, event.CSeqLarge},
-	{sip.OddCallID, event.CallIDSpace},
 }
 
 // emergency reports whether a request asks for an emergency service: its URN

@@ -37,7 +37,7 @@ func (w *walker) message() (src, dst netip.AddrPort, text []byte) {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(1 + w.next(4))}), 5060)
 	}
 	var b strings.Builder
-	method := pick(w, "INVITE", "INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "INFO", "UPDATE", "NOTIFY", "REFER", "PRACK")
+	method := pick(w, "INVITE", "INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "INFO", "UPDATE", "NOTIFY", "REFER", "PRACK", "SUBSCRIBE", "SUBSCRIBE", "NOTIFY")
 	code := pick(w, 0, 0, 0, 100, 180, 200, 200, 302, 401, 407, 481, 486, 487, 503, 603)
 	if code == 0 {
 		fmt.Fprintf(&b, "%s sip:x@example.com SIP/2.0\r\n", method)
@@ -61,6 +61,9 @@ func (w *walker) message() (src, dst netip.AddrPort, text []byte) {
 	if e := pick(w, "", "0", "5", "60"); e != "" {
 		fmt.Fprintf(&b, "Expires: %s\r\n", e)
 	}
+	if s := pick(w, "", "", "pending", "active;expires=2", "terminated;reason=timeout"); s != "" && code == 0 {
+		fmt.Fprintf(&b, "Event: %s\r\nSubscription-State: %s\r\nRefer-To: <sip:v@example.com?Replaces=y>\r\n", pick(w, "presence", "presence;id=1", "refer", "refer;id=2"), s)
+	}
 	if w.next(8) == 1 {
 		b.WriteString("Session-Expires: 2\r\n")
 	}
@@ -79,7 +82,7 @@ func FuzzWalk(f *testing.F) {
 			x = x*1664525 + 1013904223
 			seed[j] = byte(x >> 24)
 		}
-		f.Add(seed, uint8(i))
+		f.Add(seed, uint8(i*7))
 	}
 	f.Fuzz(func(t *testing.T, in []byte, how uint8) { walk(t, in, how) })
 }
@@ -89,6 +92,9 @@ func walk(t *testing.T, in []byte, how uint8) {
 	cfg.AuthLinger = 10 * time.Second
 	if how&1 == 1 {
 		cfg.RegDelDelay = 3 * time.Second
+	}
+	if how&32 == 32 {
+		cfg.Alive = 7 * time.Second
 	}
 	bounded := how&6 == 6
 	if bounded {
@@ -114,6 +120,10 @@ func walk(t *testing.T, in []byte, how uint8) {
 					t.Errorf("%s starts after its end", key)
 				}
 				began[key] = n
+			case event.CallAlive:
+				if over[key] != 0 && !bounded {
+					t.Errorf("%s is alive after its end", key)
+				}
 			case event.CallEnd:
 				if over[key] != 0 && !bounded {
 					t.Errorf("%s ends twice", key)

@@ -167,6 +167,16 @@ func (h hops) redirected() bool {
 	return false
 }
 
+// branched reports whether a hop has this branch.
+func (h hops) branched(branch uint64) bool {
+	for i := range h {
+		if h[i].branch == branch {
+			return true
+		}
+	}
+	return false
+}
+
 func (h hops) empty() bool { return len(h) == 0 }
 
 // ringing reports whether a branch is open: a hop without final answer that

@@ -13,6 +13,10 @@ import (
 // invite follows an INVITE that forms a dialog.
 func (t *Tracker) invite(v *view) {
 	s := t.setOf(v)
+	if d := s.dialogs.get(dialogKey(v.ft, 0)); d != nil && d.answered != 0 && d.state != ended && v.cseq > d.cseq {
+		t.request(v) // RFC 2543: the callee has no tag, so a re-INVITE has none either
+		return
+	}
 	a := s.attempts.get(v.ft)
 	if a == nil {
 		a = t.sameCaller(s, v)
@@ -68,6 +72,7 @@ func (t *Tracker) startRound(a *attempt, v *view) {
 	early := a.state == heard && a.cseq == v.cseq && !a.hops.empty()
 	retry := a.state == failed && v.creds.n > 0 && a.wasChallenged()
 	over := a.state == answered || a.state == failed && !retry
+	same := a.asking && v.cseq == a.cseq && v.creds.n > 0
 	t.dropDoubts(a) // they answered another INVITE
 	if a.cseq < v.cseq {
 		t.keepRound(a)
@@ -93,6 +98,9 @@ func (t *Tracker) startRound(a *attempt, v *view) {
 	}
 	if !v.m.Has(sip.HeaderContact) {
 		a.rec.Anomalies |= event.NoContact
+	}
+	if same {
+		a.rec.Anomalies |= event.CSeqSame
 	}
 	a.hops.request(v)
 	a.know(v.cseq)
@@ -126,7 +134,7 @@ func (t *Tracker) lateRound(a *attempt, v *view) {
 // keepFirst keeps what a record has of the attempt's first INVITE, whoever it was
 // sent to later: from where to where it went, whom it asked for.
 func (a *attempt) keepFirst(first *event.Event) {
-	a.rec.Anomalies |= first.Anomalies & event.FromTagChanged
+	a.rec.Anomalies |= first.Anomalies & (event.FromTagChanged | event.CSeqSame)
 	a.rec.Src, a.rec.Dst = first.Src, first.Dst
 	legs := first.Legs
 	for b, ok := first.Next(&legs); ok; b, ok = first.Next(&legs) {
@@ -199,6 +207,7 @@ func (t *Tracker) repeatInvite(a *attempt, v *view) {
 	}
 	t.stats.Hops++
 	a.notAcked(v)
+	t.correlate(&a.rec, v)
 	if i >= 0 && before >= 0 && a.hops.requester() == i && i != before && a.state != answered && a.state != failed {
 		t.moveRequester(a, v)
 	}
@@ -282,7 +291,7 @@ func (t *Tracker) ofDialog(v *view) bool {
 	if d != nil && v.code >= 200 {
 		t.alive(d, v)
 		if v.cseq == d.cseq && v.code < 300 {
-			d.rec.RetransResponse++
+			d.retrans++
 			t.stats.Retransmissions++
 		} else {
 			t.sessionTimer(d, v)
@@ -354,7 +363,7 @@ func (t *Tracker) missedRound(a *attempt, v *view) {
 	a.cseq, a.round, a.again, a.missed, a.asking, a.told = v.cseq, v.time, 0, 0, false, false
 	a.overheard = false
 	a.hops, a.creds.n, a.ringing, a.last, a.cancelled, a.ackTag = a.hops[:0], 0, 0, 0, 0, 0
-	a.rec.Code, a.rec.Status = 0, event.Text{}
+	a.rec.Code, a.rec.Status, a.rec.CSeq = 0, event.Text{}, v.cseq
 	a.state = heard
 	t.armAttempt(a)
 }
@@ -403,6 +412,9 @@ func (t *Tracker) provisional(a *attempt, v *view, i int) {
 			a.rec.PDD, a.rec.PDDSource = since(a.first, v.time), v.code
 		}
 	}
+	if v.code > 100 && len(sip.SDPBody(v.m.Value(sip.HeaderContentType), v.m.Body())) > 0 {
+		a.rec.EarlyMedia = true // RFC 3960 §2
+	}
 	t.stepAttempt(a, saw1xx)
 }
 
@@ -434,6 +446,7 @@ func (t *Tracker) refused(a *attempt, v *view, i int, stranger bool) {
 	deciding := a.hops.ofRequester(i)
 	if (deciding && (!a.told || v.vias < a.toldVias || rank(v.code) < rank(a.rec.Code))) || !a.told && a.rec.Code == 0 {
 		t.fillAnswer(&a.rec, v)
+		t.correlate(&a.rec, v)
 		a.told, a.toldVias = a.told || deciding, v.vias
 		a.decided = v.time
 	}
@@ -546,9 +559,6 @@ func (t *Tracker) cancel(v *view) {
 // that of its INVITE (RFC 3261 §17.1.1.3).
 func (t *Tracker) ack(v *view) {
 	t.stats.Absorbed++
-	if v.tt == 0 {
-		return
-	}
 	if v.set == nil {
 		t.assume(v)
 		return
@@ -559,7 +569,11 @@ func (t *Tracker) ack(v *view) {
 		return
 	}
 	a := v.set.attempts.get(v.ft)
-	if a == nil {
+	switch {
+	case v.tt == 0:
+		t.looseAck(v, a)
+		return
+	case a == nil:
 		t.assume(v)
 		return
 	}
@@ -573,10 +587,11 @@ func (t *Tracker) ack(v *view) {
 	if code, _ := a.hops.noted(); code != 0 {
 		return
 	}
-	for i := range a.hops {
-		if a.hops[i].branch == v.branch {
-			return
-		}
+	if a.hops.branched(v.branch) {
+		return
+	}
+	if a.dialogs == 1 {
+		t.looseAck(v, a)
 	}
 	a.ackTag, a.ackBranch = v.tt, v.branch
 	a.rec.SetKey(&a.rec.To.Tag, v.m.To().Tag())
@@ -588,4 +603,22 @@ func (a *attempt) notAcked(v *view) {
 	if a.ackTag != 0 && a.ackBranch == v.branch && v.branch != 0 {
 		a.ackTag, a.rec.To.Tag = 0, event.Text{}
 	}
+}
+
+// looseAck takes the ACK of a 2xx that has no To tag, or another one, for that of the
+// only call which it can be of. Another tag may be that of a branch whose 2xx was missed, so
+// that is not labelled.
+func (t *Tracker) looseAck(v *view, a *attempt) {
+	if a != nil && a.hops.branched(v.branch) { // it is the ACK of a refusal
+		return
+	}
+	d := t.looseDialog(v.set, v.ft)
+	if d == nil || d.caller != v.ft || d.cseq != v.cseq {
+		return
+	}
+	d.acked = true
+	if v.tt == 0 {
+		d.anomalies |= event.NoToTag
+	}
+	t.alive(d, v)
 }

@@ -55,6 +55,9 @@ func play(t *testing.T, l *siptest.Ladder) []event.Event {
 			continue
 		}
 		p := packet.Packet{Time: s.Time, Src: s.Src, Dst: s.Dst, Transport: packet.UDP, Payload: s.Payload}
+		if s.HEP != "" {
+			p.HEP.Version, p.HEP.Type, p.HEP.CorrelationID = 3, 1, []byte(s.HEP)
+		}
 		if m.Parse(s.Payload, false) != sip.OK {
 			keep(tr.Unusable(events, &p, &m))
 			continue
@@ -77,7 +80,7 @@ func checkEmpty(t *testing.T, tr *Tracker) {
 	s := tr.Stats()
 	for what, n := range map[string]int{
 		"entries": int(s.Entries), "bytes": int(s.Bytes), "bindings": int(s.Bindings), "AORs": int(s.AORs),
-		"bytes of bindings": int(tr.regs.bytes), "call sets": len(tr.calls.sets), "clients": len(tr.auth.clients),
+		"bytes of bindings": int(tr.regs.bytes), "user agents": len(tr.regs.agents), "refreshed bindings": tr.regs.refreshed, "calls up": tr.calls.up, "call sets": len(tr.calls.sets), "clients": len(tr.auth.clients),
 		"holds": len(tr.auth.holds), "bad messages": len(tr.bads), "answers to them": len(tr.replies), "timers": tr.wheel.count,
 	} {
 		if n != 0 {
@@ -92,6 +95,23 @@ func checkTables(t *testing.T, tr *Tracker) {
 	entries := len(tr.auth.clients)
 	for _, s := range tr.calls.sets {
 		entries += len(s.attempts.items) + len(s.dialogs.items) + len(s.requests.items)
+		if s.subs != nil {
+			entries += len(s.subs.items)
+		}
+	}
+	up := 0
+	for _, s := range tr.calls.sets {
+		for _, d := range s.dialogs.items {
+			if d.up {
+				up++
+			}
+			if d.rec != nil {
+				t.Error("a record is not packed")
+			}
+		}
+	}
+	if up != tr.calls.up {
+		t.Errorf("%d calls are up, %d are counted", up, tr.calls.up)
 	}
 	if free := tr.calls.entries - entries; free < 0 || free > len(tr.auth.holds)+len(tr.bads)+len(tr.replies) {
 		t.Errorf("%d entries are counted, %d are there", tr.calls.entries, entries)
@@ -132,6 +152,10 @@ func ladderConfig(t *testing.T, l *siptest.Ladder) (Config, Flush) {
 			cfg.ContactIgnorePort = v == "true"
 		case "auth_failed_codes":
 			cfg.AuthFailedCodes = append(cfg.AuthFailedCodes, AuthFailedCode{Code: n, All: true})
+		case "call_alive_interval":
+			cfg.Alive = d
+		case "correlation_headers":
+			cfg.CorrelationHeaders = strings.Fields(v)
 		case "calls_max_entries":
 			cfg.MaxCalls = n
 		case "regs_max_entries":

@@ -43,11 +43,12 @@ const (
 	dialogID
 	requestID
 	bindingID
+	subscriptionID
 	numMachines
 )
 
 // machines is all of them, by number.
-var machines = [numMachines]*machine{&attemptMachine, &dialogMachine, &requestMachine, &bindingMachine}
+var machines = [numMachines]*machine{&attemptMachine, &dialogMachine, &requestMachine, &bindingMachine, &subscriptionMachine}
 
 // maxStates and maxSymbols bound the tables, for the counters.
 const (

@@ -28,6 +28,7 @@ func TestMemoryBound(t *testing.T) {
 		{"long INVITE", "INVITE", "<sip:u@10.0.0.1>", long, false},
 		{"long OPTIONS", "OPTIONS", "<sip:u@10.0.0.1>", long, false},
 		{"long call", "INVITE", "<sip:u@10.0.0.1>", long, true},
+		{"subscription", "SUBSCRIBE", "<sip:u@10.0.0.1>", "Event: presence;id=1\r\nExpires: 600000\r\n", true},
 		{"long contact", "REGISTER", "<sip:" + strings.Repeat("z", 1000) + "@10.0.0.1>;expires=3600", "", true},
 	} {
 		t.Run(flood.name, func(t *testing.T) {

@@ -174,6 +174,7 @@ func (t *Tracker) Report(dst []event.Event, p *packet.Packet, r *qos.Report) []e
 	t.clockOf(p)
 	t.makeRoom()
 	t.stats.Reports[t.join(r, netip.Addr{}, 0)]++
+	t.rest()
 	dst, t.out = t.out, nil
 	return dst
 }
@@ -245,7 +246,7 @@ func (t *Tracker) joinSet(s *callSet, r *qos.Report, from netip.Addr, body uint6
 	q.reports++
 	here, there := undirected, undirected
 	fate = ReportUndirected
-	if side := reportingEnd(&d.rec, r, from); side != qos.SideUnknown {
+	if side := reportingEnd(t.look(d), r, from); side != qos.SideUnknown {
 		here = int(side - qos.Caller)
 		there = 1 - here
 		fate = ReportJoined
@@ -257,7 +258,7 @@ func (t *Tracker) joinSet(s *callSet, r *qos.Report, from netip.Addr, body uint6
 	if r.Side != qos.SideUnknown { // a third party measured both
 		other = own
 	}
-	rate := clockRate(&d.rec)
+	rate := clockRate(t.look(d))
 	q.ends[here].add(&r.Here, own, rate)
 	q.ends[there].add(&r.There, other, rate)
 	return fate
@@ -285,7 +286,7 @@ func (t *Tracker) reportedDialog(s *callSet, r *qos.Report) (*dialog, ReportFate
 			}
 			continue
 		}
-		if len(all) == 1 || mediaEnd(&d.rec, r.Local, true) >= 0 || mediaEnd(&d.rec, r.Remote, true) >= 0 {
+		if len(all) == 1 || mediaEnd(t.look(d), r.Local, true) >= 0 || mediaEnd(t.look(d), r.Remote, true) >= 0 {
 			return d, ReportJoined
 		}
 		if latest == nil {

@@ -2,7 +2,7 @@ package track
 
 import (
 	"bytes"
-	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
@@ -63,68 +63,91 @@ var bindingTable = table{
 
 // registrar is what we know of all registrars.
 type registrar struct {
-	aors     map[uint64]*aor
-	bindings int
-	bytes    int64
+	aors      map[uint64]*aor
+	agents    map[string]*agent
+	bindings  int
+	refreshed int // of worthRefreshed among them
+	bytes     int64
 }
 
-func (r *registrar) init() { r.aors = make(map[uint64]*aor) }
+func (r *registrar) init() { r.aors, r.agents = make(map[uint64]*aor), make(map[string]*agent) }
 
 // aor is an address of record that a 2xx to REGISTER was seen for.
 type aor struct {
-	timer    timer
-	link     link
 	key      uint64
 	text     []byte
 	bindings []*binding
+	few      [1]*binding // what bindings begins with
+	idle     *idle       // while there are none
 }
 
-// binding is one contact of an AOR.
+// idle is how long an AOR without bindings is known.
+type idle struct {
+	timer timer
+	link  link
+	aor   *aor
+}
+
+// binding is one contact of an AOR. There are many, and they live long: what is seldom
+// asked for is kept as bytes.
 type binding struct {
 	timer timer
 	link  link
 	aor   *aor
-	state state
-	size  int64 // bytes that are counted for it
 
-	key, alias uint64 // of the contact, and of what the registrar made of it
-	text       []byte // contact URI, Call-ID, User-Agent, digest user, one behind the other
-	ends       [4]uint16
-	cseq       uint32
-	refreshes  uint32
-	src, dst   netip.AddrPort
+	key, alias uint64                // of the contact, and of what the registrar made of it
+	text       []byte                // its pieces, one behind the other
+	ends       [numPieces - 1]uint16 // of all but the last
+	state      state
 	transport  event.Transport
+	incomplete event.Incomplete
+	unsure     event.Incomplete // of its end: what was not seen of a REGISTER since the last 2xx
+	granted    uint32           // s
+	agent      *agent           // nil without one
 
 	first, until int64 // first 2xx; end of the lifetime
 	late         int64 // how far the packets' times are behind the clock
-	granted      int64 // ns
 	removed      int64 // the 2xx of a removal that waits
-	incomplete   event.Incomplete
-	unsure       event.Incomplete // of its end: what was not seen of a REGISTER since the last 2xx
 	anomalies    event.Anomalies
+	cseq         uint32
+	refreshes    uint32
 }
 
+// What entries take, with their share of the tables, in bytes.
 const (
-	aorSize     = 250
-	bindingSize = 300            // without its texts
+	aorSize     = 130 // and its text
+	idleSize    = 96
+	bindingSize = 220            // and its text
+	agentSize   = 96             // and its text
 	maxBindings = 1000           // of one AOR
 	aorMemory   = 24 * time.Hour // how long an AOR without bindings is known
 )
 
-// The pieces of binding.text.
+// The pieces of binding.text: texts, and the addresses of the REGISTER.
 const (
 	pieceURI = iota
 	pieceCallID
-	pieceAgent
 	pieceUser
+	pieceSrc
+	pieceDst
+	numPieces
 )
 
+// agent is a User-Agent, kept once for all bindings that have it.
+type agent struct {
+	text string
+	uses int
+}
+
 func (b *binding) piece(i int) []byte {
-	from := uint16(0)
+	from, to := 0, len(b.text)
 	if i > 0 {
-		from = b.ends[i-1]
+		from = int(b.ends[i-1])
 	}
-	return b.text[from:b.ends[i]]
+	if i < len(b.ends) {
+		to = int(b.ends[i])
+	}
+	return b.text[from:to]
 }
 
 // contact is one contact of a REGISTER or of its 2xx.
@@ -478,7 +501,10 @@ func (t *Tracker) grant(r *request, a *aor, b *binding, c *contact, s int64, mis
 			b.anomalies |= event.CallIDChanged
 		}
 		t.write(b, nil, r)
-		b.refreshes++
+		if b.refreshes++; b.refreshes == 1 {
+			t.regs.refreshed++
+		}
+		t.rank(&b.link, b.worth())
 		if r.decided > b.until {
 			b.anomalies |= event.LateRefresh
 		}
@@ -490,40 +516,49 @@ func (t *Tracker) grant(r *request, a *aor, b *binding, c *contact, s int64, mis
 
 // extend gives a binding s seconds from at.
 func (t *Tracker) extend(b *binding, at, s int64) {
-	s, b.unsure = min(s, 1<<32), 0
-	b.granted = s * int64(time.Second)
-	b.until, b.late = at+b.granted, t.behind(at)
+	b.unsure = 0
+	b.granted = uint32(min(s, 1<<32-1))
+	b.until, b.late = at+int64(b.lifetime()), t.behind(at)
 	if b.state != parting {
 		t.arm(&b.timer, b.until+b.late, b.grace(t))
 	}
 }
 
+func (b *binding) lifetime() time.Duration { return time.Duration(b.granted) * time.Second }
+
 // grace is reg_exp_delta, never more than half of the lifetime.
 func (b *binding) grace(t *Tracker) time.Duration {
-	return min(t.cfg.RegExpDelta, time.Duration(b.granted/2))
+	return min(t.cfg.RegExpDelta, b.lifetime()/2)
 }
 
 // write keeps what an event of the binding will need. Without a URI the one that
 // was registered first stays.
 func (t *Tracker) write(b *binding, uri []byte, r *request) {
-	if uri != nil {
-		b.text = append(b.text[:0], cut(uri)...)
-		b.ends[pieceURI] = uint16(len(b.text))
+	e, before := r.rec, cap(b.text)
+	if uri == nil {
+		b.text = b.text[:b.ends[pieceURI]]
+	} else {
+		const ends = 2 * (4 + 2) // addresses and ports
+		b.text = slices.Grow(b.text[:0], len(cut(uri))+e.CallID.Len()+e.AuthUser.Len()+ends)
+		b.append(pieceURI, cut(uri))
 	}
-	b.text = b.text[:b.ends[pieceURI]]
-	for i, piece := range [...]event.Text{r.rec.CallID, r.rec.UserAgent, r.rec.AuthUser} {
-		b.text = append(b.text, cut(r.rec.Bytes(piece))...)
-		b.ends[i+1] = uint16(len(b.text))
-	}
-	t.weighBinding(b)
-	b.cseq, b.src, b.dst, b.transport = r.rec.CSeq, r.rec.Src, r.rec.Dst, r.rec.Transport
+	b.append(pieceCallID, cut(e.Bytes(e.CallID)))
+	b.append(pieceUser, cut(e.Bytes(e.AuthUser)))
+	var room [64]byte
+	src, _ := e.Src.AppendBinary(room[:0])
+	b.append(pieceSrc, src)
+	dst, _ := e.Dst.AppendBinary(room[:0])
+	b.append(pieceDst, dst)
+	t.regs.bytes += int64(cap(b.text) - before)
+	b.agent = t.agentOf(b.agent, cut(e.Bytes(e.UserAgent)))
+	b.cseq, b.transport = e.CSeq, e.Transport
 }
 
-// weighBinding counts a binding's memory: a sender chooses how long its texts are.
-func (t *Tracker) weighBinding(b *binding) {
-	n := bindingSize + int64(cap(b.text))
-	t.regs.bytes += n - b.size
-	b.size = n
+// append copies a piece to the end of the text.
+func (b *binding) append(piece int, text []byte) {
+	if b.text = append(b.text, text...); piece < len(b.ends) {
+		b.ends[piece] = uint16(len(b.text))
+	}
 }
 
 func cut(b []byte) []byte { return b[:min(len(b), event.MaxText)] }

@@ -314,7 +314,7 @@ func (t *Tracker) request(v *view) {
 	if r == nil {
 		r = t.newRequest(s, v, v.tt)
 	}
-	if r.asked && !r.otherCreds(v) && !r.ownBye(v) {
+	if r.asked && !r.otherCreds(v) && !t.ownBye(r, v) {
 		t.repeatRequest(r, v)
 		return
 	}
@@ -346,16 +346,16 @@ func (r *request) otherCreds(v *view) bool {
 
 // ownBye reports whether a BYE that a leg of the dialog sends was seen from
 // strangers only so far: theirs had guessed its CSeq, and stands for nothing.
-func (r *request) ownBye(v *view) bool {
+func (t *Tracker) ownBye(r *request, v *view) bool {
 	if v.method != sip.MethodBye || v.set == nil {
 		return false
 	}
 	d := v.set.dialogs.get(dialogKey(v.ft, v.tt))
-	if d == nil || d.state == ended || !d.rec.HasAddr(d.rec.Legs, v.p.Src.Addr()) {
+	if d == nil || d.state == ended || !t.isLeg(d, v.p.Src.Addr()) {
 		return false
 	}
 	for i := range r.hops {
-		if h := &r.hops[i]; h.asked && d.rec.HasAddr(d.rec.Legs, h.src.Addr()) || h.code >= 200 {
+		if h := &r.hops[i]; h.asked && t.isLeg(d, h.src.Addr()) || h.code >= 200 {
 			return false
 		}
 	}
@@ -365,6 +365,11 @@ func (r *request) ownBye(v *view) bool {
 func (t *Tracker) startRequest(r *request, v *view) {
 	t.stats.New++
 	early := r.state == unasked && !r.hops.empty()
+	if early && r.early.gave(&v.creds) { // the challenge that it follows up, under the same CSeq
+		t.give(&r.early, v.cid, v.creds.aor)
+		early = false
+	}
+	same := r.asked && r.otherCreds(v)
 	if early {
 		tag := r.rec.To.Tag
 		t.fillRequest(r.rec, v)
@@ -381,6 +386,12 @@ func (t *Tracker) startRequest(r *request, v *view) {
 		t.fillRequest(r.rec, v)
 		r.hops, r.told = r.near[:0], false
 	}
+	if same {
+		r.rec.Anomalies |= event.CSeqSame
+	}
+	if r.otherFromTag(v) {
+		r.rec.Anomalies |= event.FromTagChanged
+	}
 	r.hops.request(v)
 	r.creds, r.first, r.again, r.asked = v.creds, v.time, 0, true
 	r.passed, r.challenged = false, false
@@ -395,6 +406,7 @@ func (t *Tracker) startRequest(r *request, v *view) {
 	t.armRequest(r)
 	t.answeredBefore(r)
 	t.inDialog(r, v)
+	t.subscribing(r, v)
 	if early {
 		t.replayRequest(r, v)
 	}
@@ -407,38 +419,53 @@ func (t *Tracker) inDialog(r *request, v *view) {
 		t.byeAsked(v)
 		return
 	}
-	if v.tt == 0 {
+	d := v.set.dialogs.get(dialogKey(v.ft, v.tt))
+	if d == nil && v.tt == 0 {
 		return
 	}
-	d := v.set.dialogs.get(dialogKey(v.ft, v.tt))
 	if d == nil {
 		if a := t.openAttempt(v); a != nil {
 			r.rec.InDialog = true
+			countRequest(&a.rec.Requests, v.method)
+			sameLeg(r.rec, &a.rec)
 			if v.method == sip.MethodInvite && a.ackTag == 0 { // who sends a re-INVITE saw the 2xx that we missed
 				a.confirmedBy(v)
 			}
 			return
 		}
-		switch v.method {
-		case sip.MethodInvite, sip.MethodUpdate, sip.MethodInfo, sip.MethodRefer:
-			d = t.assume(v)
-		default:
+		if d = t.assumedBy(v); d == nil {
 			return
 		}
 	}
 	r.rec.InDialog = true
+	t.correlateWith(r.rec, d)
 	t.alive(d, v)
-	if side := d.side(v.ft); v.cseq < d.cseqs[side] {
-		r.rec.Anomalies |= event.CSeqBack
-		d.rec.Anomalies |= event.CSeqBack
-	} else {
-		d.cseqs[side] = v.cseq
+	label := d.checkCSeq(v)
+	r.rec.Anomalies |= label
+	d.anomalies |= label
+	countRequest(&d.requests, v.method)
+	t.transfer(d, r, v)
+	if (v.method == sip.MethodInvite || v.method == sip.MethodUpdate) && r.rec.Ses && len(v.m.Body()) > 0 {
+		d.held = d.held || t.sdp.Held()
 	}
-	if n := counted(v.method); d.rec.Requests[n] < 1<<16-1 {
-		d.rec.Requests[n]++
+}
+
+// assumedBy makes the dialog that a request with both tags shows to be up; nil for one
+// that shows nothing, or that is of a subscription.
+func (t *Tracker) assumedBy(v *view) *dialog {
+	switch v.method {
+	case sip.MethodInvite, sip.MethodUpdate, sip.MethodInfo, sip.MethodRefer:
+		if !v.set.inSubscription(v.ft, v.tt) {
+			return t.assume(v)
+		}
 	}
-	if v.method == sip.MethodInvite && r.rec.Ses {
-		d.rec.Held = d.rec.Held || t.sdp.Held()
+	return nil
+}
+
+// countRequest counts a request inside a call.
+func countRequest(counts *[event.NumCounted]uint16, m sip.Method) {
+	if n := counted(m); counts[n] < 1<<16-1 {
+		counts[n]++
 	}
 }
 
@@ -506,6 +533,9 @@ func (t *Tracker) repeatRequest(r *request, v *view) {
 		}
 		return
 	}
+	if !r.rec.InDialog {
+		t.correlate(r.rec, v)
+	}
 	r.rec.AddLeg(v.p.Src.Addr())
 	r.rec.AddLeg(v.p.Dst.Addr())
 	if i >= 0 && r.hops.requester() == i && i != before {
@@ -520,7 +550,7 @@ func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
 	e.Start, e.Time = r.first, r.decided
 	switch why {
 	case sawTimerF, sawTimerNoted, sawTimerOK:
-		e.Time, e.Timer = r.first+int64(t.cfg.Request), 'F'
+		e.Time, e.Timer = t.cutShort(r.first+int64(t.cfg.Request), 'F')
 		e.Incomplete |= t.unheard(r)
 	}
 	e.End = e.Time
@@ -543,15 +573,13 @@ func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
 		e.Delay = since(r.first, r.decided)
 	}
 	e.Contacts.Clear()
-	t.identify(e, e.Bytes(e.CallID), e.Bytes(e.From.Tag), t.toTag(r, e), number(e.CSeq), e.Bytes(e.CSeqMethod))
-}
-
-// toTag is the To tag that the request had: part of its transaction's identity.
-func (t *Tracker) toTag(r *request, e *event.Event) []byte {
-	if r.tt == 0 {
-		return nil
+	t.subscriptionDecided(r, e)
+	t.referDecided(r, typ)
+	var to []byte
+	if r.tt != 0 || typ != event.OtherTimeout { // the answer's, which those who missed the request see too
+		to = e.Bytes(e.To.Tag)
 	}
-	return e.Bytes(e.To.Tag)
+	t.identify(e, e.Bytes(e.CallID), e.Bytes(e.From.Tag), to, number(e.CSeq), e.Bytes(e.CSeqMethod))
 }
 
 // finishAuthFailed sets what an auth-failed has besides its request's record.

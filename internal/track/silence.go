@@ -87,15 +87,16 @@ func (t *Tracker) unheardInvite(a *attempt) event.Incomplete {
 	return event.NoResponse
 }
 
-// unheardBye says the same of the BYE that ends a call, where nothing else is missing.
-func (t *Tracker) unheardBye(d *dialog) event.Incomplete {
+// unheardBye says the same of the BYE that ends a call, where nothing else is missing in
+// its record.
+func (t *Tracker) unheardBye(d *dialog, e *event.Event) event.Incomplete {
 	last := int64(0)
 	for _, r := range d.set.requests.latest() {
 		if r.method == sip.MethodBye && r.cseq == d.byeCSeq {
 			last = max(last, r.again)
 		}
 	}
-	if t.ending || t.evicting || d.rec.Incomplete != 0 || askedToTheEnd(d.rec.Transport, false, d.bye, last, t.cfg.Bye) {
+	if t.ending || t.evicting || e.Incomplete != 0 || askedToTheEnd(e.Transport, false, d.bye, last, t.cfg.Bye) {
 		return 0
 	}
 	return event.NoResponse
@@ -125,7 +126,7 @@ func (t *Tracker) unsureOf(r *request, missing event.Incomplete) {
 		for i := range asked {
 			named = named || asked[i].key == b.key
 		}
-		if named && r.first > b.until-b.granted {
+		if named && r.first > b.until-int64(b.lifetime()) {
 			b.unsure = missing
 		}
 	}

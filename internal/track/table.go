@@ -10,6 +10,7 @@ type callSet struct {
 	attempts bag[*attempt]
 	dialogs  bag[*dialog]
 	requests bag[*request]
+	subs     *bag[*subscription] // nil without any
 }
 
 // keyed is what a bag holds.
@@ -23,7 +24,7 @@ type keyed interface {
 type bag[T keyed] struct {
 	items []T
 	index map[uint64]T
-	few   [2]T // what items begins with
+	few   [1]T // what items begins with
 }
 
 const (
@@ -92,22 +93,27 @@ func (b *bag[T]) latest() []T {
 type calls struct {
 	sets    map[uint64]*callSet
 	entries int
+	up      int // dialogs of worthCall among them
 	bytes   int64
 }
 
 func (c *calls) init() { c.sets = make(map[uint64]*callSet) }
 
-// worth orders what gives way when memory is short: the least valuable first.
+// worth orders what gives way when memory is short: the least valuable first. What
+// entries are worth, and why, is in worth.go.
 type worth uint8
 
 const (
-	worthOver     worth = iota // decided, kept a while to absorb retransmissions
-	worthSpent                 // the same, kept longer
-	worthRequest               // a transaction without outcome
-	worthAttempt               // a call that was not answered yet
-	worthCall                  // an answered call
-	worthForgiven              // an AOR without bindings
-	worthBinding
+	worthOver         worth = iota // decided, kept a while to absorb retransmissions
+	worthSpent                     // the same, kept longer
+	worthRequest                   // a transaction without outcome, or a call of which one side alone was heard
+	worthAttempt                   // a call that rings
+	worthSubscription              // a subscription that both ends know of
+	worthCall                      // an answered call
+	worthForgiven                  // an AOR without bindings
+	worthHearsay                   // a binding that nobody was seen to ask for
+	worthBinding                   // one that a REGISTER set
+	worthRefreshed                 // one that a later REGISTER refreshed
 	numWorth
 )
 
@@ -115,6 +121,8 @@ const (
 type age struct{ head link }
 
 func (a *age) init() { a.head.prev, a.head.next = &a.head, &a.head }
+
+func (a *age) empty() bool { return a.head.next == &a.head }
 
 // link is an entry's place in an age.
 type link struct {
@@ -163,12 +171,12 @@ func (t *Tracker) forget() {
 // go over a bound by a few entries until the next message.
 func (t *Tracker) makeRoom() {
 	for t.calls.entries+headroom > t.cfg.MaxCalls || t.calls.bytes+headroom*attemptSize > t.cfg.MaxCallsMem {
-		if !t.evictOldest(worthOver, worthCall) {
+		if !t.evictOldest(t.leastCall(), worthCall) {
 			break
 		}
 	}
 	for t.regs.bindings >= t.cfg.MaxRegs || len(t.regs.aors) > 2*t.cfg.MaxRegs || t.regs.bytes+aorSize+bindingSize > t.cfg.MaxRegsMem {
-		if !t.evictOldest(worthForgiven, worthBinding) {
+		if !t.evictOldest(t.leastBinding(), worthRefreshed) {
 			break
 		}
 	}
@@ -179,7 +187,7 @@ const headroom = 6
 
 func (t *Tracker) evictOldest(from, to worth) bool {
 	for w := from; w <= to; w++ {
-		if l := t.ages[w].head.next; l != &t.ages[w].head {
+		if l := t.ages[w].head.next; !t.ages[w].empty() {
 			t.stats.Evicted[w]++
 			t.evicting = true
 			l.owner.evict(t)
@@ -192,14 +200,20 @@ func (t *Tracker) evictOldest(from, to worth) bool {
 
 // pools keep what was freed, so that a steady load allocates nothing.
 type pools struct {
-	sets     []*callSet
-	attempts []*attempt
-	dialogs  []*dialog
-	requests []*request
-	records  []*event.Event
-	clients  []*client
-	holds    []*hold
-	quality  []*quality
+	sets          []*callSet
+	attempts      []*attempt
+	dialogs       []*dialog
+	requests      []*request
+	records       []*event.Event
+	clients       []*client
+	holds         []*hold
+	quality       []*quality
+	subscriptions []*subscription
+	aors          []*aor
+	idles         []*idle
+	bindings      []*binding
+	subBags       []*bag[*subscription]
+	cold          [coldSteps][][]byte // see takeCold
 }
 
 // maxPool bounds each pool; beyond it the garbage collector takes over.
@@ -233,7 +247,7 @@ func (t *Tracker) setOf(v *view) *callSet {
 
 // settle frees a set that holds nothing any more.
 func (t *Tracker) settle(s *callSet) {
-	if len(s.attempts.items)+len(s.dialogs.items)+len(s.requests.items) > 0 {
+	if len(s.attempts.items)+len(s.dialogs.items)+len(s.requests.items) > 0 || s.subs != nil {
 		return
 	}
 	delete(t.calls.sets, s.cid)

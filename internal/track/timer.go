@@ -20,10 +20,10 @@ type expirer interface {
 // value; it must not be copied while it is set.
 type timer struct {
 	at         int64 // Unix time in nanoseconds, on the tracker's clock
-	seq        uint64
 	prev, next *timer
 	owner      expirer
-	where      int8 // level + 1; 0 is not set, due is taken off to fire
+	seq        uint32 // of two that are due at once, which was set first; it may wrap
+	where      int8   // level + 1; 0 is not set, due is taken off to fire
 	slot       uint8
 }
 
@@ -42,7 +42,7 @@ const (
 type wheel struct {
 	tick     int64
 	soonest  int64 // no timer of the present tick is due before
-	seq      uint64
+	seq      uint32
 	count    int
 	slots    [levels + 1][levelSlots]*timer
 	occupied [levels][levelSlots / 64]uint64
@@ -170,7 +170,7 @@ func sortTimers(ts []*timer) {
 		if c := cmp.Compare(a.at, b.at); c != 0 {
 			return c
 		}
-		return cmp.Compare(a.seq, b.seq)
+		return int(int32(a.seq - b.seq))
 	})
 }
 

@@ -3,10 +3,11 @@
 // request was answered, refused, or not answered.
 //
 // It is pure: packets' times and parsed messages go in, events come out. It reads
-// no clock, opens nothing and logs nothing. Four machines share one tracker, one
+// no clock, opens nothing and logs nothing. Five machines share one tracker, one
 // file each with its table on the first screen: attempt.go (an INVITE until its
-// outcome), dialog.go (an answered call until its end), register.go (bindings)
-// and request.go (every other transaction). auth.go judges challenges.
+// outcome), dialog.go (an answered call until its end), register.go (bindings),
+// request.go (every other transaction) and subscribe.go (subscriptions). auth.go
+// judges challenges.
 //
 // A Message and a Packet are borrowed for the length of one call; what is kept of
 // them is copied, and the events that leave own their bytes. Every table has a
@@ -35,6 +36,7 @@ type Config struct {
 	RetryLinger time.Duration // wait for another try after a code that clients retry
 	Early       time.Duration // how long an answer may come before its request
 	Completed   time.Duration // how long what is over is remembered, to absorb retransmissions
+	Alive       time.Duration // between two records of a call that is up; 0: none
 	Warmup      time.Duration // reg-new this soon after the start says "history"; 0: the binding's own lifetime, at most 1 h
 
 	RegExpDelta       time.Duration // grace after a binding's lifetime, at most half of it
@@ -43,6 +45,8 @@ type Config struct {
 
 	AuthFailedCodes []AuthFailedCode // further codes that mean a failed authentication
 	Emergency       []string         // numbers of emergency services
+
+	CorrelationHeaders []string // headers that name the other leg of a call, or what all legs share
 
 	MaxCalls    int   // calls, attempts and transactions in memory
 	MaxCallsMem int64 // bytes of them
@@ -73,6 +77,9 @@ func DefaultConfig() Config {
 		Completed:   32 * time.Second,
 		RegExpDelta: 30 * time.Second,
 		Emergency:   []string{"112", "911"},
+
+		CorrelationHeaders: DefaultCorrelationHeaders,
+
 		MaxCalls:    1 << 20,
 		MaxCallsMem: 2 << 30,
 		MaxRegs:     1 << 20,
@@ -97,12 +104,16 @@ func (c *Config) Validate() error {
 		{"calls_timeouts.early", c.Early, 0, 10 * time.Second},
 		{"calls_timeouts.completed", c.Completed, time.Second, time.Hour},
 		{"calls_timeouts.warmup", c.Warmup, 0, 24 * time.Hour},
+		{"call_alive_interval", c.Alive, 0, 24 * time.Hour},
 		{"reg_exp_delta", c.RegExpDelta, 0, 24 * time.Hour},
 		{"reg_del_delay", c.RegDelDelay, 0, time.Hour},
 	} {
 		if d.value < d.min || d.value > d.max {
 			return fmt.Errorf("%s: %v is out of range; allowed: %v to %v", d.key, d.value, d.min, d.max)
 		}
+	}
+	if c.Alive != 0 && c.Alive < minAlive {
+		return fmt.Errorf("call_alive_interval: %v is out of range; allowed: 0 (off), %v to 24h", c.Alive, minAlive)
 	}
 	for _, n := range []struct {
 		key   string
@@ -123,7 +134,7 @@ func (c *Config) Validate() error {
 			return fmt.Errorf("auth_failed_codes: %d is not allowed; allowed: 400 to 699 but 401 and 407, which always count", a.Code)
 		}
 	}
-	return nil
+	return validHeaders(c.CorrelationHeaders)
 }
 
 // Flush says what the end of a capture decides.
@@ -154,15 +165,20 @@ type Tracker struct {
 	ages  [numWorth]age
 	bads  map[uint64]*bad
 
-	replies map[uint64][]*badReply // answers that cannot be used and wait, by the same keys
+	replies    map[uint64][]*badReply // answers that cannot be used and wait, by the same keys
+	headers    []header               // correlation_headers
+	headerLens uint64                 // a bit for each of their lengths
 
 	capture, iface string
+	origins        [8]*origin // see originOf
+	nextOrigin     int
 	ending         bool // at the end of a capture
 	evicting       bool
 
 	out  []event.Event
 	view view
 	over []*request // completed in this call
+	warm []*dialog  // whose records are unpacked in this call
 
 	// What follows is scratch space, used within one call.
 	scratch, idBuf []byte
@@ -174,12 +190,14 @@ type Tracker struct {
 	report         qos.Report
 	early          challenges
 	temp           event.Event
+	packed         []byte
 	asked, granted []contact
 }
 
 // New makes an empty Tracker.
 func New(cfg Config) *Tracker {
 	t := &Tracker{cfg: cfg, seed: maphash.MakeSeed(), bads: make(map[uint64]*bad), replies: make(map[uint64][]*badReply)}
+	t.setHeaders(cfg.CorrelationHeaders)
 	t.calls.init()
 	t.auth.init()
 	t.regs.init()
@@ -222,7 +240,7 @@ func (t *Tracker) clock(now int64) {
 	if now > t.now {
 		t.now = now
 		if t.wheel.run(t, now) {
-			t.forgetRecords()
+			t.rest()
 		}
 		t.forget()
 	}
@@ -253,7 +271,7 @@ func (t *Tracker) See(dst []event.Event, p *packet.Packet, m *sip.Message) []eve
 		t.seeResponse(v)
 	}
 	v.p, v.m, v.set = nil, nil, nil
-	t.forgetRecords()
+	t.rest()
 	dst, t.out = t.out, nil
 	return dst
 }
@@ -296,11 +314,11 @@ func (t *Tracker) Flush(dst []event.Event, how Flush) []event.Event {
 			for _, tm := range t.wheel.all() {
 				if tm.isSet() {
 					tm.owner.flush(t, how == FlushAll)
+					t.rest()
 				}
 			}
 		}
 		t.ending = false
-		t.forgetRecords()
 	}
 	dst, t.out = t.out, nil
 	return dst

@@ -29,32 +29,38 @@ const load = `-- ladder --
 72.01s  bob > alice   200 call=r contact=sip:alice@192.0.2.1;expires=60
 `
 
-// BenchmarkSee is the cost of a message in the tracker alone: parsed before, each
-// with a Call-ID of its own.
-func BenchmarkSee(b *testing.B) {
-	const calls = 500
+// sight is a message of the load, parsed before.
+type sight struct {
+	at int64 // since the beginning of a round
+	p  packet.Packet
+	m  sip.Message
+}
+
+// loadSights is the load so many times, each with a Call-ID of its own.
+func loadSights(t testing.TB, times int) []sight {
 	l, err := siptest.ParseLadder("load", []byte(load))
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	type sight struct {
-		at int64
-		p  packet.Packet
-		m  sip.Message
-	}
-	var sights []sight
+	sights := make([]sight, 0, times*len(l.Steps))
 	for i := range l.Steps {
-		for c := range calls {
+		for c := range times {
 			s := &l.Steps[i]
 			text := strings.ReplaceAll(string(s.Payload), "@ladder", fmt.Sprintf("@%d", c))
 			sights = append(sights, sight{at: s.Time - siptest.Start + int64(c)*int64(time.Millisecond)})
 			x := &sights[len(sights)-1]
 			x.p = packet.Packet{Src: s.Src, Dst: s.Dst, Transport: packet.UDP, Payload: []byte(text)}
 			if x.m.Parse(x.p.Payload, false) != sip.OK {
-				b.Fatal(text)
+				t.Fatal(text)
 			}
 		}
 	}
+	return sights
+}
+
+// BenchmarkSee is the cost of a message in the tracker alone.
+func BenchmarkSee(b *testing.B) {
+	sights := loadSights(b, 500)
 	tr := New(DefaultConfig())
 	var events []event.Event
 	turn := siptest.Start

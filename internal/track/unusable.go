@@ -39,6 +39,7 @@ func (t *Tracker) Unusable(dst []event.Event, p *packet.Packet, m *sip.Message) 
 		}
 		t.fillUnusable(t.send(event.ParseError, nil), p, m)
 	}
+	t.rest()
 	dst, t.out = t.out, nil
 	return dst
 }
@@ -115,7 +116,7 @@ func (t *Tracker) badKeys(m *sip.Message) (keys [2]uint64) {
 		keys[0] = t.hash(b)
 	}
 	if b := m.Via().Branch(); len(b) > len("z9hG4bK") {
-		keys[1] = t.hash(b)
+		keys[1] = t.hashToken(b)
 	}
 	return keys
 }
@@ -183,7 +184,7 @@ func (t *Tracker) answersBad(cid uint64, at hops) bool {
 
 // fillUnusable makes the record of a parse-error in e, which is empty but for its type.
 func (t *Tracker) fillUnusable(e *event.Event, p *packet.Packet, m *sip.Message) {
-	t.view.m, t.view.p = m, p
+	t.view.m, t.view.p, t.view.request = m, p, false // its Via is not to be relied on
 	t.fillPacket(e, p, m.IsRequest())
 	e.Time, e.Outcome = p.Time, event.Failure
 	e.SetKey(&e.CallID, m.CallID())
@@ -202,7 +203,7 @@ func (t *Tracker) fillUnusable(e *event.Event, p *packet.Packet, m *sip.Message)
 		e.CSeq, e.HasCSeq = n, true
 		e.Set(&e.CSeqMethod, method)
 	}
-	e.Anomalies |= oddities(m)
+	e.Anomalies |= t.oddities(&t.view)
 	if m.Problem() == sip.Truncated {
 		e.Anomalies |= event.HeaderTruncated
 	}

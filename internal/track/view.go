@@ -24,6 +24,7 @@ type view struct {
 	ft, tt uint64 // hashes of the tags; noTag and 0 where there is none
 	branch uint64 // hash of the top Via's branch; 0 without one
 	vias   uint16
+	within bool // in a dialog of which nobody knows who began it
 
 	set   *callSet // what is known of this Call-ID; nil when nothing
 	creds creds
@@ -48,11 +49,12 @@ func (v *view) read(t *Tracker, p *packet.Packet, m *sip.Message) {
 	via := m.Via()
 	v.branch = 0
 	if b := via.Branch(); len(b) > len("z9hG4bK") {
-		v.branch = t.hash(b)
+		v.branch = t.hashToken(b)
 	} else if len(b) > 0 {
-		v.branch = mix(t.hash(b), t.hash(via.Host())) // RFC 2543: unique together with the sender
+		v.branch = mix(t.hashToken(b), t.hash(via.Host())) // RFC 2543: unique together with the sender
 	}
 	v.vias = uint16(min(m.ViaCount(), 1<<16-1))
+	v.within = v.request && v.tt != 0 && v.method != sip.MethodAck // an ACK is the caller's
 	v.set = t.calls.sets[v.cid]
 	v.creds.n = 0
 	if v.request {
@@ -83,6 +85,15 @@ func dialogKey(a, b uint64) uint64 {
 
 // hash is never 0, so that 0 can stand for "none".
 func (t *Tracker) hash(b []byte) uint64 { return maphash.Bytes(t.seed, b) | 1 }
+
+// hashToken is the hash of a token, in which case is of no account (RFC 3261 §7.3.1).
+func (t *Tracker) hashToken(b []byte) uint64 {
+	t.scratch = t.scratch[:0]
+	for _, c := range b {
+		t.scratch = append(t.scratch, c|0x20) // tells all characters of a token apart but the case of letters, ^ and ~
+	}
+	return t.hash(t.scratch)
+}
 
 // mix combines two hashes.
 func mix(a, b uint64) uint64 {

@@ -57,6 +57,20 @@ keep-alives are absorbed: a call that goes through three proxies is one call.
 			strings.Join(k.Category, ", "), strings.Join(k.Type, ", "))
 	}
 	b.WriteString(`
+## Legs of a call
+
+A back-to-back user agent makes two calls of one. ` + "`sip.correlation.id`" + ` is the same on all
+legs: one term finds them. ` + "`sip.correlation.method`" + ` says how it was found; the first of this
+list that a leg has counts. Where the leg that is named is known itself, its id is taken, so
+that a chain of legs has one.
+
+| method | rule | id |
+|---|---|---|
+`)
+	for _, w := range event.CorrelationWords {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", w.Word, w.RFC, cell(w.Meaning))
+	}
+	b.WriteString(`
 ## What was not seen
 
 The program has often not seen the beginning, and packets get lost. It then rebuilds
