@@ -365,7 +365,7 @@ func (t *Tracker) ownBye(r *request, v *view) bool {
 func (t *Tracker) startRequest(r *request, v *view) {
 	t.stats.New++
 	early := r.state == unasked && !r.hops.empty()
-	if early && r.early.gave(&v.creds) { // the challenge that it follows up, under the same CSeq
+	if early && r.early.gave(&v.creds) && !r.hops.branched(v.branch) { // the challenge that it follows up, under the same CSeq
 		t.give(&r.early, v.cid, v.creds.aor)
 		early = false
 	}
