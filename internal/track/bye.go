@@ -160,7 +160,7 @@ func (t *Tracker) byeAsked(v *view) {
 		return
 	}
 	foreign := !t.isLeg(d, v.p.Src.Addr())
-	if d.bye == 0 || d.foreign && !foreign {
+	if d.bye == 0 || d.foreign && !foreign && !d.accepted {
 		d.bye, d.byeCSeq, d.foreign = v.time, v.cseq, foreign
 		d.byes = [2]bool{}
 		if v.m.Has(sip.HeaderReason) {
