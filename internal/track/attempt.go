@@ -456,6 +456,7 @@ func (t *Tracker) sayAttempt(a *attempt, why symbol) {
 	}
 	e.Branches = a.hops.branches()
 	t.identifyCall(e)
+	inOrder(e)
 	t.identify(e, e.Bytes(e.CallID), e.Bytes(e.From.Tag), number(e.CSeq))
 }
 

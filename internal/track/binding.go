@@ -67,6 +67,7 @@ func (t *Tracker) sayBinding(b *binding, typ event.Type, r *request) {
 			e.Incomplete &^= event.NoHistory
 		}
 	}
+	inOrder(e)
 	t.identify(e, b.aor.text, e.Bytes(e.Contact.URI.All), e.Bytes(e.CallID), number(e.CSeq))
 }
 
@@ -82,6 +83,7 @@ func (t *Tracker) sayUnknownRemoval(r *request, a *aor, c *contact) {
 	}
 	t.fillRegistration(e, a, uri)
 	e.Expires, e.HasExpires = 0, false
+	inOrder(e)
 	t.identify(e, a.text, uri, e.Bytes(e.CallID), number(e.CSeq))
 }
 

@@ -400,6 +400,7 @@ func (t *Tracker) sayStart(d *dialog) {
 	e.Time, e.End, e.Outcome = d.answered, d.answered, event.Success
 	t.identifyCall(e)
 	a, b := tags(e)
+	inOrder(e)
 	t.identify(e, e.Bytes(e.CallID), a, b)
 }
 
@@ -455,6 +456,7 @@ func (t *Tracker) sayEnd(d *dialog, why symbol) {
 	t.fillQuality(e, d)
 	t.identifyCall(e)
 	a, b := tags(e)
+	inOrder(e)
 	t.identify(e, e.Bytes(e.CallID), a, b)
 }
 

@@ -579,6 +579,7 @@ func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
 	if r.tt != 0 || typ != event.OtherTimeout { // the answer's, which those who missed the request see too
 		to = e.Bytes(e.To.Tag)
 	}
+	inOrder(e)
 	t.identify(e, e.Bytes(e.CallID), e.Bytes(e.From.Tag), to, number(e.CSeq), e.Bytes(e.CSeqMethod))
 }
 
@@ -588,5 +589,6 @@ func (t *Tracker) finishAuthFailed(e *event.Event, asked, at int64, c *creds) {
 	e.Time, e.Start, e.End, e.Outcome = at, asked, at, event.Failure
 	e.Delay = since(asked, at)
 	e.Contacts.Clear()
+	inOrder(e)
 	t.identify(e, e.Bytes(e.CallID), e.Bytes(e.From.Tag), number(e.CSeq), e.Bytes(e.CSeqMethod), e.Proof[:])
 }
