@@ -84,6 +84,13 @@ func (bt *Beater) Run(b *beat.Beat) error {
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
 
+	keeper, err := openState(bt.cfg, b)
+	if err != nil {
+		return err
+	}
+	if keeper != nil {
+		defer keeper.Close()
+	}
 	inputs, err := openAll(bt.cfg, func(text string) { bt.log.Warn(text) })
 	if err != nil {
 		return err
@@ -96,6 +103,7 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		signals: signals,
 		quit:    bt.quit,
 		told:    bt.told,
+		keeper:  keeper,
 		metrics: newMetrics(b),
 	}
 	if err := r.start(b.Publisher, bt.maps); err != nil {
@@ -123,16 +131,19 @@ type run struct {
 	told    Voice
 
 	engine *engine.Engine
-	dump   *dump.Dumper // nil: off
+	keeper *engine.Keeper // nil: no saved state
+	dump   *dump.Dumper   // nil: off
 	ring   *ring
 	ledger ledger
 	client beat.Client
 	cancel context.CancelFunc
 	held   [event.NumTypes]atomic.Uint64
 	faults atomic.Uint64
-	disk   *diskQueue // nil: libbeat's queue is in memory
-	moved  moves      // a minute ago
-	out    *output    // nil: no HEP output
+
+	unsaved bool       // the last state could not be written
+	disk    *diskQueue // nil: libbeat's queue is in memory
+	moved   moves      // a minute ago
+	out     *output    // nil: no HEP output
 
 	began     time.Time
 	captured  chan error    // the engine's error, once
@@ -203,15 +214,21 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 	var ctx context.Context
 	ctx, r.cancel = context.WithCancel(context.Background())
 	p := &publisher{ring: r.ring, client: r.client, maps: maps, done: r.published}
+	go p.run() // first: what the saved state has no room for is sent
+	if err := r.restore(); err != nil {
+		r.ring.close()
+		<-r.published
+		r.client.Close()
+		return err
+	}
 	r.reading, r.sending = true, true
 	go func() {
-		err := r.engine.Run(ctx)
+		err := r.capture(ctx)
 		if r.dump != nil {
 			r.dump.Close()
 		}
 		r.captured <- err
 	}()
-	go p.run()
 	return nil
 }
 

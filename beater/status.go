@@ -121,6 +121,8 @@ func (r *run) line(s *engine.Stats) string {
 		}
 		return "", 0
 	})
+	state := r.kept()
+	b.WriteString(r.stateLine(state))
 	written := r.dumped()
 	if written.Files > 0 {
 		fmt.Fprintf(&b, "; pcap_dump: %s in %s", plural(written.Written, "message"), plural(written.Files, "file"))
@@ -147,6 +149,7 @@ func (r *run) line(s *engine.Stats) string {
 		{"messages for capture files by the disk", written.Unwritten},
 		{"messages for capture files that had been deleted", written.Deleted},
 		{"capture files by the full queue (pcap_dump.queue_size)", written.Refused},
+		{"times the state could not be written (state.path)", state.Failed},
 	}
 	counts(&b, "; lost: ", len(losses), func(i int) (string, uint64) { return losses[i].what, losses[i].n })
 	evicted := s.Track.Evicted

@@ -155,7 +155,10 @@ func (r *replay) prepare(c *cobra.Command, args []string) error {
 	if len(r.files) == 0 {
 		return errSaid
 	}
-	return r.cfg.ReadFiles(r.files)
+	if err := r.cfg.ReadFiles(r.files); err != nil {
+		return err
+	}
+	return r.checkState()
 }
 
 // dumpTo is --dump: what the configuration says of pcap_dump, besides, counts.
@@ -245,9 +248,14 @@ func (r *replay) run() error {
 		r.cfg.Engine.Dump = d
 	}
 	e := engine.New(r.cfg.Engine, []engine.Input{{Source: src, AnyPort: r.cfg.Inputs[0].AnyPort}}, sink)
+	keeper, err := r.restore(e)
+	if err != nil {
+		return err
+	}
 	done := r.progress(files)
 	err = e.Run(ctx)
 	done()
+	r.save(ctx, keeper, e, err)
 	p.finish()
 	r.dumped(d)
 	return r.ended(ctx, err, w, out, e)

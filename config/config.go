@@ -21,6 +21,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/relay"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
+	"github.com/sipcmbeat/sipcmbeat/internal/track"
 )
 
 // Section is the name under which all keys stand.
@@ -90,6 +91,8 @@ type Keys struct {
 	HEPOutput HEPOutput `config:"hep_output"`
 	PcapDump  PcapDump  `config:"pcap_dump"`
 
+	State State `config:"state"`
+
 	EventTypesBlst  []string      `config:"event_types_blst,replace"`
 	EventBufferSize int           `config:"event_buffer_size"`
 	ShutdownTimeout time.Duration `config:"shutdown_timeout"`
@@ -124,6 +127,13 @@ type CallsTimeouts struct {
 	Early       time.Duration `config:"early"`
 	Completed   time.Duration `config:"completed"`
 	Warmup      time.Duration `config:"warmup"`
+}
+
+// State is the file that outlives a run.
+type State struct {
+	Enabled  *bool         `config:"enabled"`
+	Path     string        `config:"path"`
+	Interval time.Duration `config:"interval"`
 }
 
 // Numbers are telephone numbers with a meaning of their own.
@@ -179,6 +189,9 @@ type Config struct {
 	Engine engine.Config
 	Relay  relay.Config // without targets: no HEP output
 	Dump   dump.Config  // an empty Dir: off
+	Saving bool         // the state is read at the start and written
+
+	flushSet bool // the user chose replay_flush
 
 	Held     [event.NumTypes]bool // types that are held back
 	HeldSet  bool                 // whether the user chose them
@@ -209,7 +222,7 @@ func New(section *conf.C) (*Config, error) {
 		if err := c.readInputs(section); err != nil {
 			return nil, err
 		}
-		c.HeldSet = known["event_types_blst"]
+		c.HeldSet, c.flushSet = known["event_types_blst"], known["replay_flush"]
 	}
 	if c.Keys.Pcap, err = list("pcap", c.Keys.Pcap, true); err != nil {
 		return nil, err
@@ -373,7 +386,38 @@ func (c *Config) composeEngine() error {
 		return err
 	}
 	c.Engine = e
+	c.composeState()
 	return nil
+}
+
+// StateFile is the name of the saved state.
+func (c *Config) StateFile() string {
+	if c.State.Path == "" {
+		return stateFile
+	}
+	return c.State.Path
+}
+
+// stateFile is where the state is kept within path.data.
+const stateFile = Section + ".state"
+
+// RefuseState says of which key an error of the saved state is.
+func (c *Config) RefuseState(err error) error {
+	return fmt.Errorf("%s.state.path: %w; allowed: a file that can be written, or %s.state.enabled: false", Section, err, Section)
+}
+
+// composeState decides whether there is a saved state. With one, what the end of a file
+// cuts off goes on in the next run; so it decides nothing unless the user says that it
+// does.
+func (c *Config) composeState() {
+	c.Saving = c.Live()
+	if c.State.Enabled != nil {
+		c.Saving = *c.State.Enabled
+	}
+	c.Engine.Keep = c.Saving
+	if c.Saving && !c.flushSet {
+		c.Engine.Flush = track.FlushNone
+	}
 }
 
 // composeTunnels says where tunnels are found, to the decoder and to the filter of a

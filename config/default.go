@@ -77,6 +77,8 @@ func DefaultKeys() Keys {
 		CorrelationHeaders: t.CorrelationHeaders,
 		Numbers:            Numbers{Emergency: t.Emergency},
 
+		State: State{Interval: 30 * time.Second},
+
 		HEPOutput: HEPOutput{Transport: out.Transport, Version: out.Version, Relay: out.Received, Buffer: Size(out.Buffer), TLS: HEPTLS{Verify: "full"}},
 		PcapDump: PcapDump{
 			When:      []string{"failed"},

@@ -133,7 +133,7 @@ var Groups = []Group{
 		{Name: "replay_scale", Kind: Number, Allowed: "above 0 to 1e6, 0 (as 1)", Meaning: "Times the recorded delays: 0.5 is twice as fast."},
 		{Name: "replay_min_delay", Kind: Duration, Allowed: "0 and above", Meaning: "The least delay between two frames when replay is true."},
 		{Name: "replay_max_delay", Kind: Duration, Allowed: "0 (no limit) and above", Meaning: "The greatest delay between two frames when replay is true."},
-		{Name: "replay_flush", Allowed: "pending, all, none", Meaning: "What the end of the last file decides. pending: what waits only for a timer, marked end-of-capture. all: calls still up and bindings still alive too. none: nothing."},
+		{Name: "replay_flush", Allowed: "pending, all, none", Meaning: "What the end of the last file decides. pending: what waits only for a timer, marked end-of-capture. all: calls still up and bindings still alive too. none: nothing, which is the default with state.enabled."},
 		{Name: "run_forever", Kind: Flag, Meaning: "Go on after the last file until a signal comes."},
 	}},
 	{"Calls", "Timers are in packet time. The letters are those of RFC 3261.", []Key{
@@ -156,6 +156,11 @@ var Groups = []Group{
 		{Name: "reg_exp_delta", Kind: Duration, Allowed: "0 to 24h", Meaning: "Grace after a binding's lifetime before it has expired, never more than half of the lifetime."},
 		{Name: "reg_del_delay", Kind: Duration, Allowed: "0 to 1h", Meaning: "Wait before a reg-del is said; a registration in between takes it back."},
 		{Name: "contact_ignore_port", Kind: Flag, Meaning: "Contacts that differ in their port only are one."},
+	}},
+	{"Saved state", "What is going on outlives a restart: calls, bindings, transactions under way, nonces. docs/operating.md tells more.", []Key{
+		{Name: "state.enabled", Kind: Flag, Default: "true with a live input, false over files", Meaning: "Read the state at the start, write it at the end and every state.interval. Over files it is written when all were read to their ends, which then decide nothing unless replay_flush is set."},
+		{Name: "state.path", Default: "sipcmbeat.state in path.data", Allowed: "a file, within path.data unless it begins with /", Meaning: "The file, of one instance alone. replay has no default, and takes it from its working directory."},
+		{Name: "state.interval", Kind: Duration, Allowed: "1s to 24h", Meaning: "How often it is written while a live input runs: what a crash loses at most."},
 	}},
 	{"HEP output", "The SIP messages that are followed go to other programs too, such as HOMER; docs/quality.md tells more.", []Key{
 		{Name: "hep_output.targets", Kind: List, Allowed: "host:port, none", Default: "none", Meaning: "Where to send them; each target gets all. None is no output."},

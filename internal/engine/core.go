@@ -32,6 +32,8 @@ type core struct {
 
 	set   bool          // the clock is the live lanes'
 	clock chan struct{} // closed then
+
+	ended bool // all inputs were files, which were read to their ends and cut off nothing
 }
 
 func newCore(cfg Config, sink Sink) *core {

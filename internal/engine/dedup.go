@@ -2,9 +2,10 @@ package engine
 
 import (
 	"encoding/binary"
-	"hash/maphash"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/codec"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/siphash"
 )
 
 // dedup recognises mirror duplicates: the same message, taken a second time at
@@ -19,11 +20,11 @@ import (
 // copy is taken for another hop or a retransmission, which makes no event either.
 type dedup struct {
 	window int64 // ns; 0 is off
-	seed   maphash.Seed
+	seed   siphash.Key
 	rows   [dedupRows][2]sighting
 }
 
-func newDedup(window int64) *dedup { return &dedup{window: window, seed: maphash.MakeSeed()} }
+func newDedup(window int64) *dedup { return &dedup{window: window, seed: siphash.NewKey()} }
 
 const dedupRows = 1 << 13
 
@@ -43,7 +44,7 @@ func (d *dedup) sum(p *packet.Packet, key *[36]byte) uint64 {
 	src, dst := p.Src.Addr().As16(), p.Dst.Addr().As16()
 	k := append(append(key[:0], src[:]...), dst[:]...)
 	k = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(k, p.Src.Port()), p.Dst.Port())
-	return maphash.Bytes(d.seed, p.Payload) ^ maphash.Bytes(d.seed, k)
+	return d.seed.Sum(p.Payload) ^ d.seed.Sum(k)
 }
 
 // again tells whether the datagram with this hash is a mirror duplicate.
@@ -73,4 +74,48 @@ func (d *dedup) again(p *packet.Packet, h uint64) bool {
 	}
 	*older = sighting{hash: h, time: p.Time, path: path, ipid: p.IPID}
 	return false
+}
+
+// walk walks what was seen within the window before now.
+func (d *dedup) walk(c *codec.Codec, now int64) {
+	c.Hashes(&d.seed[0], &d.seed[1])
+	fresh := func(s *sighting) bool { return s.time != 0 && s.time >= now-d.window }
+	n := 0
+	for i := range d.rows {
+		for j := range d.rows[i] {
+			if fresh(&d.rows[i][j]) {
+				n++
+			}
+		}
+	}
+	codec.UpTo(c, &n, 2*dedupRows)
+	if c.Reading {
+		for ; n > 0 && !c.Bad; n-- {
+			d.read(c)
+		}
+		return
+	}
+	for i := range d.rows {
+		for j := range d.rows[i] {
+			if s := &d.rows[i][j]; fresh(s) {
+				s.walk(c, &j)
+			}
+		}
+	}
+}
+
+func (d *dedup) read(c *codec.Codec) {
+	var s sighting
+	var place int
+	s.walk(c, &place)
+	d.rows[s.hash%dedupRows][place] = s
+}
+
+// walk walks one datagram, and which of the two of its row it is.
+func (s *sighting) walk(c *codec.Codec, place *int) {
+	codec.UpTo(c, place, len(dedup{}.rows[0])-1)
+	c.Hash(&s.hash)
+	codec.Whole(c, &s.time)
+	codec.Whole(c, &s.path)
+	codec.Whole(c, &s.ipid)
 }

@@ -32,6 +32,7 @@ type Config struct {
 	DedupWindow     time.Duration // for mirror duplicates; 0 is off
 	KeepaliveProbes bool          // keep-alives are msg-probe events
 	Flush           track.Flush   // at the end of the last file
+	Keep            bool          // what is going on is saved after it: with FlushNone the end cuts nothing off
 
 	// Fault is told of a frame that this program failed on, which it borrows. It may
 	// be nil. Fault, Tap and Trouble are called by one lane at a time.
@@ -232,7 +233,12 @@ func (e *Engine) runFiles(ctx context.Context, lanes []*lane) {
 			running = append(running[:oldest], running[oldest+1:]...)
 		}
 	}
-	if only && ctx.Err() == nil && !e.Unread() {
+	switch whole := only && ctx.Err() == nil && !e.Unread(); {
+	case whole && e.core.cfg.keeps():
+		e.core.mu.Lock()
+		e.core.ended = true
+		e.core.mu.Unlock()
+	case whole:
 		for _, l := range lanes {
 			l.end()
 		}

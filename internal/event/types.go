@@ -170,7 +170,7 @@ var IncompleteWords = [numIncomplete]IncompleteWord{
 	{"bye", "the BYE was not seen, only its answer"},
 	{"register", "the REGISTER that set or removed the binding, or may have, was not seen"},
 	{"request", "the request was not seen, only its answer or what follows it"},
-	{"history", "seen too soon after the start to tell a refresh from a new registration"},
+	{"history", "seen too soon after the start to tell a refresh from a new registration, or silent since before a time in which the program did not run"},
 	{"evicted", "memory ran short before the outcome was known"},
 	{"end-of-capture", "the capture ended before the outcome was certain"},
 }

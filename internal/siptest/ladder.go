@@ -52,7 +52,8 @@ import (
 // Without words a request that its sender got before in this call is passed on,
 // with one more Via; any other is new, with the next CSeq of its side. An answer
 // is to the last request on its hop, and has the To tag b. `tick` in place of a
-// message lets time pass. A want line is: time, type, and the fields to check.
+// message lets time pass; `restart` is a tick at which the program begins anew, which
+// it stopped at the line before. A want line is: time, type, and the fields to check.
 type Ladder struct {
 	Name   string
 	Text   string
@@ -64,6 +65,7 @@ type Ladder struct {
 // A Step is one datagram, or a tick where Payload is nil.
 type Step struct {
 	Time     int64 // Unix time in nanoseconds
+	Restart  bool  // the program begins anew before it
 	Src, Dst netip.AddrPort
 	Payload  []byte
 	HEP      string // correlation id of the HEP packet that it came in; "" is none
@@ -145,8 +147,8 @@ func (l *Ladder) step(w *world, line string) error {
 		return err
 	}
 	at := Start + int64(d)
-	if len(f) == 2 && f[1] == "tick" {
-		l.Steps = append(l.Steps, Step{Time: at, Line: line})
+	if len(f) == 2 && (f[1] == "tick" || f[1] == "restart") {
+		l.Steps = append(l.Steps, Step{Time: at, Line: line, Restart: f[1] == "restart"})
 		return nil
 	}
 	if len(f) < 5 || f[2] != ">" {

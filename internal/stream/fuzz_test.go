@@ -420,6 +420,12 @@ func hostile(t *testing.T, input []byte) {
 	if err := (Config{time.Minute, time.Second, cfg.MaxMessage, cfg.MaxStreams, cfg.MaxBytes, cfg.MaxStreamBytes}).Validate(); err != nil {
 		t.Fatal(err)
 	}
+	hostileTo(t, input, cfg, func(a *Assembler) *Assembler { return a })
+}
+
+// hostileTo does it with these bounds, and with another Assembler in place of the one
+// before after each segment. It gives what comes out.
+func hostileTo(t *testing.T, input []byte, cfg Config, again func(a *Assembler) *Assembler) (got []string) {
 	a := New(cfg)
 	s := &script{b: input}
 	var u Unit
@@ -463,8 +469,7 @@ func hostile(t *testing.T, input []byte) {
 		p.Time = now
 		a.Advance(now)
 		if s.next(8) != 0 {
-			for a.Next(&u) {
-			}
+			got = append(got, drain(a)...)
 		}
 		a.Push(p, [...]Ports{PortSIP, PortSIP, PortAny, PortWebSocket | PortHEP}[s.next(4)])
 		if n := p.Seq + uint32(len(p.Payload)+p.Missing); s.next(4) != 0 && id >= 6 {
@@ -478,17 +483,19 @@ func hostile(t *testing.T, input []byte) {
 				if u.Kind == Probe {
 					probes++
 				}
+				got = append(got, describe(&u))
 			}
 		}
 		sound(t, a)
+		a = again(a)
 	}
 	a.Flush()
-	for a.Next(&u) {
-	}
+	got = append(got, drain(a)...)
 	sound(t, a)
 	if st := a.Stats(); st.Held != 0 || st.Streams != 0 || a.pool.used != 0 || a.waiting != [numWaits]waitList{} {
 		t.Fatalf("left: %+v", st)
 	}
+	return got
 }
 
 // The properties of the fuzz functions, with as much input as a test run allows.

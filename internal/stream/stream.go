@@ -193,6 +193,7 @@ type Assembler struct {
 	packed   []byte // what was compressed; and scratch
 
 	sctp sctp
+	kept []waiting // see Walk
 }
 
 // New makes an Assembler. Zero fields of cfg take their defaults; the others must

@@ -44,6 +44,12 @@ func (t *Tracker) expireCall(d *dialog) {
 		return
 	}
 	if t.cfg.Alive > 0 && t.nextTurn(d)+d.late <= t.now {
+		// No more can be open than pass without a sign of life, but in a state that
+		// somebody else wrote.
+		over := t.turnsOver(d, min(t.now, t.deadline(d)+d.late))
+		if most := int64(t.cfg.Established/t.cfg.Alive) + 1; over-int64(d.turns) > most {
+			d.turns = uint32(over - most)
+		}
 		d.turns++
 		t.stepDialog(d, sawTurn)
 	}

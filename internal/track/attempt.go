@@ -263,6 +263,7 @@ func (t *Tracker) newAttempt(s *callSet, key uint64) *attempt {
 
 func (t *Tracker) freeAttempt(a *attempt) {
 	t.dropDoubts(a)
+	t.decide(take1(&a.holds), true, event.NoResponse)
 	t.wheel.clear(&a.timer)
 	a.link.leave()
 	if a.hold != nil {
@@ -419,10 +420,10 @@ func take1(p **hold) *hold {
 // sayAttempt makes the call-attempt. What decided is in rec; on a timeout it is
 // what was noted elsewhere, if anything.
 func (t *Tracker) sayAttempt(a *attempt, why symbol) {
-	at, timer, unheard := a.decided, byte(0), event.Incomplete(0)
+	at, timer, missing := a.decided, byte(0), event.Incomplete(0)
 	if why == sawTimeout && (a.state == calling || a.state == proceeding || a.state == cancelling) {
 		at, timer = t.silentOutcome(a)
-		unheard = t.unheardInvite(a)
+		missing = t.inviteSilence(a)
 		at, timer = t.cutShort(at, timer)
 	}
 	if a.said {
@@ -430,7 +431,7 @@ func (t *Tracker) sayAttempt(a *attempt, why symbol) {
 	}
 	a.said = true
 	e := t.send(event.CallAttempt, &a.rec)
-	e.Incomplete |= unheard
+	e.Incomplete |= missing
 	e.Time, e.End = at, at
 	e.Outcome = event.Failure
 	if !a.asking || a.missed > a.cseq || a.leftBehind() { // perhaps an earlier INVITE was
@@ -439,7 +440,11 @@ func (t *Tracker) sayAttempt(a *attempt, why symbol) {
 	if a.asked {
 		e.Start = a.first
 	}
-	if e.Code == 0 && (t.ending || t.evicting) {
+	unheard := why == sawTimeout && t.unheard(max(a.round, a.last, a.decided, a.cancelled))
+	if unheard {
+		e.Incomplete |= event.NoHistory
+	}
+	if e.Code == 0 && (t.ending || t.evicting || unheard) || e.Synthetic && unheard {
 		e.Outcome = event.Unknown
 	}
 	if a.ringing != 0 {

@@ -475,7 +475,8 @@ func (t *Tracker) heldTryPassed(v *view) {
 
 // Nobody tries again who has not got the new challenge, and who has it does at once,
 // but for a client that gives up: what decided was not seen.
-func (h *hold) expire(t *Tracker)        { t.release(h, !h.passed, event.NoResponse) }
+// It may have got through while nobody looked: then nothing is said.
+func (h *hold) expire(t *Tracker)        { t.release(h, !h.passed && !t.unheard(h.ev.Time), event.NoResponse) }
 func (h *hold) evict(t *Tracker)         { t.release(h, !h.passed, 0) }
 func (h *hold) flush(t *Tracker, _ bool) { t.wheel.clear(&h.timer); t.release(h, !h.passed, 0) }
 

@@ -1,6 +1,8 @@
 package track
 
 import (
+	"time"
+
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 )
 
@@ -8,6 +10,13 @@ import (
 // how they end, and what their records say.
 
 func (b *binding) expire(t *Tracker) {
+	if b.state == bound && !t.evicting && !t.ending {
+		over := b.until + b.late + int64(b.grace(t))
+		if at := t.prolong(b.refreshed(), over, min(b.lifetime(), time.Hour)+b.grace(t)); at > t.now {
+			t.wheel.set(&b.timer, at)
+			return
+		}
+	}
 	a := b.aor
 	t.stepBinding(b, sawLapsed, nil)
 	t.restAOR(a)
@@ -65,6 +74,9 @@ func (t *Tracker) sayBinding(b *binding, typ event.Type, r *request) {
 		e.NumContacts = uint16(len(b.aor.bindings) - 1)
 		if b.incomplete&event.NoRegister == 0 {
 			e.Incomplete &^= event.NoHistory
+		}
+		if r == nil && t.unheard(b.refreshed()) {
+			e.Incomplete |= event.NoHistory
 		}
 	}
 	inOrder(e)

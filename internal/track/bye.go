@@ -69,7 +69,8 @@ func (t *Tracker) armDialog(d *dialog) {
 func (t *Tracker) deadline(d *dialog) int64 {
 	at := d.seen + int64(t.cfg.Established)
 	if d.expires > 0 && d.state == confirmed {
-		at = min(at, d.refreshed+int64(d.expires)*int64(time.Second))
+		span := time.Duration(d.expires) * time.Second
+		at = min(at, t.prolong(d.seen, d.refreshed+int64(span), span))
 	}
 	return at
 }
@@ -426,7 +427,7 @@ func (t *Tracker) sayEnd(d *dialog, why symbol) {
 			e.Disconnect = since(d.bye, d.byeAnswer)
 		} else {
 			e.Code, e.Status, e.Timer = 0, event.Text{}, 'F'
-			e.Incomplete |= t.unheardBye(d, e)
+			e.Incomplete |= t.byeSilence(d, e)
 		}
 	}
 	e.End = e.Time
@@ -445,6 +446,9 @@ func (t *Tracker) sayEnd(d *dialog, why symbol) {
 			e.Side = event.SideUnknown
 			e.DurationMin = since(d.answered, e.Time)
 		}
+	}
+	if (why == sawExpired || why == sawByeSilent) && t.unheard(max(d.seen, d.bye)) {
+		e.Incomplete |= event.NoHistory
 	}
 	if d.byeLost {
 		e.Incomplete |= event.NoBye

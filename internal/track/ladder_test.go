@@ -16,7 +16,18 @@ import (
 
 // TestLadders plays every ladder of testdata through a tracker.
 func TestLadders(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
+	ladders(t, "testdata/*.txtar", func(t *testing.T, l *siptest.Ladder) { siptest.Check(t, l.Want, play(t, l)) })
+}
+
+// TestRestart: the same of what is said after the program did not run for a while.
+func TestRestart(t *testing.T) {
+	ladders(t, "testdata/restart/*.txtar", func(t *testing.T, l *siptest.Ladder) { siptest.Check(t, l.Want, play(t, l)) })
+}
+
+// ladders reads ladders and runs each.
+func ladders(t *testing.T, pattern string, run func(t *testing.T, l *siptest.Ladder)) {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
 		t.Fatal("no ladders", err)
 	}
@@ -30,7 +41,7 @@ func TestLadders(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			siptest.Check(t, l.Want, play(t, l))
+			run(t, l)
 		})
 	}
 }
@@ -50,6 +61,9 @@ func play(t *testing.T, l *siptest.Ladder) []event.Event {
 	var m sip.Message
 	for i := range l.Steps {
 		s := &l.Steps[i]
+		if s.Restart {
+			tr = takeUp(t, cfg, shoot(tr), s.Time)
+		}
 		keep(tr.Advance(events, s.Time))
 		if s.Payload == nil {
 			continue
@@ -77,6 +91,12 @@ func checkEmpty(t *testing.T, tr *Tracker) {
 	for _, after := range []time.Duration{time.Minute, 10 * time.Minute, 13 * time.Hour, 40 * time.Hour, 80 * time.Hour} {
 		tr.Advance(nil, now+int64(after))
 	}
+	left(t, tr)
+}
+
+// left reports what is left.
+func left(t *testing.T, tr *Tracker) {
+	t.Helper()
 	s := tr.Stats()
 	for what, n := range map[string]int{
 		"entries": int(s.Entries), "bytes": int(s.Bytes), "bindings": int(s.Bindings), "AORs": int(s.AORs),

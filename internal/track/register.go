@@ -486,7 +486,7 @@ func (t *Tracker) warmingUp(at, s int64) bool {
 	if w == 0 {
 		w = min(time.Duration(s)*time.Second, time.Hour)
 	}
-	return since(t.start, at) < int64(w)
+	return since(t.start, at) < int64(w) || t.grown(at, w)
 }
 
 // grant makes or refreshes a binding.
@@ -505,7 +505,7 @@ func (t *Tracker) grant(r *request, a *aor, b *binding, c *contact, s int64, mis
 			t.regs.refreshed++
 		}
 		t.rank(&b.link, b.worth())
-		if r.decided > b.until {
+		if r.decided > b.until && !t.unheard(b.refreshed()) {
 			b.anomalies |= event.LateRefresh
 		}
 	}
@@ -525,6 +525,9 @@ func (t *Tracker) extend(b *binding, at, s int64) {
 }
 
 func (b *binding) lifetime() time.Duration { return time.Duration(b.granted) * time.Second }
+
+// refreshed is when the binding last got its lifetime.
+func (b *binding) refreshed() int64 { return b.until - int64(b.lifetime()) }
 
 // grace is reg_exp_delta, never more than half of the lifetime.
 func (b *binding) grace(t *Tracker) time.Duration {

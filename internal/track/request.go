@@ -150,6 +150,7 @@ func (t *Tracker) newRequest(s *callSet, v *view, tt uint64) *request {
 }
 
 func (t *Tracker) freeRequest(r *request) {
+	t.decide(take1(&r.holds), true, event.NoResponse)
 	t.wheel.clear(&r.timer)
 	r.link.leave()
 	t.forgetRecord(r)
@@ -384,7 +385,7 @@ func (t *Tracker) startRequest(r *request, v *view) {
 			r.rec.Reset()
 		}
 		t.fillRequest(r.rec, v)
-		r.hops, r.told = r.near[:0], false
+		r.hops, r.told, r.granted = r.near[:0], false, event.List{}
 	}
 	if same {
 		r.rec.Anomalies |= event.CSeqSame
@@ -551,9 +552,13 @@ func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
 	switch why {
 	case sawTimerF, sawTimerNoted, sawTimerOK:
 		e.Time, e.Timer = t.cutShort(r.first+int64(t.cfg.Request), 'F')
-		e.Incomplete |= t.unheard(r)
+		e.Incomplete |= t.silence(r)
 	}
 	e.End = e.Time
+	unheard := e.Timer == 'F' && t.unheard(r.first)
+	if unheard {
+		e.Incomplete |= event.NoHistory
+	}
 	switch typ {
 	case event.OtherOK:
 		e.Outcome = event.Success
@@ -561,7 +566,7 @@ func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
 		e.Outcome = event.Failure
 		if typ == event.OtherTimeout {
 			e.Code, e.Status = 0, event.Text{}
-			if t.ending || t.evicting || r.passed {
+			if t.ending || t.evicting || r.passed || unheard {
 				e.Outcome = event.Unknown
 			}
 		}

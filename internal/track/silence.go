@@ -71,32 +71,32 @@ func (c *creds) shares(o *creds) bool {
 	return false
 }
 
-// unheard says what is missing of a request that timed out.
-func (t *Tracker) unheard(r *request) event.Incomplete {
-	if t.ending || t.evicting || !r.passed && askedToTheEnd(r.rec.Transport, false, r.first, r.again, t.cfg.Request) {
+// silence says what is missing of a request that timed out.
+func (t *Tracker) silence(r *request) event.Incomplete {
+	if t.ending || t.evicting || t.unheard(r.first) || !r.passed && askedToTheEnd(r.rec.Transport, false, r.first, r.again, t.cfg.Request) {
 		return 0
 	}
 	return event.NoResponse
 }
 
-// unheardInvite says the same of an INVITE. After a CANCEL its 487 is what was not seen.
-func (t *Tracker) unheardInvite(a *attempt) event.Incomplete {
-	if t.ending || t.evicting || a.state == calling && askedToTheEnd(a.rec.Transport, true, a.round, a.again, t.cfg.Invite) {
+// inviteSilence says the same of an INVITE. After a CANCEL its 487 is what was not seen.
+func (t *Tracker) inviteSilence(a *attempt) event.Incomplete {
+	if t.ending || t.evicting || t.unheard(max(a.round, a.last, a.cancelled)) || a.state == calling && askedToTheEnd(a.rec.Transport, true, a.round, a.again, t.cfg.Invite) {
 		return 0
 	}
 	return event.NoResponse
 }
 
-// unheardBye says the same of the BYE that ends a call, where nothing else is missing in
+// byeSilence says the same of the BYE that ends a call, where nothing else is missing in
 // its record.
-func (t *Tracker) unheardBye(d *dialog, e *event.Event) event.Incomplete {
+func (t *Tracker) byeSilence(d *dialog, e *event.Event) event.Incomplete {
 	last := int64(0)
 	for _, r := range d.set.requests.latest() {
 		if r.method == sip.MethodBye && r.cseq == d.byeCSeq {
 			last = max(last, r.again)
 		}
 	}
-	if t.ending || t.evicting || e.Incomplete != 0 || askedToTheEnd(e.Transport, false, d.bye, last, t.cfg.Bye) {
+	if t.ending || t.evicting || t.unheard(max(d.seen, d.bye)) || e.Incomplete != 0 || askedToTheEnd(e.Transport, false, d.bye, last, t.cfg.Bye) {
 		return 0
 	}
 	return event.NoResponse

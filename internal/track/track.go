@@ -16,13 +16,14 @@ package track
 
 import (
 	"fmt"
-	"hash/maphash"
+
 	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/qos"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+	"github.com/sipcmbeat/sipcmbeat/internal/siphash"
 )
 
 // Config holds the timers and bounds of a Tracker. All spans are packet time.
@@ -151,11 +152,12 @@ const (
 type Tracker struct {
 	cfg   Config
 	stats Stats
-	seed  maphash.Seed
+	seed  siphash.Key
 
 	now   int64 // the greatest packet time seen
 	start int64 // the first
 	turn  int   // of pcap_loop
+	down  gap   // the last time that nobody looked
 
 	wheel wheel
 	calls calls
@@ -196,7 +198,7 @@ type Tracker struct {
 
 // New makes an empty Tracker.
 func New(cfg Config) *Tracker {
-	t := &Tracker{cfg: cfg, seed: maphash.MakeSeed(), bads: make(map[uint64]*bad), replies: make(map[uint64][]*badReply)}
+	t := &Tracker{cfg: cfg, seed: siphash.NewKey(), bads: make(map[uint64]*bad), replies: make(map[uint64][]*badReply)}
 	t.setHeaders(cfg.CorrelationHeaders)
 	t.calls.init()
 	t.auth.init()

@@ -63,13 +63,18 @@ func (t *Tracker) awaitBad(keys [2]uint64, p *packet.Packet, m *sip.Message) {
 	b.ev.Reset()
 	b.ev.Type = event.ParseError
 	t.fillUnusable(b.ev, p, m)
-	for _, k := range keys {
+	t.fileReply(b)
+	t.arm(&b.timer, p.Time, t.cfg.Early)
+	t.rank(&b.link, worthSpent)
+}
+
+// fileReply makes b found by its keys, and counts it.
+func (t *Tracker) fileReply(b *badReply) {
+	for _, k := range b.keys {
 		if k != 0 {
 			t.replies[k] = append(t.replies[k], b)
 		}
 	}
-	t.arm(&b.timer, p.Time, t.cfg.Early)
-	t.rank(&b.link, worthSpent)
 	t.admit(badSize)
 	t.weigh(&b.extra, b.ev)
 }

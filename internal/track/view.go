@@ -1,8 +1,6 @@
 package track
 
 import (
-	"hash/maphash"
-
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 )
@@ -84,7 +82,7 @@ func dialogKey(a, b uint64) uint64 {
 }
 
 // hash is never 0, so that 0 can stand for "none".
-func (t *Tracker) hash(b []byte) uint64 { return maphash.Bytes(t.seed, b) | 1 }
+func (t *Tracker) hash(b []byte) uint64 { return t.seed.Sum(b) | 1 }
 
 // hashToken is the hash of a token, in which case is of no account (RFC 3261 §7.3.1).
 func (t *Tracker) hashToken(b []byte) uint64 {

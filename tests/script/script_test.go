@@ -3,8 +3,11 @@
 package script
 
 import (
+	"encoding/binary"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -27,5 +30,30 @@ func TestScripts(t *testing.T) {
 			e.Setenv("CAPTURES", captures)
 			return nil
 		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"cutpcap": cutPcap, "unnumber": unnumber},
 	})
+}
+
+// cutPcap cuts a pcap file behind so many packets: cutpcap IN N OUT OUT.
+func cutPcap(ts *testscript.TestScript, _ bool, args []string) {
+	const head, record = 24, 16
+	in := []byte(ts.ReadFile(args[0]))
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	at := head
+	for range n {
+		at += record + int(binary.LittleEndian.Uint32(in[at+8:]))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), in[:at], 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[3]), append(in[:head:head], in[at:]...), 0o600))
+}
+
+// unnumber writes standard output, or a file, without event.sequence: unnumber IN OUT.
+func unnumber(ts *testscript.TestScript, _ bool, args []string) {
+	text := regexp.MustCompile(`"sequence":\d+,`).ReplaceAllString(ts.ReadFile(args[0]), "")
+	f, err := os.OpenFile(ts.MkAbs(args[1]), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	ts.Check(err)
+	_, err = f.WriteString(text)
+	ts.Check(err)
+	ts.Check(f.Close())
 }
