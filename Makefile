@@ -98,6 +98,10 @@ bench: build ## the figures of docs/performance.md, the Go ones beside their sav
 	$(GO) build -o build/bare ./tests/bare
 	tests/bench.sh ./$(BINARY) build/bare
 
+.PHONY: bench-memory
+bench-memory: ## bytes a call and a binding over a million of each, a message among them, the collector's longest pause
+	$(GO) test -run '^$$' -bench '^BenchmarkHeap' -benchtime 1x -timeout 30m ./internal/track
+
 .PHONY: live-rate
 live-rate: build ## messages a second that a live capture carries without loss (root)
 	tests/live-rate.sh ./$(BINARY)

@@ -6,8 +6,9 @@ import (
 )
 
 // A record in few bytes, for calls that are up for long and for the saved state: one
-// bit for each field that is absent, and for one that is there its value: numbers as
-// variable-length integers, texts behind their length.
+// bit for each field that is absent, or for several that most records have not, and for
+// one that is there its value: numbers as variable-length integers, texts behind their
+// length.
 //
 // Writing and reading are one walk over the fields (packing.record), so that the two
 // cannot differ. The format has no version and no tags: who keeps it beyond a run
@@ -102,12 +103,19 @@ func (p *packing) ends() {
 	p.addrPort(&e.NAT)
 	p.list(&e.Legs, addrSize)
 	upTo(p, &e.Transport, SCTP)
-	number(p, &e.VLANs[0], 0)
-	number(p, &e.VLANs[1], 0)
-	p.list(&e.Encap, anySize)
-	p.addr(&e.OuterSrc)
-	p.addr(&e.OuterDst)
-	h := &e.HEP
+	if p.present(e.VLANs != [2]uint16{} || e.Encap.count > 0 || e.OuterSrc.IsValid() || e.OuterDst.IsValid()) {
+		number(p, &e.VLANs[0], 0)
+		number(p, &e.VLANs[1], 0)
+		p.list(&e.Encap, anySize)
+		p.addr(&e.OuterSrc)
+		p.addr(&e.OuterDst)
+	}
+	if p.present(e.HEP != HEP{}) {
+		p.hep(&e.HEP)
+	}
+}
+
+func (p *packing) hep(h *HEP) {
 	number(p, &h.Version, 0)
 	number(p, &h.Type, 0)
 	number(p, &h.Vendor, 0)
@@ -135,8 +143,10 @@ func (p *packing) call() {
 	number(p, &e.PDDSource, 0)
 	number(p, &e.SessionExpires, 0)
 	number(p, &e.RetryAfter, 0)
-	for i := range e.Requests {
-		number(p, &e.Requests[i], 0)
+	if p.present(e.Requests != [NumCounted]uint16{}) {
+		for i := range e.Requests {
+			number(p, &e.Requests[i], 0)
+		}
 	}
 	number(p, &e.RetransRequest, 0)
 	number(p, &e.RetransResponse, 0)
@@ -147,18 +157,31 @@ func (p *packing) call() {
 
 func (p *packing) seldom() {
 	e := p.e
-	p.lists(&e.PAI, &e.Diversion, &e.History, &e.Privacy)
-	p.uri(&e.PPI)
-	p.uri(&e.RPID)
-	p.lists(&e.ReasonProtocol, &e.ReasonCause, &e.ReasonText)
-	number(p, &e.Q850, 0)
-	p.texts(&e.Q850Text, &e.AuthUser, &e.AuthRealm, &e.AuthScheme, &e.SessionLocal, &e.SessionRemote, &e.Error, &e.Probe, &e.Dump)
-	p.hash(&e.Proof)
+	if p.present(lists(e.PAI, e.Diversion, e.History, e.Privacy) || e.PPI != URI{} || e.RPID != URI{}) {
+		p.lists(&e.PAI, &e.Diversion, &e.History, &e.Privacy)
+		p.uri(&e.PPI)
+		p.uri(&e.RPID)
+	}
+	if p.present(lists(e.ReasonProtocol, e.ReasonCause, e.ReasonText) || texts(e.Q850Text) || e.Q850 != 0) {
+		p.lists(&e.ReasonProtocol, &e.ReasonCause, &e.ReasonText)
+		number(p, &e.Q850, 0)
+		p.texts(&e.Q850Text)
+	}
+	if p.present(texts(e.AuthUser, e.AuthRealm, e.AuthScheme) || e.Proof != Hash{}) {
+		p.texts(&e.AuthUser, &e.AuthRealm, &e.AuthScheme)
+		p.hash(&e.Proof)
+	}
+	if p.present(texts(e.SessionLocal, e.SessionRemote, e.Error, e.Probe, e.Dump)) {
+		p.texts(&e.SessionLocal, &e.SessionRemote, &e.Error, &e.Probe, &e.Dump)
+	}
 }
 
 // others walks what the record says of other dialogs.
 func (p *packing) others() {
 	s, t := &p.e.Subscription, &p.e.Transfer
+	if !p.present(texts(p.e.ReferredBy, p.e.Replaces) || *s != Subscription{} || *t != Transfer{}) {
+		return
+	}
 	p.texts(&p.e.ReferredBy, &p.e.Replaces, &t.Target, &t.Replaces, &s.Package, &s.ID, &s.Reason)
 	upTo(p, &t.By, SideUnknown)
 	number(p, &t.Code, 0)
@@ -183,6 +206,9 @@ func (p *packing) correlation() {
 
 func (p *packing) identity() {
 	e := p.e
+	if !p.present(e.HasIdentity || e.Attest != 0 || e.IdentityIAT != 0 || texts(e.IdentityOrig, e.IdentityX5U) || lists(e.IdentityDest)) {
+		return
+	}
 	number(p, &e.Attest, 0)
 	p.flags(&e.HasIdentity)
 	p.texts(&e.IdentityOrig, &e.IdentityX5U)
@@ -192,6 +218,9 @@ func (p *packing) identity() {
 
 func (p *packing) registration() {
 	e := p.e
+	if !p.present(e.AOR != URI{} || lists(e.Contacts) || e.Expires != 0 || e.HasExpires || e.NumContacts != 0 || e.Refreshes != 0 || e.LifetimeMin || e.NewLocation) {
+		return
+	}
 	p.uri(&e.AOR)
 	p.lists(&e.Contacts)
 	number(p, &e.Expires, 0)
@@ -202,10 +231,32 @@ func (p *packing) registration() {
 
 func (p *packing) report() {
 	e := p.e
+	if !p.present(texts(e.quality, e.QualityCall, e.QualityCodec)) {
+		return
+	}
 	p.texts(&e.quality, &e.QualityCall, &e.QualityCodec)
 	if n := e.quality.n; n != 0 && n != qualitySize {
 		p.bad = true
 	}
+}
+
+// texts reports whether one of them is there, lists the same.
+func texts(texts ...Text) bool {
+	for _, t := range texts {
+		if t.n > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func lists(lists ...List) bool {
+	for _, l := range lists {
+		if l.count > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // present walks the bit of one field: whether it is there.
@@ -288,6 +339,9 @@ func (p *packing) party(x *Party) {
 // uri walks a URI. Its parts stand in order in the whole: the scheme at its
 // beginning, the user behind the colon, the host somewhere after.
 func (p *packing) uri(u *URI) {
+	if !p.present(*u != URI{}) {
+		return
+	}
 	if p.present(u.All.n > 0) {
 		p.text(&u.All)
 	}

@@ -3,6 +3,7 @@ package track
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
@@ -230,6 +231,9 @@ func (t *Tracker) setHeaders(names []string) {
 // namedLeg is the value of the first of correlation_headers that the message has.
 func namedLeg(t *Tracker, v *view) (value []byte) {
 	best := len(t.headers)
+	if !slices.ContainsFunc(t.headers, func(h header) bool { return v.m.Has(h.id) }) {
+		return nil
+	}
 	for i := range v.m.NumHeaders() {
 		id, name, b := v.m.HeaderAt(i)
 		if id == sip.HeaderOther && t.headerLens>>min(len(name), 63)&1 == 0 {

@@ -503,8 +503,8 @@ func (t *Tracker) grant(r *request, a *aor, b *binding, c *contact, s int64, mis
 		t.write(b, nil, r)
 		if b.refreshes++; b.refreshes == 1 {
 			t.regs.refreshed++
+			t.rank(&b.link, b.worth())
 		}
-		t.rank(&b.link, b.worth())
 		if r.decided > b.until && !t.unheard(b.refreshed()) {
 			b.anomalies |= event.LateRefresh
 		}
