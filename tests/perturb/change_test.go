@@ -20,9 +20,9 @@ type change struct {
 }
 
 var changes = []change{
-	{"loss=1", 10, lose(0.01), afterLoss},
-	{"loss=5", 10, lose(0.05), afterLoss},
-	{"loss=20", 10, lose(0.20), afterLoss},
+	{"loss=1", 10, lose(0.01), afterLossComplete},
+	{"loss=5", 10, lose(0.05), afterLossComplete},
+	{"loss=20", 10, lose(0.20), afterLossComplete},
 	{"twice=at-once", 1, double(1, 0, 0), asBefore},
 	{"twice=soon", 4, double(0.3, time.Millisecond, 90*time.Millisecond), asBeforeSoon},
 	{"twice=later", 4, double(0.3, 110*time.Millisecond, 20*time.Second), asBeforeLater},
