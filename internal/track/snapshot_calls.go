@@ -51,6 +51,8 @@ func (p *pass) creds(c *creds) {
 		p.cred(&c.list[i])
 	}
 	p.Hashes(&c.hash, &c.aor)
+	p.Hash(&c.cid)
+	whole(p, &c.cseq)
 }
 
 func (p *pass) cred(c *cred) {
@@ -62,6 +64,8 @@ func (p *pass) challenges(c *challenges) {
 	upTo(p, &c.n, maxCreds)
 	upTo(p, &c.code, maxCode)
 	p.time(&c.given)
+	p.Hash(&c.cid)
+	whole(p, &c.cseq)
 	for i := range c.list[:c.n] {
 		p.challenge(&c.list[i])
 	}
@@ -83,11 +87,15 @@ func (p *pass) attempt(a *attempt) {
 	p.creds(&a.creds)
 	p.challenges(&a.early)
 	p.holds(&a.holds)
-	p.time(&a.first, &a.round, &a.last, &a.decided, &a.cancelled, &a.ringing)
+	p.time(&a.first, &a.round, &a.again, &a.last, &a.decided, &a.cancelled, &a.ringing)
 	upTo(p, &a.ringCode, maxCode)
-	p.Flags(&a.asked, &a.asking, &a.said, &a.told)
+	p.Flags(&a.asked, &a.asking, &a.said, &a.told, &a.overheard)
+	whole(p, &a.missed)
+	for i := range a.rounds {
+		whole(p, &a.rounds[i])
+	}
 	whole(p, &a.toldVias)
-	p.Hash(&a.ackTag)
+	p.Hashes(&a.ackTag, &a.ackBranch)
 	whole(p, &a.dialogs)
 }
 
@@ -109,7 +117,7 @@ func (p *pass) dialog(d *dialog) {
 		whole(p, &d.byeSeqs[i])
 		whole(p, &d.cseqs[i])
 	}
-	p.Flags(&d.foreign, &d.elsewhere, &d.byeLost, &d.acked, &d.byAck)
+	p.Flags(&d.foreign, &d.elsewhere, &d.byeLost, &d.acked, &d.byAck, &d.overheard, &d.accepted)
 	whole(p, &d.expires)
 	whole(p, &d.session)
 	whole(p, &d.turns)
@@ -194,9 +202,9 @@ func (p *pass) request(r *request) {
 	p.creds(&r.creds)
 	p.challenges(&r.early)
 	p.holds(&r.holds)
-	p.time(&r.first, &r.decided)
+	p.time(&r.first, &r.again, &r.decided)
 	whole(p, &r.toldVias)
-	p.Flags(&r.told, &r.asked)
+	p.Flags(&r.told, &r.asked, &r.passed, &r.challenged)
 	if r.state != completed { // else it has none
 		p.requestRecord(r)
 	}
@@ -292,6 +300,10 @@ func (p *pass) hold(h *hold) {
 	for i := range h.keys[:h.nkeys] {
 		p.Hash(&h.keys[i])
 	}
+	p.Flags(&h.passed, &h.proved, &h.open)
+	p.creds(&h.creds)
+	p.challenges(&h.early)
+	p.time(&h.asked)
 	var of linkedHold
 	if h.attempt != nil {
 		of = linkedHold{h, h.attempt.set.cid, h.attempt.key}
@@ -335,10 +347,22 @@ func (p *pass) client(c *client) {
 func (p *pass) nonce(n *nonce) {
 	p.Hash(&n.hash)
 	p.time(&n.given)
+	p.Hash(&n.cid)
+	whole(p, &n.cseq)
 	p.Flags(&n.accepted)
 }
 
 func (p *pass) unusable(b *bad) {
 	p.timer(&b.timer, ahead)
 	p.Hashes(&b.keys[0], &b.keys[1])
+}
+
+func (p *pass) reply(b *badReply) {
+	p.timer(&b.timer, ahead)
+	p.Hashes(&b.keys[0], &b.keys[1])
+	if p.Reading {
+		b.ev = take(&p.t.pools.records)
+		b.ev.Reset()
+	}
+	p.record(b.ev)
 }

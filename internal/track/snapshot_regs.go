@@ -42,6 +42,7 @@ func (p *pass) binding(b *binding) {
 	p.late(&b.late)
 	whole(p, &b.granted)
 	upTo(p, &b.incomplete, event.Incomplete(1<<len(event.IncompleteWords)-1))
+	upTo(p, &b.unsure, event.Incomplete(1<<len(event.IncompleteWords)-1))
 	upTo(p, &b.anomalies, event.Anomalies(1<<len(event.AnomalyWords)-1))
 	if p.Reading && (!b.ordered() || b.state == unbound) {
 		p.Fail()
