@@ -522,6 +522,7 @@ func (t *Tracker) ack(v *view) {
 	}
 	if d := v.set.dialogs.get(dialogKey(v.ft, v.tt)); d != nil {
 		d.acked = true
+		d.held = d.held || d.caller != 0 && (v.cseq > d.cseq || d.side(v.ft) == 1) && t.describesHold(v) // the answer to an offer in the 2xx
 		t.alive(d, v)
 		return
 	}

@@ -435,8 +435,29 @@ func (t *Tracker) inDialog(r *request, v *view) {
 	d.anomalies |= label
 	countRequest(&d.requests, v.method)
 	t.transfer(d, r, v)
-	if (v.method == sip.MethodInvite || v.method == sip.MethodUpdate) && r.rec.Ses && len(v.m.Body()) > 0 {
-		d.held = d.held || t.sdp.Held()
+	if v.method == sip.MethodInvite || v.method == sip.MethodUpdate {
+		r.rec.Held = !d.held && t.describesHold(v)
+		d.held = d.held || r.rec.Held
+	}
+}
+
+// describesHold reports whether v has a session description that puts on hold.
+func (t *Tracker) describesHold(v *view) bool {
+	body := v.m.Body()
+	if len(body) == 0 {
+		return false
+	}
+	body = sip.SDPBody(v.m.Value(sip.HeaderContentType), body)
+	return len(body) > 0 && t.sdp.Parse(body) && t.sdp.Held()
+}
+
+// notHeld takes back that r put its call on hold: it was refused, and the session stays
+// as it was (RFC 3261 §14.1, RFC 3311 §5.2). A challenge refuses, too; the try with
+// credentials says it again.
+func (t *Tracker) notHeld(r *request) {
+	r.rec.Held = false
+	if d := r.set.dialogs.get(dialogKey(r.ft, r.tt)); d != nil {
+		d.held = false
 	}
 }
 
