@@ -169,7 +169,7 @@ func (t *Tracker) byeAsked(v *view) {
 		d.byeOpen[side], d.byeSeqs[side] = v.time, v.cseq
 	}
 	if !foreign {
-		d.anomalies |= d.checkCSeq(v)
+		d.anomalies |= t.checkCSeq(d, v)
 		t.alive(d, v)
 	}
 	if !d.timer.isSet() && d.state != doubted { // it was made for this BYE

@@ -429,8 +429,8 @@ func (t *Tracker) inDialog(r *request, v *view) {
 	}
 	r.rec.InDialog = true
 	t.correlateWith(r.rec, d)
+	label := t.checkCSeq(d, v)
 	t.alive(d, v)
-	label := d.checkCSeq(v)
 	r.rec.Anomalies |= label
 	d.anomalies |= label
 	countRequest(&d.requests, v.method)
