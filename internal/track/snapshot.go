@@ -19,6 +19,7 @@ const StateVersion = 1
 const (
 	partHead    = 16 + iota // the configuration that matters, the key of the hashes, the clock
 	partBads                // messages that were a parse-error
+	partReplies             // answers that cannot be used and wait
 	partClients             // nonces
 	partHolds               // failures of which no further try was seen
 	partAORs                // addresses of record with their bindings
@@ -104,8 +105,16 @@ func (t *Tracker) Snapshot(put func(kind byte, b []byte) bool) {
 	s.pass.head(&h)
 	s.open(partBads)
 	for key, b := range t.bads {
-		if b.first() == key && s.next() {
+		if first(b.keys) == key && s.next() {
 			s.pass.unusable(b)
+		}
+	}
+	s.open(partReplies)
+	for key, of := range t.replies {
+		for i := 0; i < len(of); i++ {
+			if of[i] != nil && first(of[i].keys) == key && s.next() {
+				s.pass.reply(of[i])
+			}
 		}
 	}
 	s.open(partClients)
@@ -117,7 +126,7 @@ func (t *Tracker) Snapshot(put func(kind byte, b []byte) bool) {
 	s.open(partHolds)
 	for key, of := range t.auth.holds {
 		for i := len(of) - 1; i >= 0 && i < len(of); i-- {
-			if h := of[i]; h != nil && !h.retried && h.keys[0] == key && s.next() {
+			if h := of[i]; h != nil && (!h.retried || h.passed) && h.keys[0] == key && s.next() {
 				s.pass.hold(h)
 			}
 		}
@@ -143,12 +152,12 @@ func (t *Tracker) Snapshot(put func(kind byte, b []byte) bool) {
 // Now is the clock: the greatest packet time seen.
 func (t *Tracker) Now() int64 { return t.now }
 
-// first is the key under which b is written.
-func (b *bad) first() uint64 {
-	if b.keys[0] != 0 {
-		return b.keys[0]
+// first is the key under which what has these is written.
+func first(keys [2]uint64) uint64 {
+	if keys[0] != 0 {
+		return keys[0]
 	}
-	return b.keys[1]
+	return keys[1]
 }
 
 // open begins the parts of a kind.
