@@ -47,13 +47,6 @@ func (t *Tracker) ack(v *view) {
 	a.rec.SetKey(&a.rec.To.Tag, v.m.To().Tag())
 }
 
-// heldByAck notes a hold that the ACK of a re-INVITE asks for: it answers the offer of the
-// 2xx (RFC 3261 §14.1).
-func (t *Tracker) heldByAck(d *dialog, v *view) {
-	again := v.cseq > d.cseq || d.side(v.ft) == 1
-	d.held = d.held || d.caller != 0 && again && t.describesHold(v)
-}
-
 // notAcked takes back what an ACK said that came before its INVITE on this hop: it has
 // the branch of that INVITE, and is to a refusal.
 func (a *attempt) notAcked(v *view) {

@@ -452,26 +452,6 @@ func (t *Tracker) inDialog(r *request, v *view) {
 	}
 }
 
-// describesHold reports whether v has a session description that puts on hold.
-func (t *Tracker) describesHold(v *view) bool {
-	body := v.m.Body()
-	if len(body) == 0 {
-		return false
-	}
-	body = sip.SDPBody(v.m.Value(sip.HeaderContentType), body)
-	return len(body) > 0 && t.sdp.Parse(body) && t.sdp.Held()
-}
-
-// notHeld takes back that r put its call on hold: it was refused, and the session stays
-// as it was (RFC 3261 §14.1, RFC 3311 §5.2). A challenge refuses, too; the try with
-// credentials says it again.
-func (t *Tracker) notHeld(r *request) {
-	r.rec.Held = false
-	if d := r.set.dialogs.get(dialogKey(r.ft, r.tt)); d != nil {
-		d.held = false
-	}
-}
-
 // assumedBy makes the dialog that a request with both tags shows to be up; nil for one
 // that shows nothing, or that is of a subscription.
 func (t *Tracker) assumedBy(v *view) *dialog {
