@@ -92,7 +92,7 @@ func (r *Restoring) makeRoom() {
 	}
 	r.events, r.t.out = r.t.out, nil
 	if r.set != nil && r.t.calls.sets[r.set.cid] != r.set {
-		r.set = nil
+		r.set, r.doubts = nil, nil
 	}
 }
 
@@ -240,7 +240,7 @@ func (r *Restoring) finishHolds() {
 	}
 	for _, l := range r.linked {
 		s := r.t.calls.sets[l.cid]
-		if s == nil || l.hold.timer.owner == nil { // not taken in
+		if s == nil || l.hold.timer.owner == nil { // not taken in, or gone for want of room
 			continue
 		}
 		if a := s.attempts.get(l.key); a != nil && a.hold == nil {
@@ -387,7 +387,7 @@ func (r *Restoring) finishSet() {
 	slices.SortStableFunc(doubts, func(a, b doubtOf) int { return cmp.Compare(a.place, b.place) })
 	for _, x := range doubts {
 		d := x.dialog
-		if d.set == nil { // not taken in
+		if d.set != s || s.dialogs.get(d.key) != d { // not taken in, or gone for want of room
 			continue
 		}
 		a := s.attempts.get(x.key)
