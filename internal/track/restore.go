@@ -378,11 +378,11 @@ func (r *Restoring) finishSet() {
 	if s == nil {
 		return
 	}
-	slices.Reverse(s.attempts.items)
-	slices.Reverse(s.dialogs.items)
-	slices.Reverse(s.requests.items)
+	s.attempts.reverse()
+	s.dialogs.reverse()
+	s.requests.reverse()
 	if s.subs != nil {
-		slices.Reverse(s.subs.items)
+		s.subs.reverse()
 	}
 	slices.SortStableFunc(doubts, func(a, b doubtOf) int { return cmp.Compare(a.place, b.place) })
 	for _, x := range doubts {
