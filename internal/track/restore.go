@@ -79,7 +79,9 @@ func (r *Restoring) Part(kind byte, b []byte) error {
 // each takes entries to the end of the part.
 func (r *Restoring) each(take func()) {
 	for len(r.B) > 0 && !r.Bad {
-		take()
+		if take(); r.set == nil {
+			r.makeRoom() // a part may hold any number
+		}
 	}
 }
 
@@ -361,6 +363,7 @@ func (r *Restoring) takeSet() {
 		return
 	}
 	r.finishSet()
+	r.makeRoom()
 	s := r.t.calls.sets[cid]
 	if s == nil {
 		s = &callSet{cid: cid}

@@ -286,3 +286,34 @@ func checkChains(t *testing.T, tr *Tracker) {
 		}
 	}
 }
+
+// TestBoundsWithin: nor does one part that holds more than there is room for take more,
+// while it is read.
+func TestBoundsWithin(t *testing.T) {
+	const many, room = 400, 64
+	c := &teller{t: t, tr: New(DefaultConfig()), time: siptest.Start}
+	for i := range many {
+		c.see("OPTIONS sip:x@a SIP/2.0", "OPTIONS", fmt.Sprint(i), "")
+	}
+	cfg := DefaultConfig()
+	cfg.MaxCalls = room
+	r := NewRestoring(cfg)
+	for _, p := range shoot(c.tr) {
+		if p.kind != partSets {
+			if err := r.Part(p.kind, p.b); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		r.begin()
+		r.B = p.b
+		r.each(func() {
+			if r.takeMarked(); r.t.calls.entries > room+headroom+1 {
+				t.Fatalf("%d entries in memory, want %d at most", r.t.calls.entries, room+headroom+1)
+			}
+		})
+	}
+	if _, _, evicted, err := r.Done(0); err != nil || len(evicted) < many-room-headroom {
+		t.Error(err, len(evicted))
+	}
+}
