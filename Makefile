@@ -65,6 +65,7 @@ system-tests: build test-tools ## the real binary: commands, outputs, bad input
 .PHONY: shared-tests
 shared-tests: build test-tools ## captures and load beside the checkout, against their truth
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 15m -v -run . ./tests/shared
+	$(GO) test $(TESTFLAGS) -count=1 -parallel 2 ./tests/perturb
 
 .PHONY: live-tests
 live-tests: build integration-tools ## SIPp calls and registrations over loopback, watched live

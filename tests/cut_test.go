@@ -171,4 +171,4 @@ func TestCutShared(t *testing.T) {
 }
 
 // most is how many packets a capture may have that is cut behind every tenth.
-const most = 200
+const most = 100

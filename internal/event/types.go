@@ -165,11 +165,11 @@ type IncompleteWord struct{ Word, Meaning string }
 // IncompleteWords is in the order of the bits.
 var IncompleteWords = [numIncomplete]IncompleteWord{
 	{"invite", "the INVITE that began the call was not seen"},
-	{"response", "the answer that decided was not seen"},
+	{"response", "the answer that decided was not seen; or none was, and the client did not ask to the end as one does that has none (over TCP that cannot be seen)"},
 	{"ack", "no ACK of the 2xx was seen"},
 	{"bye", "the BYE was not seen, only its answer"},
-	{"register", "the REGISTER that set or removed the binding was not seen"},
-	{"request", "the request was not seen, only its answer"},
+	{"register", "the REGISTER that set or removed the binding, or may have, was not seen"},
+	{"request", "the request was not seen, only its answer or what follows it"},
 	{"history", "seen too soon after the start to tell a refresh from a new registration, or silent since before a time in which the program did not run"},
 	{"evicted", "memory ran short before the outcome was known"},
 	{"end-of-capture", "the capture ended before the outcome was certain"},

@@ -448,6 +448,13 @@ func (a *Assembler) unread() int {
 	return -1
 }
 
+// received reports whether the other end has more of a direction than was seen: what is
+// incomplete lacks what the capture lost, and not what its sender kept.
+func (h *half) received() bool {
+	beyond := int32(h.ack - h.next)
+	return h.hold != nil && beyond > 0 && beyond <= before
+}
+
 // leftover is for what is incomplete and stays so. It reports whether that is a
 // unit.
 func (a *Assembler) leftover(u *Unit, why Reason) bool {
@@ -491,7 +498,7 @@ func (a *Assembler) leftover(u *Unit, why Reason) bool {
 		a.pass(len(d), &a.stats.Skipped)
 		return false
 	}
-	if kind == Unfinished && why == Hole {
+	if kind == Unfinished && (why == Hole || why == Idle && h.received()) {
 		a.stats.Broken++
 		a.pass(len(d), &a.stats.Lost)
 		return false

@@ -11,7 +11,7 @@ import (
 const (
 	// maxIslands is how many pieces out of order a direction holds. A capture that
 	// loses every second segment reaches it; then the first hole is given up.
-	maxIslands = 32
+	maxIslands = 48
 
 	// maxPiece is how much of a segment is taken at once where it has to be copied.
 	// Segments are longer only where offloading joins more than IP allows.
@@ -60,7 +60,7 @@ type hold struct {
 }
 
 // holdSize is what a hold itself takes, in bytes, rounded up.
-const holdSize = 1344
+const holdSize = 1728
 
 // A pool keeps buffers and holds for use again. What it made counts, whether it is
 // in use or not.

@@ -97,6 +97,7 @@ func (h *half) walk(c *codec.Codec) {
 	codec.Whole(c, &h.next)
 	codec.Whole(c, &h.isn)
 	codec.Whole(c, &h.fin)
+	codec.Whole(c, &h.ack)
 	codec.Whole(c, &h.far)
 	codec.Whole(c, &h.path)
 	codec.Whole(c, &h.last)

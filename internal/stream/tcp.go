@@ -26,6 +26,7 @@ type half struct {
 	next uint32 // sequence number of the byte that comes next
 	isn  uint32
 	fin  uint32 // number of the FIN
+	ack  uint32 // how far the other end has everything, as it said last
 	far  uint32 // number that follows the last far segment
 	path uint32 // where its beginning was taken: packet.Packet.PathHash
 	last int64  // clock of the last segment that fitted
@@ -103,6 +104,7 @@ func (a *Assembler) segment(p *packet.Packet, ports Ports) bool {
 	}
 	a.touch(c, to)
 	if p.Flags.Has(packet.ACK) && other.hold != nil {
+		other.ack = p.Ack
 		a.acknowledged(other, p.Ack)
 	}
 	if len(p.Payload) == 0 && p.Missing == 0 && p.Flags&(packet.SYN|packet.FIN|packet.RST) == 0 {
@@ -186,8 +188,8 @@ func (a *Assembler) synchronise(h, other *half) {
 		}
 	case h.hasISN && h.isn == a.p.Seq:
 		a.again(h)
-	case !h.hasISN && h.state != closed && (c.dark || late >= 0 && late <= before):
-		h.isn, h.hasISN = a.p.Seq, true // data was captured before it
+	case !h.hasISN && (c.dark && h.state != closed || late >= 0 && late <= before):
+		h.isn, h.hasISN = a.p.Seq, true // data was captured before it, or it came when nobody waited for SIP
 		a.again(h)
 	case a.otherSpace(h):
 		a.drop(len(a.data), &a.stats.Mirrored)

@@ -68,6 +68,9 @@ func (t *Tracker) answerTo(r *request, v *view) {
 		t.fillUnasked(r.rec, v)
 	}
 	i, stranger, mismatch := r.hops.answer(v)
+	if !r.asked {
+		t.heldTryPassed(v)
+	}
 	if v.tt != 0 && (!r.asked || r.tt != 0) {
 		switch d := r.set.dialogs.get(dialogKey(v.ft, v.tt)); {
 		case d == nil:
@@ -224,6 +227,7 @@ func (t *Tracker) settleRefusal(r *request, v *view) {
 	case r.quiet():
 		t.stepRequest(r, sawAbsorbed)
 	default:
+		t.unsureOf(r, 0)
 		t.stepRequest(r, sawRefused)
 	}
 }
@@ -243,11 +247,13 @@ func (t *Tracker) challengeRequest(r *request, v *view) {
 		h := t.hold(&r.creds, &r.early, cid, r.rec)
 		t.finishAuthFailed(&h.ev, r.first, r.decided, &r.creds)
 		if next := r.nextTry(); next != nil { // it overtook the challenge
-			next.holds = t.follow(h, next.holds)
+			next.holds = t.follow(h, next.holds, &next.creds)
 		}
+		t.unsureOf(r, event.NoResponse)
 		t.stepRequest(r, sawAsked)
 	default:
 		t.stats.Challenges++
+		t.unsureOf(r, event.NoResponse)
 		t.stepRequest(r, sawAsked)
 	}
 }

@@ -225,7 +225,12 @@ type attempt struct {
 	hold  *hold      // a failure of this attempt that waits
 	holds *hold      // failures that the present INVITE decides
 
-	first, round int64  // first INVITE of all, and of this CSeq
+	first, round int64 // first INVITE of all, and of this CSeq
+	again        int64 // the first requester's last copy of it
+	rounds       [maxRounds]uint32
+	ackBranch    uint64 // of the ACK that ackTag is of
+	overheard    bool   // somebody who was not asked answered a later INVITE
+	missed       uint32 // CSeq of a later INVITE that was not seen, only what follows it
 	last         int64  // last provisional
 	decided      int64  // time of the final in rec
 	cancelled    int64  // the first requester's CANCEL
@@ -375,7 +380,7 @@ func (t *Tracker) endWait(a *attempt) {
 		} else {
 			t.stepAttempt(a, sawSilence)
 		}
-	case code >= 300:
+	case code >= 300 && !t.badInvite(a):
 		t.stepAttempt(a, sawTimeout)
 	default:
 		t.stepAttempt(a, sawSilence)
@@ -415,9 +420,10 @@ func take1(p **hold) *hold {
 // sayAttempt makes the call-attempt. What decided is in rec; on a timeout it is
 // what was noted elsewhere, if anything.
 func (t *Tracker) sayAttempt(a *attempt, why symbol) {
-	at, timer := a.decided, byte(0)
+	at, timer, missing := a.decided, byte(0), event.Incomplete(0)
 	if why == sawTimeout && (a.state == calling || a.state == proceeding || a.state == cancelling) {
 		at, timer = t.silentOutcome(a)
+		missing = t.inviteSilence(a)
 		at, timer = t.cutShort(at, timer)
 	}
 	if a.said {
@@ -425,11 +431,13 @@ func (t *Tracker) sayAttempt(a *attempt, why symbol) {
 	}
 	a.said = true
 	e := t.send(event.CallAttempt, &a.rec)
+	e.Incomplete |= missing
 	e.Time, e.End = at, at
 	e.Outcome = event.Failure
-	if !a.asked {
+	if !a.asking || a.missed > a.cseq || a.leftBehind() { // perhaps an earlier INVITE was
 		e.Incomplete |= event.NoRequest
-	} else {
+	}
+	if a.asked {
 		e.Start = a.first
 	}
 	unheard := why == sawTimeout && t.unheard(max(a.round, a.last, a.decided, a.cancelled))
@@ -453,6 +461,7 @@ func (t *Tracker) sayAttempt(a *attempt, why symbol) {
 	}
 	e.Branches = a.hops.branches()
 	t.identifyCall(e)
+	inOrder(e)
 	t.identify(e, e.Bytes(e.CallID), e.Bytes(e.From.Tag), number(e.CSeq))
 }
 

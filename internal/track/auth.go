@@ -38,6 +38,8 @@ type creds struct {
 	list [maxCreds]cred
 	hash uint64 // tells one set from another: nonces and responses
 	aor  uint64 // the client's AOR
+	cid  uint64 // of the request that has them
+	cseq uint32
 }
 
 type cred struct {
@@ -47,8 +49,9 @@ type cred struct {
 	response bool // has a response that is not empty
 }
 
-func (c *creds) read(t *Tracker, m *sip.Message) {
-	c.n, c.hash = 0, 0
+func (c *creds) read(t *Tracker, v *view) {
+	m := v.m
+	c.n, c.hash, c.cid, c.cseq = 0, 0, v.cid, v.cseq
 	for _, h := range [...]sip.Header{sip.HeaderAuthorization, sip.HeaderProxyAuthorization} {
 		if !m.Has(h) {
 			continue
@@ -83,6 +86,8 @@ func (c *creds) read(t *Tracker, m *sip.Message) {
 type challenges struct {
 	n     int
 	code  uint16
+	cid   uint64 // of the request that was challenged
+	cseq  uint32
 	list  [maxCreds]challenge
 	given int64
 }
@@ -94,7 +99,7 @@ type challenge struct {
 }
 
 func (c *challenges) read(t *Tracker, v *view) {
-	c.n, c.code, c.given = 0, v.code, v.time
+	c.n, c.code, c.given, c.cid, c.cseq = 0, v.code, v.time, v.cid, v.cseq
 	h := sip.HeaderWWWAuthenticate
 	if v.code == 407 {
 		h = sip.HeaderProxyAuthenticate
@@ -136,6 +141,8 @@ type client struct {
 type nonce struct {
 	hash     uint64
 	given    int64
+	cid      uint64 // of the request that it was given to
+	cseq     uint32
 	accepted bool
 }
 
@@ -145,17 +152,23 @@ type hold struct {
 	link    link // while no try was seen; then it goes with that
 	extra   int64
 	ev      event.Event // the auth-failed that will be said or not
-	keys    [2 * maxCreds]uint64
+	keys    [3*maxCreds + 1]uint64
 	nkeys   int
-	attempt *attempt // whose challenge it was; nil for another request
-	retried bool     // the next try was seen; its answer decides
-	next    *hold    // decided by the same try
+	attempt *attempt   // whose challenge it was; nil for another request
+	retried bool       // the next try was seen; its answer decides
+	passed  bool       // it got through; what may still prove the failure is waited for
+	proved  bool       // the nonce was fresh, as a late challenge showed
+	creds   creds      // of the request
+	asked   int64      // when it was sent, of one that is open
+	open    bool       // no failure so far: no answer was seen, or not the request
+	early   challenges // the answer, of one whose request was not seen
+	next    *hold      // decided by the same try
 }
 
 // auth holds the clients and the failures that wait.
 type auth struct {
 	clients map[uint64]*client
-	holds   map[uint64][]*hold // by nonce, maxHolds of each
+	holds   map[uint64][]*hold // by nonce and by Call-ID, maxHolds of each
 }
 
 func (a *auth) init() {
@@ -178,7 +191,7 @@ func (t *Tracker) judge(c *creds, ch *challenges, cid uint64, asked int64) verdi
 			case !x.anyRealm && x.realm != cr.realm:
 			case x.stale:
 				return expiredNonce
-			case x.nonce == cr.nonce, t.fresh(cid, cr.nonce, asked), t.fresh(mix(c.aor, cr.realm), cr.nonce, asked):
+			case x.nonce == cr.nonce, t.fresh(cid, cr.nonce, c, asked), t.fresh(mix(c.aor, cr.realm), cr.nonce, c, asked):
 				verdict = wrongPassword
 			case t.accepted(cid, x.nonce), t.accepted(mix(c.aor, x.realm), x.nonce):
 				// The try with the new nonce was seen before, and got through.
@@ -191,15 +204,17 @@ func (t *Tracker) judge(c *creds, ch *challenges, cid uint64, asked int64) verdi
 }
 
 // fresh reports whether the client was given this nonce within auth_linger before
-// asked and nothing was accepted with it.
-func (t *Tracker) fresh(client, hash uint64, asked int64) bool {
+// asked and nothing was accepted with it: as far as was seen, and its CSeq shows no
+// request in between that was not.
+func (t *Tracker) fresh(client, hash uint64, use *creds, asked int64) bool {
 	c := t.auth.clients[client]
 	if c == nil {
 		return false
 	}
 	for i := range c.nonces {
 		if n := &c.nonces[i]; n.hash == hash && n.given != 0 {
-			return !n.accepted && since(n.given, asked) <= int64(t.cfg.AuthLinger)
+			missed := n.cid == use.cid && use.cseq > n.cseq+1
+			return !n.accepted && !missed && since(n.given, asked) <= int64(t.cfg.AuthLinger)
 		}
 	}
 	return false
@@ -222,17 +237,18 @@ func (t *Tracker) accepted(client, hash uint64) bool {
 // give remembers the nonces of a challenge for the client, under its Call-ID and
 // under its AOR and the realm.
 func (t *Tracker) give(ch *challenges, cid, aor uint64) {
+	t.proveHeld(ch)
 	for i := range ch.list[:ch.n] {
 		x := &ch.list[i]
-		t.giveTo(cid, x.nonce, ch.given)
-		t.giveTo(mix(aor, x.realm), x.nonce, ch.given)
+		t.giveTo(cid, x.nonce, ch)
+		t.giveTo(mix(aor, x.realm), x.nonce, ch)
 	}
 }
 
-func (t *Tracker) giveTo(key, hash uint64, at int64) {
-	n := t.nonceOf(key, hash, at)
-	if !n.accepted {
-		n.given = max(n.given, at)
+func (t *Tracker) giveTo(key, hash uint64, ch *challenges) {
+	n := t.nonceOf(key, hash, ch.given)
+	if !n.accepted && ch.given >= n.given {
+		n.given, n.cid, n.cseq = ch.given, ch.cid, ch.cseq
 	}
 }
 
@@ -284,26 +300,46 @@ func (c *client) flush(*Tracker, bool) {}
 // hold keeps the failure of rec back until the client has tried again, which is
 // the caller's to finish.
 func (t *Tracker) hold(c *creds, ch *challenges, cid uint64, rec *event.Event) *hold {
-	h := take(&t.pools.holds)
-	buf := h.ev
-	*h = hold{ev: buf}
-	h.ev.CopyFrom(rec)
-	h.timer.owner, h.link.owner = h, h
+	h := t.newHold(c, rec)
+	t.file(h, cid)
+	for i := range c.list[:c.n] {
+		t.file(h, mix(failedKey, mix(cid, c.list[i].nonce)))
+	}
 	for i := range ch.list[:ch.n] {
 		x := &ch.list[i]
-		for _, key := range [...]uint64{mix(cid, x.nonce), mix(mix(c.aor, x.realm), x.nonce)} {
-			if of := t.auth.holds[key]; len(of) < maxHolds {
-				h.keys[h.nkeys] = key
-				h.nkeys++
-				t.auth.holds[key] = append(of, h)
-			}
-		}
+		t.file(h, mix(cid, x.nonce))
+		t.file(h, mix(mix(c.aor, x.realm), x.nonce))
 	}
-	t.admit(holdSize)
-	t.weigh(&h.extra, &h.ev)
 	t.rank(&h.link, worthRequest)
 	t.arm(&h.timer, ch.given, t.cfg.RetryLinger)
 	return h
+}
+
+func (t *Tracker) newHold(c *creds, rec *event.Event) *hold {
+	h := take(&t.pools.holds)
+	buf := h.ev
+	*h = hold{ev: buf, creds: *c}
+	h.ev.CopyFrom(rec)
+	h.timer.owner, h.link.owner = h, h
+	t.admit(holdSize)
+	t.weigh(&h.extra, &h.ev)
+	return h
+}
+
+// What the keys of a failure begin with that are not those of the nonces that its
+// challenge gave.
+const (
+	failedKey  = iota + 1 // the nonce that it was on
+	openINVITE            // the From tag and CSeq of an INVITE whose challenge may be late
+)
+
+// file makes h found by key.
+func (t *Tracker) file(h *hold, key uint64) {
+	if of := t.auth.holds[key]; len(of) < maxHolds {
+		h.keys[h.nkeys] = key
+		h.nkeys++
+		t.auth.holds[key] = append(of, h)
+	}
 }
 
 const (
@@ -311,9 +347,13 @@ const (
 	maxHolds = 16 // failures that one try decides: requests under way when the nonce ran out
 )
 
-// follow puts h before the holds that one try decides.
-func (t *Tracker) follow(h, holds *hold) *hold {
+// follow puts h before the holds that the try with c decides. One with a CSeq too high
+// is not the first: that one was missed, and may have got through.
+func (t *Tracker) follow(h, holds *hold, c *creds) *hold {
 	h.retried, h.next = true, holds
+	if c.cid == h.creds.cid && c.cseq > h.creds.cseq+1 {
+		h.ev.Incomplete |= event.NoRequest
+	}
 	t.wheel.clear(&h.timer)
 	h.link.leave()
 	return h
@@ -330,7 +370,7 @@ func (t *Tracker) tried(c *creds, cid uint64, holds *hold) *hold {
 		for _, key := range [...]uint64{mix(cid, cr.nonce), mix(mix(c.aor, cr.realm), cr.nonce)} {
 			for _, h := range t.auth.holds[key] {
 				if !h.retried {
-					holds = t.follow(h, holds)
+					holds = t.follow(h, holds, c)
 				}
 			}
 		}
@@ -343,8 +383,46 @@ func (t *Tracker) tried(c *creds, cid uint64, holds *hold) *hold {
 func (t *Tracker) decide(holds *hold, failed bool, missing event.Incomplete) {
 	for h := holds; h != nil; {
 		next := h.next
-		t.release(h, failed, missing)
+		if failed || h.proved {
+			t.release(h, true, missing)
+		} else {
+			t.pass(h)
+		}
 		h = next
+	}
+}
+
+// pass keeps a failure whose try got through for as long as messages overtake others:
+// the challenge that gave its nonce may be late.
+func (t *Tracker) pass(h *hold) {
+	if h.attempt != nil {
+		h.attempt.hold, h.attempt = nil, nil
+	}
+	h.retried, h.passed, h.next = true, true, nil
+	t.rank(&h.link, worthSpent)
+	t.arm(&h.timer, t.now, t.cfg.Early)
+}
+
+// proveHeld follows a challenge that is seen late, after the failure on the nonce that
+// it gave: the nonce was fresh.
+func (t *Tracker) proveHeld(ch *challenges) {
+	if len(t.auth.holds) == 0 {
+		return
+	}
+	for i := range ch.list[:ch.n] {
+		key := mix(failedKey, mix(ch.cid, ch.list[i].nonce))
+		for {
+			of := t.auth.holds[key]
+			at := slices.IndexFunc(of, func(h *hold) bool { return !h.proved && h.ev.CSeq == ch.cseq+1 })
+			if at < 0 {
+				break
+			}
+			h := of[at]
+			h.proved = true
+			if h.passed || !h.retried {
+				t.release(h, true, 0)
+			}
+		}
 	}
 }
 
@@ -355,7 +433,7 @@ func (t *Tracker) release(h *hold, say bool, missing event.Incomplete) {
 		if a := h.attempt; a != nil && a.state == challenged {
 			t.stepAttempt(a, sawDenied)
 		}
-	} else {
+	} else if !h.open {
 		t.stats.ExpiredNonces++
 	}
 	if h.attempt != nil {
@@ -378,10 +456,29 @@ func (t *Tracker) release(h *hold, say bool, missing event.Incomplete) {
 	give(&t.pools.holds, h)
 }
 
-// The next try may have got through while nobody looked: then nothing is said.
-func (h *hold) expire(t *Tracker)        { t.release(h, !t.unheard(h.ev.Time), 0) }
-func (h *hold) evict(t *Tracker)         { t.release(h, true, 0) }
-func (h *hold) flush(t *Tracker, _ bool) { t.wheel.clear(&h.timer); t.release(h, true, 0) }
+// heldTryPassed follows an answer above 100 that is no challenge, to a request that was
+// not seen: it got through, and what was held for the same client before it was
+// challenged for an old nonce only.
+func (t *Tracker) heldTryPassed(v *view) {
+	if len(t.auth.holds) == 0 || v.code <= 100 || v.challenge() {
+		return
+	}
+	for {
+		of := t.auth.holds[v.cid]
+		i := slices.IndexFunc(of, func(h *hold) bool { return !h.retried && h.ev.CSeq < v.cseq && h.ev.HasAddr(h.ev.Legs, v.p.Src.Addr()) })
+		if i < 0 {
+			return
+		}
+		t.pass(of[i])
+	}
+}
+
+// Nobody tries again who has not got the new challenge, and who has it does at once,
+// but for a client that gives up: what decided was not seen.
+// It may have got through while nobody looked: then nothing is said.
+func (h *hold) expire(t *Tracker)        { t.release(h, !h.passed && !t.unheard(h.ev.Time), event.NoResponse) }
+func (h *hold) evict(t *Tracker)         { t.release(h, !h.passed, 0) }
+func (h *hold) flush(t *Tracker, _ bool) { t.wheel.clear(&h.timer); t.release(h, !h.passed, 0) }
 
 // countsAsAuthFailed reports whether the configuration takes this final for a
 // failed authentication (auth_failed_codes).

@@ -67,6 +67,7 @@ func (t *Tracker) sayBinding(b *binding, typ event.Type, r *request) {
 		e.Outcome = event.Success
 		e.Start, e.End = b.first, e.Time
 		if typ == event.RegExpired {
+			e.Incomplete |= b.unsure
 			e.Outcome, e.End = event.Unknown, min(b.until, e.Time)
 		}
 		e.Lifetime, e.LifetimeMin = since(b.first, e.End), b.incomplete != 0
@@ -78,6 +79,7 @@ func (t *Tracker) sayBinding(b *binding, typ event.Type, r *request) {
 			e.Incomplete |= event.NoHistory
 		}
 	}
+	inOrder(e)
 	t.identify(e, b.aor.text, e.Bytes(e.Contact.URI.All), e.Bytes(e.CallID), number(e.CSeq))
 }
 
@@ -93,6 +95,7 @@ func (t *Tracker) sayUnknownRemoval(r *request, a *aor, c *contact) {
 	}
 	t.fillRegistration(e, a, uri)
 	e.Expires, e.HasExpires = 0, false
+	inOrder(e)
 	t.identify(e, a.text, uri, e.Bytes(e.CallID), number(e.CSeq))
 }
 
@@ -134,10 +137,8 @@ func (t *Tracker) fillBinding(e *event.Event, b *binding) {
 // aorOfRequest finds or makes the AOR of a REGISTER; known is true when a 2xx was
 // seen for it before.
 func (t *Tracker) aorOfRequest(r *request) (a *aor, known bool) {
-	t.uri.Parse(r.rec.Bytes(r.rec.To.URI.All))
-	text := t.aorOf(&t.uri)
-	key := t.hash(text)
-	if a := t.regs.aors[key]; a != nil {
+	a, key, text := t.findAOR(r)
+	if a != nil {
 		return a, true
 	}
 	a = take(&t.pools.aors)
@@ -146,6 +147,15 @@ func (t *Tracker) aorOfRequest(r *request) (a *aor, known bool) {
 	t.regs.bytes += aorSize + int64(cap(a.text))
 	t.restAOR(a)
 	return a, false
+}
+
+// findAOR finds the AOR of a REGISTER; nil where none is known. text is valid until
+// the scratch space is used again.
+func (t *Tracker) findAOR(r *request) (a *aor, key uint64, text []byte) {
+	t.uri.Parse(r.rec.Bytes(r.rec.To.URI.All))
+	text = t.aorOf(&t.uri)
+	key = t.hash(text)
+	return t.regs.aors[key], key, text
 }
 
 // restAOR sets how long an AOR without bindings is known.

@@ -16,7 +16,7 @@ func (t *Tracker) stepDialog(d *dialog, y symbol) bool {
 	switch c.emit {
 	case event.CallStart:
 		t.sayStart(d)
-		if a := d.set.attempts.get(d.caller); a != nil && a.cseq == d.cseq && a.state != answered {
+		if a := d.set.attempts.get(d.caller); a != nil && a.cseq <= d.cseq && a.state != answered {
 			t.stepAttempt(a, saw2xx)
 		}
 	case event.CallEnd:
@@ -78,6 +78,10 @@ func (t *Tracker) deadline(d *dialog) int64 {
 func (d *dialog) expire(t *Tracker) {
 	switch d.state {
 	case awaited:
+		if d.overheard {
+			t.stepDialog(d, sawRefusal)
+			return
+		}
 		t.stepDialog(d, sawWaited)
 	case confirmed, assumed:
 		t.expireCall(d)
@@ -141,7 +145,7 @@ func (d *dialog) evict(t *Tracker) {
 // byeAsked follows the first copy of a BYE.
 func (t *Tracker) byeAsked(v *view) {
 	s := t.setOf(v)
-	d := s.dialogs.get(dialogKey(v.ft, v.tt))
+	d := t.heardDialog(s, dialogKey(v.ft, v.tt))
 	if d == nil && v.tt == 0 {
 		if d = t.looseDialog(s, v.ft); d != nil {
 			d.anomalies |= event.NoToTag
@@ -157,7 +161,7 @@ func (t *Tracker) byeAsked(v *view) {
 		return
 	}
 	foreign := !t.isLeg(d, v.p.Src.Addr())
-	if d.bye == 0 || d.foreign && !foreign {
+	if d.bye == 0 || d.foreign && !foreign && !d.accepted {
 		d.bye, d.byeCSeq, d.foreign = v.time, v.cseq, foreign
 		d.byes = [2]bool{}
 		if v.m.Has(sip.HeaderReason) {
@@ -176,6 +180,17 @@ func (t *Tracker) byeAsked(v *view) {
 		t.armDialog(d)
 	}
 	t.stepDialog(d, sawByeAsked)
+}
+
+// heardDialog finds the dialog that a BYE or its answer speaks of; a stranger's 2xx that
+// nothing called for makes none.
+func (t *Tracker) heardDialog(s *callSet, key uint64) *dialog {
+	d := s.dialogs.get(key)
+	if d != nil && d.state == awaited && d.overheard {
+		t.stepDialog(d, sawRefusal)
+		return nil
+	}
+	return d
 }
 
 // byeOfAttempt makes the dialog that a BYE of an attempt speaks of: its INVITE is
@@ -230,7 +245,7 @@ func (d *dialog) side(tag uint64) int {
 // the answer was seen.
 func (t *Tracker) byeAnswered(r *request, lost bool) {
 	key := dialogKey(r.ft, r.tt)
-	d := r.set.dialogs.get(key)
+	d := t.heardDialog(r.set, key)
 	code := r.rec.Code
 	if d == nil && r.tt == 0 {
 		d = t.looseDialog(r.set, r.ft)
@@ -257,6 +272,10 @@ func (t *Tracker) byeAnswered(r *request, lost bool) {
 	if !d.timer.isSet() && d.state != doubted {
 		t.armDialog(d)
 	}
+	if d.state == leavingCall && d.accepted && code >= 300 {
+		return // a BYE was accepted before: to this one there is no call any more
+	}
+	d.accepted = d.accepted || code < 300
 	if code != 401 && code != 407 {
 		d.byeAnswer = r.decided
 		e := t.record(d)
@@ -312,7 +331,7 @@ func (t *Tracker) byeOfAnswer(r *request) *dialog {
 
 // dropBye forgets a BYE that ended nothing.
 func (t *Tracker) dropBye(d *dialog) {
-	d.bye, d.byeAnswer, d.foreign, d.byes, d.byeOpen = 0, 0, false, [2]bool{}, [2]int64{}
+	d.bye, d.byeAnswer, d.foreign, d.accepted, d.byes, d.byeOpen = 0, 0, false, false, [2]bool{}, [2]int64{}
 }
 
 // otherBye takes the BYE of the other side, which crossed the challenged r, as the
@@ -382,6 +401,7 @@ func (t *Tracker) sayStart(d *dialog) {
 	e.Time, e.End, e.Outcome = d.answered, d.answered, event.Success
 	t.identifyCall(e)
 	a, b := tags(e)
+	inOrder(e)
 	t.identify(e, e.Bytes(e.CallID), a, b)
 }
 
@@ -407,6 +427,7 @@ func (t *Tracker) sayEnd(d *dialog, why symbol) {
 			e.Disconnect = since(d.bye, d.byeAnswer)
 		} else {
 			e.Code, e.Status, e.Timer = 0, event.Text{}, 'F'
+			e.Incomplete |= t.byeSilence(d, e)
 		}
 	}
 	e.End = e.Time
@@ -439,6 +460,7 @@ func (t *Tracker) sayEnd(d *dialog, why symbol) {
 	t.fillQuality(e, d)
 	t.identifyCall(e)
 	a, b := tags(e)
+	inOrder(e)
 	t.identify(e, e.Bytes(e.CallID), a, b)
 }
 

@@ -59,6 +59,7 @@ var dialogTable = table{
 		sawItsInvite: {confirmed, event.CallStart, seen},
 		sawWaited:    {confirmed, event.CallStart, guess},
 		sawByeAsked:  {ending, event.CallStart, guess}, // a BYE of the dialog ends the wait
+		sawRefusal:   {forgotten, event.None, seen},    // a stranger's, and no INVITE called for it
 	},
 	confirmed: {
 		sawByeAsked:   {ending, event.None, seen},    // §15.1.1
@@ -176,8 +177,10 @@ type dialog struct {
 	byeOpen   [2]int64  // BYEs that are not challenged, from the caller, from the callee
 	byeSeqs   [2]uint32 // their CSeq
 	asker     *attempt  // of a doubted one: whose INVITE it answers
+	overheard bool      // an awaited one, of a 2xx that nothing called for
 	foreign   bool      // the BYE comes from an address that is no leg
 	elsewhere bool      // more than this BYE is known of its Call-ID
+	accepted  bool      // a BYE was answered 2xx
 	byeLost   bool      // only the answer to the BYE was seen
 	cseqs     [2]uint32 // highest CSeq of a request, by side
 	acked     bool
@@ -234,7 +237,7 @@ func (t *Tracker) freeDialog(d *dialog) {
 
 // answered starts a call at the 2xx to the attempt's INVITE; once per dialog.
 func (t *Tracker) answered(a *attempt, v *view) {
-	d := a.set.dialogs.get(dialogKey(v.ft, v.tt))
+	d := t.heardDialog(a.set, dialogKey(v.ft, v.tt))
 	if d != nil && !t.unanswered(d, v.time) {
 		t.alive(d, v)
 		if a.state != answered {
@@ -351,6 +354,17 @@ func (t *Tracker) newDialog2xx(s *callSet, a *attempt, v *view) {
 		return
 	}
 	t.armDialog(d)
+}
+
+// newOverheard keeps the 2xx of somebody who was not asked, to an INVITE that nothing
+// called for: it counts if that INVITE comes within the wait, and is nothing else.
+func (t *Tracker) newOverheard(a *attempt, v *view) {
+	if len(a.set.dialogs.items) > maxDoubts || a.set.dialogs.get(dialogKey(v.ft, v.tt)) != nil {
+		return
+	}
+	t.newDialog2xx(a.set, nil, v)
+	a.overheard = true
+	a.set.dialogs.get(dialogKey(v.ft, v.tt)).overheard = true
 }
 
 // completeDialog gives a 2xx that was early its INVITE.

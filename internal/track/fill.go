@@ -35,8 +35,8 @@ func (t *Tracker) fillPacket(e *event.Event, p *packet.Packet, request bool) {
 		e.SetKey(&e.HEP.Correlation, h.CorrelationID)
 	}
 	e.Capture, e.Iface = t.capture, t.iface
-	e.AddLeg(p.Src.Addr())
-	e.AddLeg(p.Dst.Addr())
+	e.AddAddr(&e.Legs, p.Src.Addr()) // AddLeg takes both ends for known, which are new here
+	e.AddAddr(&e.Legs, p.Dst.Addr())
 }
 
 // fillRequest copies what a record tells of a request. e is empty before.

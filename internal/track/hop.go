@@ -157,6 +157,16 @@ func (h hops) strangerOK() (code uint16, at int64) {
 	return 0, 0
 }
 
+// redirected reports whether a stranger sent a 3xx.
+func (h hops) redirected() bool {
+	for i := range h {
+		if c := h[i].strange; c >= 300 && c < 400 {
+			return true
+		}
+	}
+	return false
+}
+
 // branched reports whether a hop has this branch.
 func (h hops) branched(branch uint64) bool {
 	for i := range h {

@@ -23,6 +23,14 @@ func (t *Tracker) identify(e *event.Event, parts ...[]byte) {
 	e.ID = t.digest(parts)
 }
 
+// inOrder lets no event begin behind its end, which clocks that step back and messages
+// that overtake others can make it: differences are never below zero.
+func inOrder(e *event.Event) {
+	if e.End != 0 {
+		e.Start = min(e.Start, e.End)
+	}
+}
+
 // identifyCall sets sip.call.id: the dialog, or the attempt while it has no To tag.
 func (t *Tracker) identifyCall(e *event.Event) {
 	t.idBuf = t.idBuf[:0]

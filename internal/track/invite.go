@@ -26,7 +26,7 @@ func (t *Tracker) invite(v *view) {
 	}
 	switch {
 	case !a.asked && a.cseq > v.cseq: // a late copy of an earlier round
-		t.stats.Hops++
+		t.lateRound(a, v)
 	case a.beginsRound(v):
 		t.startRound(a, v)
 	default:
@@ -74,6 +74,9 @@ func (t *Tracker) startRound(a *attempt, v *view) {
 	over := a.state == answered || a.state == failed && !retry
 	same := a.asking && v.cseq == a.cseq && v.creds.n > 0
 	t.dropDoubts(a) // they answered another INVITE
+	if a.cseq < v.cseq {
+		t.keepRound(a)
+	}
 	if over || !a.asked {
 		a.first, a.said, a.dialogs = v.time, false, 0
 	}
@@ -100,7 +103,8 @@ func (t *Tracker) startRound(a *attempt, v *view) {
 		a.rec.Anomalies |= event.CSeqSame
 	}
 	a.hops.request(v)
-	a.cseq, a.creds, a.round = v.cseq, v.creds, v.time
+	a.know(v.cseq)
+	a.cseq, a.creds, a.round, a.again, a.missed, a.overheard = v.cseq, v.creds, v.time, 0, 0, false
 	a.asked, a.asking, a.cancelled, a.ackTag = true, true, 0, 0
 	a.holds = t.tried(&v.creds, v.cid, a.holds)
 	t.stats.New++
@@ -112,6 +116,19 @@ func (t *Tracker) startRound(a *attempt, v *view) {
 	if early {
 		t.replayEarly(a, v)
 	}
+}
+
+// lateRound takes in the INVITE of an earlier round, of which the answers to a later one
+// were seen first: it says who calls whom.
+func (t *Tracker) lateRound(a *attempt, v *view) {
+	t.stats.Hops++
+	if a.state != heard {
+		return
+	}
+	tag := a.rec.To.Tag
+	t.fillRequest(&a.rec, v)
+	a.rec.To.Tag = tag
+	a.asked, a.first = true, v.time
 }
 
 // keepFirst keeps what a record has of the attempt's first INVITE, whoever it was
@@ -172,6 +189,7 @@ func (t *Tracker) repeatInvite(a *attempt, v *view) {
 	a.addLegs(v)
 	if v.cseq < a.cseq {
 		t.stats.Hops++
+		t.lateInvite(a, v)
 		return
 	}
 	before := -1
@@ -182,9 +200,13 @@ func (t *Tracker) repeatInvite(a *attempt, v *view) {
 	if again {
 		a.rec.RetransRequest++
 		t.stats.Retransmissions++
+		if a.hops.ofRequester(i) {
+			a.again = max(a.again, v.time)
+		}
 		return
 	}
 	t.stats.Hops++
+	a.notAcked(v)
 	t.correlate(&a.rec, v)
 	if i >= 0 && before >= 0 && a.hops.requester() == i && i != before && a.state != answered && a.state != failed {
 		t.moveRequester(a, v)
@@ -239,7 +261,11 @@ func (t *Tracker) inviteAnswer(v *view) {
 	case v.cseq > a.cseq && a.expectsNone() && !a.rec.HasAddr(a.rec.Legs, v.p.Src.Addr()):
 		a.rec.Anomalies |= event.Unsolicited // nobody that was asked; nothing called for another INVITE
 		t.stepAttempt(a, sawNoted)
-	case v.cseq > a.cseq:
+		if v.final() && v.code < 300 {
+			t.newOverheard(a, v)
+		}
+	case v.cseq > a.cseq, v.code >= 300 && a.state == failed && !a.asked && !a.said && a.rec.Code == 0:
+		t.heldTryPassed(v)
 		t.missedRound(a, v)
 		t.answerInvite(a, v)
 	default:
@@ -253,6 +279,9 @@ func (t *Tracker) inviteAnswer(v *view) {
 func (t *Tracker) ofDialog(v *view) bool {
 	d := v.set.dialogs.get(dialogKey(v.ft, v.tt))
 	a := v.set.attempts.get(v.ft)
+	if d != nil && d.state == awaited && d.overheard && a != nil && a.rec.HasAddr(a.rec.Legs, v.p.Src.Addr()) {
+		return t.heardDialog(v.set, d.key) != nil // one that was asked says so too
+	}
 	if d != nil && (t.unanswered(d, v.time) || d.state == assumed && a != nil && a.cseq == v.cseq) {
 		if d.state == assumed && d.byAck && v.code >= 300 { // the ACK was to this refusal
 			t.freeDialog(d)
@@ -312,6 +341,7 @@ func (t *Tracker) lateAnswer(a *attempt, v *view) {
 		t.answered(a, v)
 	case v.challenge():
 		t.early.read(t, v)
+		t.lateChallenge(a, v)
 		t.give(&t.early, v.cid, a.creds.aor)
 	}
 }
@@ -325,11 +355,13 @@ func (a *attempt) expectsNone() bool {
 // missedRound makes room for a round whose INVITE was not seen, or comes later.
 func (t *Tracker) missedRound(a *attempt, v *view) {
 	t.dropDoubts(a)
+	t.keepRound(a)
 	if a.state == answered || a.state == failed && !a.wasChallenged() {
 		a.asked, a.said, a.first, a.dialogs = false, false, 0, 0
 		a.rec.Reset()
 	}
-	a.cseq, a.round, a.asking, a.told = v.cseq, v.time, false, false
+	a.cseq, a.round, a.again, a.missed, a.asking, a.told = v.cseq, v.time, 0, 0, false, false
+	a.overheard = false
 	a.hops, a.creds.n, a.ringing, a.last, a.cancelled, a.ackTag = a.hops[:0], 0, 0, 0, 0, 0
 	a.rec.Code, a.rec.Status, a.rec.CSeq = 0, event.Text{}, v.cseq
 	a.state = heard
@@ -388,10 +420,12 @@ func (t *Tracker) provisional(a *attempt, v *view, i int) {
 
 // refused takes in a final >= 300, or any final from a stranger.
 func (t *Tracker) refused(a *attempt, v *view, i int, stranger bool) {
-
 	if i < 0 {
 		t.stepAttempt(a, sawNoted)
 		return
+	}
+	if !stranger {
+		a.notAcked(v)
 	}
 	h := &a.hops[i]
 	if stranger {
@@ -419,7 +453,9 @@ func (t *Tracker) refused(a *attempt, v *view, i int, stranger bool) {
 	if v.challenge() && deciding {
 		a.early.read(t, v)
 	}
-	if !a.asking { // the INVITE may still come
+	switch {
+	case !a.asking && (a.state == heard || v.vias > 1), // the INVITE may still come; or who got this is not known
+		a.missed > a.cseq && !v.challenge(): // the caller has gone on
 		t.stepAttempt(a, sawNoted)
 		return
 	}
@@ -441,11 +477,18 @@ func (t *Tracker) refuse(a *attempt, at int64) {
 		t.challenge(a)
 	case t.countsAsAuthFailed(&a.creds, sip.MethodInvite, code):
 		t.stepAttempt(a, sawWrong)
-	case clientsRetry(code):
+	case clientsRetry(code), a.leftBehind():
 		t.stepAttempt(a, sawRetryable)
 	default:
 		t.stepAttempt(a, sawFinal)
 	}
+}
+
+// leftBehind reports whether a 487 came that nobody was seen to ask for, with a 3xx from
+// a stranger or a 2xx to a later INVITE: a caller who follows the 3xx leaves this INVITE
+// behind, and the next may come.
+func (a *attempt) leftBehind() bool {
+	return a.rec.Code == 487 && a.cancelled == 0 && (a.overheard || a.hops.redirected())
 }
 
 // challenge judges the challenge in a.early.
@@ -510,60 +553,4 @@ func (t *Tracker) cancel(v *view) {
 			}
 		}
 	}
-}
-
-// ack follows an ACK. One to a 2xx has a branch of its own, one to another final
-// that of its INVITE (RFC 3261 §17.1.1.3).
-func (t *Tracker) ack(v *view) {
-	t.stats.Absorbed++
-	if v.set == nil {
-		t.assume(v)
-		return
-	}
-	if d := v.set.dialogs.get(dialogKey(v.ft, v.tt)); d != nil {
-		d.acked = true
-		t.alive(d, v)
-		return
-	}
-	a := v.set.attempts.get(v.ft)
-	switch {
-	case v.tt == 0:
-		t.looseAck(v, a)
-		return
-	case a == nil:
-		t.assume(v)
-		return
-	}
-	if a.cseq != v.cseq || a.ackTag != 0 {
-		return
-	}
-	if code, _ := a.hops.noted(); code != 0 {
-		return
-	}
-	if a.hops.branched(v.branch) {
-		return
-	}
-	if a.dialogs == 1 {
-		t.looseAck(v, a)
-	}
-	a.ackTag = v.tt
-	a.rec.SetKey(&a.rec.To.Tag, v.m.To().Tag())
-}
-
-// looseAck takes the ACK of a 2xx that has no To tag, or another one, for that of the
-// only call which it can be of. Another tag may be that of a branch whose 2xx was missed, so
-// that is not labelled.
-func (t *Tracker) looseAck(v *view, a *attempt) {
-	if a != nil && a.hops.branched(v.branch) { // it is the ACK of a refusal
-		return
-	}
-	d := t.looseDialog(v.set, v.ft)
-	if d == nil || d.caller != v.ft || d.cseq != v.cseq {
-		return
-	}
-	d.acked = true
-	if v.tt == 0 {
-		d.anomalies |= event.NoToTag
-	}
-	t.alive(d, v)
 }

@@ -101,7 +101,7 @@ func left(t *testing.T, tr *Tracker) {
 	for what, n := range map[string]int{
 		"entries": int(s.Entries), "bytes": int(s.Bytes), "bindings": int(s.Bindings), "AORs": int(s.AORs),
 		"bytes of bindings": int(tr.regs.bytes), "user agents": len(tr.regs.agents), "refreshed bindings": tr.regs.refreshed, "calls up": tr.calls.up, "call sets": len(tr.calls.sets), "clients": len(tr.auth.clients),
-		"holds": len(tr.auth.holds), "bad messages": len(tr.bads), "timers": tr.wheel.count,
+		"holds": len(tr.auth.holds), "bad messages": len(tr.bads), "answers to them": len(tr.replies), "timers": tr.wheel.count,
 	} {
 		if n != 0 {
 			t.Errorf("after the longest timer %d %s are left", n, what)
@@ -133,7 +133,11 @@ func checkTables(t *testing.T, tr *Tracker) {
 	if up != tr.calls.up {
 		t.Errorf("%d calls are up, %d are counted", up, tr.calls.up)
 	}
-	if free := tr.calls.entries - entries; free < 0 || free > len(tr.auth.holds)+len(tr.bads) {
+	waiting := 0 // answers, found by one key or two
+	for _, all := range tr.replies {
+		waiting += len(all)
+	}
+	if free := tr.calls.entries - entries; free < 0 || free > len(tr.auth.holds)+len(tr.bads)+waiting {
 		t.Errorf("%d entries are counted, %d are there", tr.calls.entries, entries)
 	}
 	for m := range tr.stats.Unexpected {

@@ -101,8 +101,9 @@ type binding struct {
 	state      state
 	transport  event.Transport
 	incomplete event.Incomplete
-	granted    uint32 // s
-	agent      *agent // nil without one
+	unsure     event.Incomplete // of its end: what was not seen of a REGISTER since the last 2xx
+	granted    uint32           // s
+	agent      *agent           // nil without one
 
 	first, until int64 // first 2xx; end of the lifetime
 	late         int64 // how far the packets' times are behind the clock
@@ -276,6 +277,9 @@ func (t *Tracker) boundUnasked(r *request) {
 	granted, _ := t.readContacts(t.granted[:0], r.rec, r.granted)
 	t.granted = granted
 	a, _ := t.aorOfRequest(r)
+	for i := range a.bindings { // those listed are certain again
+		a.bindings[i].unsure = event.NoRegister
+	}
 	for i := range granted {
 		t.listed(r, a, &granted[i], event.NoRegister)
 	}
@@ -512,6 +516,7 @@ func (t *Tracker) grant(r *request, a *aor, b *binding, c *contact, s int64, mis
 
 // extend gives a binding s seconds from at.
 func (t *Tracker) extend(b *binding, at, s int64) {
+	b.unsure = 0
 	b.granted = uint32(min(s, 1<<32-1))
 	b.until, b.late = at+int64(b.lifetime()), t.behind(at)
 	if b.state != parting {

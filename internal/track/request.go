@@ -119,11 +119,14 @@ type request struct {
 	early  challenges
 	holds  *hold // failures that this request decides
 
-	first    int64
-	decided  int64
-	toldVias uint16 // of the hop that it came on
-	told     bool   // rec holds a final that the first requester got
-	asked    bool   // the request was seen
+	first      int64
+	again      int64 // the first requester's last copy
+	decided    int64
+	toldVias   uint16 // of the hop that it came on
+	told       bool   // rec holds a final that the first requester got
+	asked      bool   // the request was seen
+	passed     bool   // its client went on: it was answered, and we missed that
+	challenged bool   // its client went on with credentials: that answer was a challenge
 
 	granted        event.List // contacts of a 2xx to REGISTER, in rec
 	grantedCut     bool       // the answer may list more
@@ -230,7 +233,7 @@ func (t *Tracker) timeoutRequest(r *request) {
 	}
 	y := sawTimerF
 	switch {
-	case r.quiet():
+	case r.quiet(), code == 0 && r.challenged:
 		y = sawTimerNone
 	case code == 401 || code == 407:
 		y = sawTimerNone
@@ -249,6 +252,9 @@ func (t *Tracker) timeoutRequest(r *request) {
 	if code != 0 {
 		r.decided = at
 	}
+	if code == 0 {
+		t.unsureOf(r, event.NoResponse)
+	}
 	t.stepRequest(r, y)
 	t.decide(take1(&r.holds), code < 200 || code >= 300, event.NoResponse)
 }
@@ -260,7 +266,10 @@ func (t *Tracker) endUnasked(r *request) {
 	case r.method == sip.MethodBye && code != 0:
 		t.byeAnswered(r, true)
 		t.stepRequest(r, sawAbsorbed)
-	case code == 0, code == 401, code == 407, r.quiet(), t.badAnswer(r):
+	case code == 401, code == 407:
+		t.unsureOf(r, event.NoRegister)
+		t.stepRequest(r, sawTimerNone)
+	case code == 0, r.quiet(), t.badAnswer(r):
 		t.stepRequest(r, sawTimerNone)
 	case r.method == sip.MethodRegister && code < 300:
 		t.boundUnasked(r)
@@ -357,7 +366,7 @@ func (t *Tracker) ownBye(r *request, v *view) bool {
 func (t *Tracker) startRequest(r *request, v *view) {
 	t.stats.New++
 	early := r.state == unasked && !r.hops.empty()
-	if early && r.early.gave(&v.creds) { // the challenge that it follows up, under the same CSeq
+	if early && r.early.gave(&v.creds) && !r.hops.branched(v.branch) { // the challenge that it follows up, under the same CSeq
 		t.give(&r.early, v.cid, v.creds.aor)
 		early = false
 	}
@@ -385,7 +394,8 @@ func (t *Tracker) startRequest(r *request, v *view) {
 		r.rec.Anomalies |= event.FromTagChanged
 	}
 	r.hops.request(v)
-	r.creds, r.first, r.asked = v.creds, v.time, true
+	r.creds, r.first, r.again, r.asked = v.creds, v.time, 0, true
+	r.passed, r.challenged = false, false
 	if v.method == sip.MethodRegister {
 		t.fillRegister(r.rec)
 	}
@@ -395,6 +405,7 @@ func (t *Tracker) startRequest(r *request, v *view) {
 	r.holds = t.tried(&v.creds, v.cid, r.holds)
 	t.stepRequest(r, sawNew)
 	t.armRequest(r)
+	t.answeredBefore(r)
 	t.inDialog(r, v)
 	t.subscribing(r, v)
 	if early {
@@ -518,6 +529,9 @@ func (t *Tracker) repeatRequest(r *request, v *view) {
 	}
 	if again {
 		r.rec.RetransRequest++
+		if r.hops.ofRequester(i) {
+			r.again = max(r.again, v.time)
+		}
 		return
 	}
 	if !r.rec.InDialog {
@@ -538,6 +552,7 @@ func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
 	switch why {
 	case sawTimerF, sawTimerNoted, sawTimerOK:
 		e.Time, e.Timer = t.cutShort(r.first+int64(t.cfg.Request), 'F')
+		e.Incomplete |= t.silence(r)
 	}
 	e.End = e.Time
 	unheard := e.Timer == 'F' && t.unheard(r.first)
@@ -551,7 +566,7 @@ func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
 		e.Outcome = event.Failure
 		if typ == event.OtherTimeout {
 			e.Code, e.Status = 0, event.Text{}
-			if t.ending || t.evicting || unheard {
+			if t.ending || t.evicting || r.passed || unheard {
 				e.Outcome = event.Unknown
 			}
 		}
@@ -569,6 +584,7 @@ func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
 	if r.tt != 0 || typ != event.OtherTimeout { // the answer's, which those who missed the request see too
 		to = e.Bytes(e.To.Tag)
 	}
+	inOrder(e)
 	t.identify(e, e.Bytes(e.CallID), e.Bytes(e.From.Tag), to, number(e.CSeq), e.Bytes(e.CSeqMethod))
 }
 
@@ -578,5 +594,6 @@ func (t *Tracker) finishAuthFailed(e *event.Event, asked, at int64, c *creds) {
 	e.Time, e.Start, e.End, e.Outcome = at, asked, at, event.Failure
 	e.Delay = since(asked, at)
 	e.Contacts.Clear()
+	inOrder(e)
 	t.identify(e, e.Bytes(e.CallID), e.Bytes(e.From.Tag), number(e.CSeq), e.Bytes(e.CSeqMethod), e.Proof[:])
 }

@@ -56,6 +56,8 @@ func (r *Restoring) Part(kind byte, b []byte) error {
 		r.takeHead()
 	case partBads:
 		r.each(r.takeBad)
+	case partReplies:
+		r.each(r.takeReply)
 	case partClients:
 		r.each(r.takeClient)
 	case partHolds:
@@ -181,6 +183,21 @@ func (r *Restoring) takeBad() {
 	t.admit(badSize)
 }
 
+func (r *Restoring) takeReply() {
+	t, b := r.t, &badReply{}
+	r.reply(b)
+	if r.Bad || b.keys == [2]uint64{} || len(t.replies[b.keys[0]])+len(t.replies[b.keys[1]]) >= maxReplies {
+		return
+	}
+	if slices.ContainsFunc(t.replies[first(b.keys)], func(x *badReply) bool { return x.ev.ID == b.ev.ID }) {
+		return
+	}
+	b.timer.owner, b.link.owner = b, b
+	t.fileReply(b)
+	r.wound(&b.timer)
+	t.rank(&b.link, worthSpent)
+}
+
 func (r *Restoring) takeClient() {
 	t, c := r.t, &client{}
 	r.client(c)
@@ -233,12 +250,16 @@ func (r *Restoring) addChain(h *hold) {
 func (r *Restoring) finishHolds() {
 	slices.SortStableFunc(r.held, func(a, b *hold) int { return int(int32(a.timer.seq - b.timer.seq)) })
 	for _, h := range r.held {
-		if r.ids[h.ev.ID] {
+		if r.ids[h.ev.ID] && !h.open { // one that is open has no identity so far
 			continue
 		}
 		r.addHold(h)
 		r.wound(&h.timer)
-		r.t.rank(&h.link, worthRequest)
+		w := worthRequest
+		if h.retried = h.passed; h.passed {
+			w = worthSpent
+		}
+		r.t.rank(&h.link, w)
 	}
 	for _, l := range r.linked {
 		s := r.t.calls.sets[l.cid]
@@ -549,6 +570,8 @@ func (t *Tracker) place(l *link) int64 {
 	case *client:
 		tm = &x.timer
 	case *bad:
+		tm = &x.timer
+	case *badReply:
 		tm = &x.timer
 	case *hold:
 		tm = &x.timer

@@ -19,6 +19,7 @@ const StateVersion = 1
 const (
 	partHead    = 16 + iota // the configuration that matters, the key of the hashes, the clock
 	partBads                // messages that were a parse-error
+	partReplies             // answers that cannot be used and wait
 	partClients             // nonces
 	partHolds               // failures of which no further try was seen
 	partAORs                // addresses of record with their bindings
@@ -105,8 +106,17 @@ func (t *Tracker) Snapshot(put func(kind byte, b []byte) bool) {
 	s.pass.head(&h)
 	s.open(partBads)
 	for key, b := range t.bads {
-		if b.first() == key && s.next(1) && t.bads[key] == b {
+		if first(b.keys) == key && s.next(1) && t.bads[key] == b {
 			s.pass.unusable(b)
+		}
+	}
+	s.open(partReplies)
+	for key, of := range t.replies {
+		s.next(len(of))
+		for _, x := range t.replies[key] {
+			if first(x.keys) == key && !s.stopped {
+				s.pass.reply(x)
+			}
 		}
 	}
 	s.open(partClients)
@@ -119,7 +129,7 @@ func (t *Tracker) Snapshot(put func(kind byte, b []byte) bool) {
 	for key := range t.auth.holds {
 		s.next(maxHolds)
 		for _, h := range t.auth.holds[key] {
-			if !h.retried && h.keys[0] == key && !s.stopped {
+			if (!h.retried || h.passed) && h.keys[0] == key && !s.stopped {
 				s.pass.hold(h)
 			}
 		}
@@ -145,12 +155,12 @@ func (t *Tracker) Snapshot(put func(kind byte, b []byte) bool) {
 // Now is the clock: the greatest packet time seen.
 func (t *Tracker) Now() int64 { return t.now }
 
-// first is the key under which b is written.
-func (b *bad) first() uint64 {
-	if b.keys[0] != 0 {
-		return b.keys[0]
+// first is the key under which what has these is written.
+func first(keys [2]uint64) uint64 {
+	if keys[0] != 0 {
+		return keys[0]
 	}
-	return b.keys[1]
+	return keys[1]
 }
 
 // open begins the parts of a kind.

@@ -1,7 +1,6 @@
 package track
 
 import (
-	"net/netip"
 	"slices"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
@@ -52,6 +51,8 @@ func (p *pass) creds(c *creds) {
 		p.cred(&c.list[i])
 	}
 	p.Hashes(&c.hash, &c.aor)
+	p.Hash(&c.cid)
+	whole(p, &c.cseq)
 }
 
 func (p *pass) cred(c *cred) {
@@ -63,6 +64,8 @@ func (p *pass) challenges(c *challenges) {
 	upTo(p, &c.n, maxCreds)
 	upTo(p, &c.code, maxCode)
 	p.time(&c.given)
+	p.Hash(&c.cid)
+	whole(p, &c.cseq)
 	for i := range c.list[:c.n] {
 		p.challenge(&c.list[i])
 	}
@@ -84,11 +87,15 @@ func (p *pass) attempt(a *attempt) {
 	p.creds(&a.creds)
 	p.challenges(&a.early)
 	p.holds(&a.holds)
-	p.time(&a.first, &a.round, &a.last, &a.decided, &a.cancelled, &a.ringing)
+	p.time(&a.first, &a.round, &a.again, &a.last, &a.decided, &a.cancelled, &a.ringing)
 	upTo(p, &a.ringCode, maxCode)
-	p.Flags(&a.asked, &a.asking, &a.said, &a.told)
+	p.Flags(&a.asked, &a.asking, &a.said, &a.told, &a.overheard)
+	whole(p, &a.missed)
+	for i := range a.rounds {
+		whole(p, &a.rounds[i])
+	}
 	whole(p, &a.toldVias)
-	p.Hash(&a.ackTag)
+	p.Hashes(&a.ackTag, &a.ackBranch)
 	whole(p, &a.dialogs)
 }
 
@@ -110,7 +117,7 @@ func (p *pass) dialog(d *dialog) {
 		whole(p, &d.byeSeqs[i])
 		whole(p, &d.cseqs[i])
 	}
-	p.Flags(&d.foreign, &d.elsewhere, &d.byeLost, &d.acked, &d.byAck)
+	p.Flags(&d.foreign, &d.elsewhere, &d.byeLost, &d.acked, &d.byAck, &d.overheard, &d.accepted)
 	whole(p, &d.expires)
 	whole(p, &d.session)
 	whole(p, &d.turns)
@@ -195,9 +202,9 @@ func (p *pass) request(r *request) {
 	p.creds(&r.creds)
 	p.challenges(&r.early)
 	p.holds(&r.holds)
-	p.time(&r.first, &r.decided)
+	p.time(&r.first, &r.again, &r.decided)
 	whole(p, &r.toldVias)
-	p.Flags(&r.told, &r.asked)
+	p.Flags(&r.told, &r.asked, &r.passed, &r.challenged)
 	if r.state != completed { // else it has none
 		p.requestRecord(r)
 	}
@@ -293,6 +300,10 @@ func (p *pass) hold(h *hold) {
 	for i := range h.keys[:h.nkeys] {
 		p.Hash(&h.keys[i])
 	}
+	p.Flags(&h.passed, &h.proved, &h.open)
+	p.creds(&h.creds)
+	p.challenges(&h.early)
+	p.time(&h.asked)
 	var of linkedHold
 	if h.attempt != nil {
 		of = linkedHold{h, h.attempt.set.cid, h.attempt.key}
@@ -336,6 +347,8 @@ func (p *pass) client(c *client) {
 func (p *pass) nonce(n *nonce) {
 	p.Hash(&n.hash)
 	p.time(&n.given)
+	p.Hash(&n.cid)
+	whole(p, &n.cseq)
 	p.Flags(&n.accepted)
 }
 
@@ -344,66 +357,12 @@ func (p *pass) unusable(b *bad) {
 	p.Hashes(&b.keys[0], &b.keys[1])
 }
 
-func (p *pass) aor(a *aor) {
-	p.Hash(&a.key)
-	p.Bytes(&a.text, maxAOR)
-	idling := a.idle != nil
-	p.Flags(&idling)
-	if !idling {
-		return
-	}
+func (p *pass) reply(b *badReply) {
+	p.timer(&b.timer, ahead)
+	p.Hashes(&b.keys[0], &b.keys[1])
 	if p.Reading {
-		a.idle = &idle{aor: a}
+		b.ev = take(&p.t.pools.records)
+		b.ev.Reset()
 	}
-	p.timer(&a.idle.timer, ahead)
-}
-
-// maxAOR is the longest address of record, in bytes.
-const maxAOR = 1 << 16
-
-func (p *pass) binding(b *binding) {
-	upTo(p, &b.state, parting)
-	p.timer(&b.timer, lifetime+ahead)
-	p.Hashes(&b.key, &b.alias)
-	p.Bytes(&b.text, numPieces*event.MaxText)
-	for i := range b.ends {
-		whole(p, &b.ends[i])
-	}
-	p.agent(&b.agent)
-	whole(p, &b.cseq)
-	whole(p, &b.refreshes)
-	upTo(p, &b.transport, event.SCTP)
-	p.time(&b.first, &b.removed)
-	p.until(&b.until, lifetime+ahead)
-	p.late(&b.late)
-	whole(p, &b.granted)
-	upTo(p, &b.incomplete, event.Incomplete(1<<len(event.IncompleteWords)-1))
-	upTo(p, &b.anomalies, event.Anomalies(1<<len(event.AnomalyWords)-1))
-	if p.Reading && (!b.ordered() || b.state == unbound) {
-		p.Fail()
-	}
-}
-
-// ordered reports whether the pieces of the text are in it, and the addresses are some.
-func (b *binding) ordered() bool {
-	last := uint16(0)
-	for _, end := range b.ends {
-		if end < last || int(end) > len(b.text) {
-			return false
-		}
-		last = end
-	}
-	var a netip.AddrPort
-	return a.UnmarshalBinary(b.piece(pieceSrc)) == nil && a.UnmarshalBinary(b.piece(pieceDst)) == nil
-}
-
-// agent walks the name of a program, nil without one. What is read is nobody else's.
-func (p *pass) agent(a **agent) {
-	var text []byte
-	if *a != nil {
-		text = []byte((*a).text)
-	}
-	if p.Bytes(&text, event.MaxText); p.Reading && len(text) > 0 {
-		*a = &agent{text: string(text)}
-	}
+	p.record(b.ev)
 }

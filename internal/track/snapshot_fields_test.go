@@ -35,6 +35,8 @@ var unsaved = map[string]string{
 	"hold.extra":          "weighed anew",
 	"hold.attempt":        "told by Call-ID and From tag",
 	"hold.retried":        "told by who holds it",
+	"badReply.link":       "ranked anew",
+	"badReply.extra":      "weighed anew",
 	"hold.next":           "told by the order",
 	"client.link":         "ranked anew",
 	"bad.link":            "ranked anew",
@@ -88,7 +90,7 @@ const scratch = "scratch space of one call"
 // show to be there.
 var held = map[string]bool{
 	"Tracker.seed": true, "Tracker.now": true, "Tracker.start": true, "Tracker.down": true, "Tracker.wheel": true, "Tracker.calls": true,
-	"Tracker.auth": true, "Tracker.regs": true, "Tracker.ages": true, "Tracker.bads": true,
+	"Tracker.auth": true, "Tracker.regs": true, "Tracker.ages": true, "Tracker.bads": true, "Tracker.replies": true,
 	"registrar.aors": true, "calls.sets": true, "auth.clients": true, "auth.holds": true, "wheel.seq": true,
 	"callSet.cid": true, "callSet.attempts": true, "callSet.dialogs": true, "callSet.requests": true, "callSet.subs": true, "bag.items": true,
 }
@@ -99,7 +101,7 @@ var special = map[string]any{
 	"attempt.state": proceeding, "dialog.state": confirmed, "request.state": pending, "binding.state": bound,
 	"binding.text": []byte("0123\x01\x02\x03\x04\x05\x06\x01\x02\x03\x04\x05\x06"), "binding.ends": [4]uint16{1, 3, 4, 10},
 	"subscription.lifetime": uint32(7), "subscription.state": subActive,
-	"hold.nkeys": int(2 * maxCreds), "client.next": 2,
+	"hold.nkeys": int(3*maxCreds + 1), "client.next": 2,
 }
 
 // saves is one type of entry and how it is walked.
@@ -133,6 +135,7 @@ func TestFields(t *testing.T) {
 		{&client{}, func(p *pass, x any) { p.client(x.(*client)) }},
 		{&nonce{}, func(p *pass, x any) { p.nonce(x.(*nonce)) }},
 		{&bad{}, func(p *pass, x any) { p.unusable(x.(*bad)) }},
+		{&badReply{}, func(p *pass, x any) { p.reply(x.(*badReply)) }},
 		{&aor{}, func(p *pass, x any) { p.aor(x.(*aor)) }},
 		{&binding{}, func(p *pass, x any) { p.binding(x.(*binding)) }},
 	} {
@@ -296,7 +299,7 @@ func compare(t *testing.T, path string, want, got reflect.Value) {
 // TestStateVersion: a change of what a snapshot holds is another format. Once a release
 // has written the one before, StateVersion goes up with the digest here.
 func TestStateVersion(t *testing.T) {
-	const want = "48bed8fbc3b0117e"
+	const want = "f82ccf19b781fe8c"
 	h := sha256.New()
 	seen := map[reflect.Type]bool{}
 	var describe func(typ reflect.Type)
@@ -318,7 +321,7 @@ func TestStateVersion(t *testing.T) {
 			}
 		}
 	}
-	for _, x := range []any{attempt{}, dialog{}, request{}, subscription{}, hold{}, client{}, bad{}, aor{}, binding{}, event.Event{}, head{}} {
+	for _, x := range []any{attempt{}, dialog{}, request{}, subscription{}, hold{}, client{}, bad{}, badReply{}, aor{}, binding{}, event.Event{}, head{}} {
 		describe(reflect.TypeOf(x))
 	}
 	if got := hex.EncodeToString(h.Sum(nil)[:8]); got != want {

@@ -167,8 +167,9 @@ type Tracker struct {
 	ages  [numWorth]age
 	bads  map[uint64]*bad
 
-	headers    []header // correlation_headers
-	headerLens uint64   // a bit for each of their lengths
+	replies    map[uint64][]*badReply // answers that cannot be used and wait, by the same keys
+	headers    []header               // correlation_headers
+	headerLens uint64                 // a bit for each of their lengths
 
 	capture, iface string
 	origins        [8]*origin // see originOf
@@ -197,7 +198,7 @@ type Tracker struct {
 
 // New makes an empty Tracker.
 func New(cfg Config) *Tracker {
-	t := &Tracker{cfg: cfg, seed: siphash.NewKey(), bads: make(map[uint64]*bad)}
+	t := &Tracker{cfg: cfg, seed: siphash.NewKey(), bads: make(map[uint64]*bad), replies: make(map[uint64][]*badReply)}
 	t.setHeaders(cfg.CorrelationHeaders)
 	t.calls.init()
 	t.auth.init()

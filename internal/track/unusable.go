@@ -3,6 +3,7 @@ package track
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
@@ -25,21 +26,95 @@ func (t *Tracker) Unusable(dst []event.Event, p *packet.Packet, m *sip.Message) 
 	t.out = dst
 	t.clockOf(p)
 	t.makeRoom()
-	keys := t.badKeys(m)
-	if !m.IsRequest() && m.Problem() != sip.Truncated && (t.bads[keys[0]] != nil || t.bads[keys[1]] != nil) {
+	keys, request, whole := t.badKeys(m), m.IsRequest(), m.Problem() != sip.Truncated
+	switch {
+	case !request && whole && (t.bads[keys[0]] != nil || t.bads[keys[1]] != nil):
 		t.stats.AnswersToUnusable++
-		t.rest()
-		dst, t.out = t.out, nil
-		return dst
+	case !request && whole && keys != [2]uint64{} && len(t.replies[keys[0]])+len(t.replies[keys[1]]) < maxReplies:
+		t.awaitBad(keys, p, m)
+	default:
+		if request && whole && m.Method() != sip.MethodAck { // an ACK has no answer
+			t.dropReplies(keys)
+			t.remember(keys, p.Time)
+		}
+		t.fillUnusable(t.send(event.ParseError, nil), p, m)
 	}
-	if m.IsRequest() && m.Problem() != sip.Truncated {
-		t.remember(keys, p.Time)
-	}
-	t.sayUnusable(p, m)
 	t.rest()
 	dst, t.out = t.out, nil
 	return dst
 }
+
+// badReply is the parse-error of an answer that waits for the request that it may be to:
+// one that is broken too is answered with what it has (events.md, rule 12).
+type badReply struct {
+	timer timer
+	link  link
+	keys  [2]uint64
+	ev    *event.Event
+	extra int64
+}
+
+// maxReplies is how many answers wait for one request: who sends more is not asked.
+const maxReplies = 16
+
+func (t *Tracker) awaitBad(keys [2]uint64, p *packet.Packet, m *sip.Message) {
+	b := &badReply{keys: keys, ev: take(&t.pools.records)}
+	b.timer.owner, b.link.owner = b, b
+	b.ev.Reset()
+	b.ev.Type = event.ParseError
+	t.fillUnusable(b.ev, p, m)
+	t.fileReply(b)
+	t.arm(&b.timer, p.Time, t.cfg.Early)
+	t.rank(&b.link, worthSpent)
+}
+
+// fileReply makes b found by its keys, and counts it.
+func (t *Tracker) fileReply(b *badReply) {
+	for _, k := range b.keys {
+		if k != 0 {
+			t.replies[k] = append(t.replies[k], b)
+		}
+	}
+	t.admit(badSize)
+	t.weigh(&b.extra, b.ev)
+}
+
+// dropReplies forgets the answers to a request that turns out to be broken.
+func (t *Tracker) dropReplies(keys [2]uint64) {
+	for _, k := range keys {
+		for k != 0 && len(t.replies[k]) > 0 {
+			t.freeReply(t.replies[k][0])
+			t.stats.AnswersToUnusable++
+		}
+	}
+}
+
+func (t *Tracker) freeReply(b *badReply) {
+	for _, k := range b.keys {
+		left := slices.DeleteFunc(t.replies[k], func(x *badReply) bool { return x == b })
+		if len(left) == 0 {
+			delete(t.replies, k)
+		} else {
+			t.replies[k] = left
+		}
+	}
+	t.wheel.clear(&b.timer)
+	b.link.leave()
+	t.dismiss(badSize)
+	t.weigh(&b.extra, nil)
+	b.ev.Trim(usualRecord)
+	give(&t.pools.records, b.ev)
+	b.ev = nil
+}
+
+func (b *badReply) expire(t *Tracker) {
+	missing := b.ev.Incomplete
+	t.send(event.ParseError, b.ev).Incomplete = missing // all of it was seen
+	t.freeReply(b)
+}
+
+func (b *badReply) flush(t *Tracker, _ bool) { t.wheel.clear(&b.timer); b.expire(t) }
+func (b *badReply) evict(t *Tracker)         { b.expire(t) }
 
 func (t *Tracker) badKeys(m *sip.Message) (keys [2]uint64) {
 	if b := m.CallID(); len(b) > 0 {
@@ -94,14 +169,17 @@ func (t *Tracker) unusable(v *view) bool {
 	return true
 }
 
-// badAnswer is the same for an answer that waited.
-func (t *Tracker) badAnswer(r *request) bool {
+// badAnswer is the same for an answer that waited, badInvite for one to an INVITE.
+func (t *Tracker) badAnswer(r *request) bool { return t.answersBad(r.set.cid, r.hops) }
+func (t *Tracker) badInvite(a *attempt) bool { return !a.asked && t.answersBad(a.set.cid, a.hops) }
+
+func (t *Tracker) answersBad(cid uint64, at hops) bool {
 	if len(t.bads) == 0 {
 		return false
 	}
-	found := t.bads[r.set.cid] != nil
-	for i := range r.hops {
-		found = found || r.hops[i].branch != 0 && t.bads[r.hops[i].branch] != nil
+	found := t.bads[cid] != nil
+	for i := range at {
+		found = found || at[i].branch != 0 && t.bads[at[i].branch] != nil
 	}
 	if found {
 		t.stats.AnswersToUnusable++
@@ -109,9 +187,9 @@ func (t *Tracker) badAnswer(r *request) bool {
 	return found
 }
 
-func (t *Tracker) sayUnusable(p *packet.Packet, m *sip.Message) {
+// fillUnusable makes the record of a parse-error in e, which is empty but for its type.
+func (t *Tracker) fillUnusable(e *event.Event, p *packet.Packet, m *sip.Message) {
 	t.view.m, t.view.p, t.view.request = m, p, false // its Via is not to be relied on
-	e := t.send(event.ParseError, nil)
 	t.fillPacket(e, p, m.IsRequest())
 	e.Time, e.Outcome = p.Time, event.Failure
 	e.SetKey(&e.CallID, m.CallID())

@@ -56,7 +56,7 @@ func (v *view) read(t *Tracker, p *packet.Packet, m *sip.Message) {
 	v.set = t.calls.sets[v.cid]
 	v.creds.n = 0
 	if v.request {
-		v.creds.read(t, m)
+		v.creds.read(t, v)
 	}
 }
 
