@@ -142,7 +142,9 @@ func (t *Tracker) Snapshot(put func(kind byte, b []byte) bool) {
 	}
 	s.open(partSets)
 	for cid, set := range t.calls.sets {
-		if s.next(set.size()) && t.calls.sets[cid] == set {
+		n := set.size()
+		if s.next(n) && t.calls.sets[cid] == set {
+			s.entries += set.size() - n // what came meanwhile
 			s.set(cid, set)
 		}
 	}
