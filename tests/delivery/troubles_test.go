@@ -104,4 +104,3 @@ func TestDelivery(t *testing.T) {
 		})
 	}
 }
-
