@@ -40,8 +40,8 @@ const (
 	patience = 120 * time.Second // for what must happen, on two cores
 )
 
-// messages are those of one answered call, with the side that sends them.
-func messages(n int) (all []string) {
+// messages are those of one answered call; more are header lines of its INVITE.
+func messages(n int, more string) (all []string) {
 	for _, m := range []struct{ first, cseq, to string }{
 		{"INVITE sip:bob@192.0.2.2 SIP/2.0", "1 INVITE", ""},
 		{"SIP/2.0 200 OK", "1 INVITE", ";tag=b"},
@@ -50,15 +50,16 @@ func messages(n int) (all []string) {
 		{"SIP/2.0 200 OK", "2 BYE", ";tag=b"},
 	} {
 		all = append(all, fmt.Sprintf("%s\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK%d-%s\r\nFrom: <sip:alice@example.com>;tag=a%d\r\n"+
-			"To: <sip:bob@example.com>%s\r\nCall-ID: %d@delivery\r\nCSeq: %s\r\nContact: <sip:alice@192.0.2.1>\r\nContent-Length: 0\r\n\r\n",
-			m.first, n, m.cseq[:1], n, m.to, n, m.cseq))
+			"To: <sip:bob@example.com>%s\r\nCall-ID: %d@delivery\r\nCSeq: %s\r\nContact: <sip:alice@192.0.2.1>\r\n%sContent-Length: 0\r\n\r\n",
+			m.first, n, m.cseq[:1], n, m.to, n, m.cseq, more))
+		more = ""
 	}
 	return all
 }
 
 var ends = [2]netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:5060"), netip.MustParseAddrPort("192.0.2.2:5060")}
 
-// answered tells whose message it is: the callee's are answers.
+// way is how a message goes: the callee's are answers.
 func way(message string) (src, dst netip.AddrPort) {
 	if strings.HasPrefix(message, "SIP/2.0") {
 		return ends[1], ends[0]
@@ -67,11 +68,14 @@ func way(message string) (src, dst netip.AddrPort) {
 }
 
 // capture writes a capture file of so many calls, one after the other.
-func capture(t testing.TB, calls int) string {
+func capture(t testing.TB, calls int) string { return captureWith(t, calls, nil) }
+
+// captureWith has header lines of single calls besides.
+func captureWith(t testing.TB, calls int, more map[int]string) string {
 	t.Helper()
 	var frames []packet.Frame
 	for n := range calls {
-		for _, m := range messages(n) {
+		for _, m := range messages(n, more[n]) {
 			src, dst := way(m)
 			data := siptest.UDPFrame(src, dst, []byte(m))
 			frames = append(frames, packet.Frame{
@@ -280,8 +284,8 @@ func idsOf(t testing.TB, all [][]byte) (ids []string) {
 	return ids
 }
 
-// expected are the ids of all events, as `replay` prints them.
-func expected(t testing.TB, capture string) map[string]bool {
+// events are all of a capture as `replay` prints them, by their ids.
+func events(t testing.TB, capture string) map[string]string {
 	t.Helper()
 	path, err := binary()
 	if err != nil {
@@ -291,9 +295,19 @@ func expected(t testing.TB, capture string) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids := map[string]bool{}
+	all := map[string]string{}
 	for line := range bytes.Lines(out) {
-		ids[idOf(t, line)] = true
+		all[idOf(t, line)] = string(line)
+	}
+	return all
+}
+
+// expected are their ids.
+func expected(t testing.TB, capture string) map[string]bool {
+	t.Helper()
+	ids := map[string]bool{}
+	for id := range events(t, capture) {
+		ids[id] = true
 	}
 	return ids
 }

@@ -8,7 +8,11 @@ type results struct {
 	cells map[[2]string]string
 }
 
-var table = results{cells: map[[2]string]string{}}
+var (
+	table     = results{cells: map[[2]string]string{}}
+	special   = results{cells: map[[2]string]string{}}
+	passwords = results{cells: map[[2]string]string{}}
+)
 
 func (r *results) note(row, column, cell string) {
 	r.mu.Lock()
