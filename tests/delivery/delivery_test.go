@@ -150,6 +150,7 @@ func begin(t testing.TB, home, config string, args ...string) *beat {
 	}
 	b.cmd = exec.Command(path, append(args, "-c", file, "--path.home", home, "--path.data", filepath.Join(home, "data"), "--path.logs", filepath.Join(home, "logs"))...)
 	b.cmd.Stderr = b.stderr
+	b.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := b.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
