@@ -93,6 +93,7 @@ type Keys struct {
 
 	State State `config:"state"`
 
+	RetentionDays   int           `config:"retention_days"`
 	EventTypesBlst  []string      `config:"event_types_blst,replace"`
 	EventBufferSize int           `config:"event_buffer_size"`
 	ShutdownTimeout time.Duration `config:"shutdown_timeout"`
