@@ -217,6 +217,18 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
           example: "17"
           ignore_above: 1024
           default_field: true
+        - name: "community_id"
+          type: keyword
+          description: "Community ID (version 1) of the first request's flow: the same text in the records of other programs, such as Zeek or Suricata, that saw its packets."
+          example: "1:d/FP5EW3wiY1vCndhwleRRKHowQ="
+          ignore_above: 1024
+          default_field: true
+        - name: "direction"
+          type: keyword
+          description: "Way of the first request by internal_networks: inbound, outbound, internal or external. Absent where that is not set."
+          example: "inbound"
+          ignore_above: 1024
+          default_field: true
         - name: "vlan.id"
           type: keyword
           description: "Outer VLAN identifier."
@@ -234,7 +246,7 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       fields:
         - name: "name"
           type: keyword
-          description: "Name of the capture agent that saw the message, where HEP gives one."
+          description: "Name of the probe that saw it: the capture agent's where HEP gives one, else name of the configuration, which is the host's unless it is set."
           example: "edge-1"
           ignore_above: 1024
           default_field: true
@@ -312,6 +324,12 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
           type: keyword
           description: "Call-ID."
           example: "a84b4c76e66710@pc33.example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "type"
+          type: keyword
+          description: "response where the record has the status of an answer that was seen, else request."
+          example: "response"
           ignore_above: 1024
           default_field: true
         - name: "method"
@@ -1223,6 +1241,13 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
           type: long
           description: "Port that the first request came from."
           example: "5060"
+    - name: tls
+      type: group
+      fields:
+        - name: "established"
+          type: boolean
+          description: "true where the top Via names TLS or WSS: the message was encrypted on the wire, and came by HEP, siptrace or a capture behind that."
+          example: "true"
     - name: url
       type: group
       fields:
@@ -1277,7 +1302,7 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
           default_field: true
         - name: "id"
           type: keyword
-          description: "Address of record of a registration."
+          description: "Address of record of the user: of a registration that one, else that of From; host in lower case, without parameters."
           example: "sip:alice@example.org"
           ignore_above: 1024
           default_field: true
