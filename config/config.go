@@ -83,6 +83,8 @@ type Keys struct {
 	AuthFailedCodes []string `config:"auth_failed_codes,replace"`
 	KeepaliveProbes bool     `config:"keepalive_probes"`
 
+	Messages Messages `config:"messages"`
+
 	CallAliveInterval  time.Duration `config:"call_alive_interval"`
 	CorrelationHeaders []string      `config:"correlation_headers,replace"`
 
@@ -134,6 +136,11 @@ type State struct {
 	Enabled  *bool         `config:"enabled"`
 	Path     string        `config:"path"`
 	Interval time.Duration `config:"interval"`
+}
+
+// Messages are records of single messages, besides the events.
+type Messages struct {
+	Enabled bool `config:"enabled"`
 }
 
 // Numbers are telephone numbers with a meaning of their own.
@@ -337,6 +344,7 @@ func (c *Config) composeEngine() error {
 	e.AnyPort = false // each input says it
 	e.DedupWindow = k.DedupWindow
 	e.KeepaliveProbes = k.KeepaliveProbes
+	e.Messages = k.Messages.Enabled
 
 	e.Packet.FragmentMax = k.Fragments.Max
 	e.Packet.FragmentBytes = int(k.Fragments.Bytes)
