@@ -63,6 +63,7 @@ func formatNames() string {
 type replay struct {
 	format string
 	dump   string
+	single bool // messages are records too
 	filter filter
 	cfg    *config.Config
 	files  []string // that are there
@@ -100,6 +101,7 @@ why; events up to there are printed), 2 when the command line is wrong.`,
 	f := c.Flags()
 	f.StringVar(&r.format, "format", formats[0].name, formatNames())
 	f.StringVar(&r.dump, "dump", "", "write the messages of each Call-ID into a capture file in this directory; with --call, of that one")
+	f.BoolVar(&r.single, "messages", false, "each SIP message is a record too, as with messages.enabled; see docs/messages.md")
 	f.StringVar(&r.filter.call, "call", "", "only this Call-ID")
 	f.StringVar(&r.filter.user, "user", "", "only this user, user@host or @host: in From, To, Request-URI, address of record or credentials")
 	f.StringVar(&r.filter.number, "number", "", "only this telephone number there; + and separators do not count")
@@ -137,6 +139,7 @@ func (r *replay) prepare(c *cobra.Command, args []string) error {
 	if r.cfg, err = config.New(section); err != nil {
 		return err
 	}
+	r.cfg.Keys.Messages.Enabled = r.cfg.Keys.Messages.Enabled || r.single
 	r.dumpTo()
 	for _, w := range r.cfg.Warnings {
 		fmt.Fprintf(r.stderr, "sipcmbeat: %s\n", w)

@@ -83,6 +83,8 @@ type Keys struct {
 	AuthFailedCodes []string `config:"auth_failed_codes,replace"`
 	KeepaliveProbes bool     `config:"keepalive_probes"`
 
+	Messages Messages `config:"messages"`
+
 	CallAliveInterval  time.Duration `config:"call_alive_interval"`
 	CorrelationHeaders []string      `config:"correlation_headers,replace"`
 
@@ -137,6 +139,11 @@ type State struct {
 	Enabled  *bool         `config:"enabled"`
 	Path     string        `config:"path"`
 	Interval time.Duration `config:"interval"`
+}
+
+// Messages are records of single messages, besides the events.
+type Messages struct {
+	Enabled bool `config:"enabled"`
 }
 
 // Numbers are telephone numbers with a meaning of their own.
@@ -347,6 +354,7 @@ func (c *Config) composeEngine() error {
 	if e.Internal, err = internalNetworks(k.InternalNetworks); err != nil {
 		return err
 	}
+	e.Messages = k.Messages.Enabled
 
 	e.Packet.FragmentMax = k.Fragments.Max
 	e.Packet.FragmentBytes = int(k.Fragments.Bytes)

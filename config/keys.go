@@ -195,6 +195,7 @@ var Groups = []Group{
 		{Name: "auth_failed_codes", Kind: List, Allowed: "403 for every method or REGISTER/403 for one, none", Default: "none", Meaning: "Further answers that mean a failed authentication when the request had credentials."},
 		{Name: "call_alive_interval", Kind: Duration, Allowed: "0 (off), 1m to 24h", Meaning: "A call that stays up is a call-alive event each time this has passed since its answer."},
 		{Name: "correlation_headers", Kind: List, Allowed: "names of headers, 16 at most, none", Meaning: "Headers by which the legs of a call across a back-to-back user agent are told: they name the Call-ID of the leg before, or carry what all legs share. The first that a message has counts."},
+		{Name: "messages.enabled", Kind: Flag, Meaning: "Each SIP message is a record too, under Packetbeat's names; docs/messages.md. A call is a dozen of them."},
 		{Name: "keepalive_probes", Kind: Flag, Meaning: "Keep-alives (CRLF, NUL, STUN) are msg-probe events too. They are counted in any case."},
 		{Name: "numbers.emergency", Kind: List, Allowed: "telephone numbers (a zero in front needs quotes), none", Meaning: "Calls to these are tagged emergency and never held back."},
 		{Name: "internal_networks", Kind: List, Allowed: "addresses, networks such as 192.0.2.0/24, private (RFC 1918, RFC 4193, loopback and link-local), none", Default: "none", Meaning: "The networks within the perimeter: network.direction says whether a first request came in, went out, or stayed on one side."},

@@ -29,6 +29,18 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       example: "emergency"
       ignore_above: 1024
       default_field: true
+    - name: "type"
+      type: keyword
+      description: "sip, as in Packetbeat; of a message alone."
+      example: "sip"
+      ignore_above: 1024
+      default_field: true
+    - name: "status"
+      type: keyword
+      description: "OK, or Error for an answer of 400 and above, as in Packetbeat."
+      example: "OK"
+      ignore_above: 1024
+      default_field: true
     - name: agent
       type: group
       fields:
@@ -145,7 +157,7 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
           default_field: true
         - name: "dataset"
           type: keyword
-          description: "What the record is about: sip.call, sip.registration, sip.transaction or sip.parse_error."
+          description: "What the record is about: sip.call, sip.registration, sip.transaction or sip.parse_error; sip of a single message."
           example: "sip.call"
           ignore_above: 1024
           default_field: true
@@ -239,6 +251,12 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
           type: keyword
           description: "Inner VLAN identifier, where there are two tags."
           example: "200"
+          ignore_above: 1024
+          default_field: true
+        - name: "application"
+          type: keyword
+          description: "sip, the protocol above UDP, TCP or SCTP."
+          example: "sip"
           ignore_above: 1024
           default_field: true
     - name: observer
@@ -830,6 +848,144 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
           type: keyword
           description: "What something on a SIP port that is no SIP looks like: stun, dns, tls, rtp, http, ssdp, text, binary."
           example: "http"
+          ignore_above: 1024
+          default_field: true
+        - name: "version"
+          type: keyword
+          description: "Version of SIP, which is 2.0."
+          example: "2.0"
+          ignore_above: 1024
+          default_field: true
+        - name: "accept"
+          type: keyword
+          description: "First Accept header, in lower case."
+          example: "application/sdp"
+          ignore_above: 1024
+          default_field: true
+        - name: "allow"
+          type: keyword
+          description: "Methods in Allow, in lower case."
+          example: "invite, ack, bye"
+          ignore_above: 1024
+          default_field: true
+        - name: "supported"
+          type: keyword
+          description: "Extensions in Supported, in lower case."
+          example: "timer, 100rel"
+          ignore_above: 1024
+          default_field: true
+        - name: "content_length"
+          type: long
+          description: "Content-Length as the header says."
+          example: "228"
+        - name: "contact.expires"
+          type: long
+          description: "expires parameter of the first Contact, in seconds."
+          example: "3600"
+        - name: "contact.line"
+          type: keyword
+          description: "line parameter of its URI, which some telephones add."
+          example: "aca6b97ca3f5e51a"
+          ignore_above: 1024
+          default_field: true
+        - name: "contact.q"
+          type: double
+          description: "q parameter of the first Contact."
+          example: "0.5"
+        - name: "contact.transport"
+          type: keyword
+          description: "transport parameter of its URI, in lower case."
+          example: "tcp"
+          ignore_above: 1024
+          default_field: true
+        - name: "private.uri.original"
+          type: keyword
+          description: "First URI in P-Associated-URI as written."
+          example: "sip:alice@example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "private.uri.scheme"
+          type: keyword
+          description: "Its scheme."
+          example: "sip"
+          ignore_above: 1024
+          default_field: true
+        - name: "private.uri.username"
+          type: keyword
+          description: "Its user."
+          example: "alice"
+          ignore_above: 1024
+          default_field: true
+        - name: "private.uri.host"
+          type: keyword
+          description: "Its host."
+          example: "example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "private.uri.port"
+          type: long
+          description: "Its port, when written."
+          example: "5060"
+        - name: "auth.uri.original"
+          type: keyword
+          description: "uri parameter of the credentials as written."
+          example: "sip:example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "auth.uri.scheme"
+          type: keyword
+          description: "Its scheme."
+          example: "sip"
+          ignore_above: 1024
+          default_field: true
+        - name: "auth.uri.host"
+          type: keyword
+          description: "Its host."
+          example: "example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "auth.uri.port"
+          type: long
+          description: "Its port, when written."
+          example: "5060"
+        - name: "sdp.version"
+          type: keyword
+          description: "Version of the session description."
+          example: "0"
+          ignore_above: 1024
+          default_field: true
+        - name: "sdp.owner.username"
+          type: keyword
+          description: "User name in the o= line."
+          example: "alice"
+          ignore_above: 1024
+          default_field: true
+        - name: "sdp.owner.session_id"
+          type: keyword
+          description: "Session identifier in the o= line."
+          example: "2890844526"
+          ignore_above: 1024
+          default_field: true
+        - name: "sdp.owner.version"
+          type: keyword
+          description: "Version in the o= line, which goes up when the description changes."
+          example: "2890844527"
+          ignore_above: 1024
+          default_field: true
+        - name: "sdp.owner.ip"
+          type: ip
+          description: "Address in the o= line."
+          example: "192.0.2.1"
+        - name: "sdp.session.name"
+          type: keyword
+          description: "Name of the session, the s= line."
+          example: "Phone-Call"
+          ignore_above: 1024
+          default_field: true
+        - name: "sdp.connection.info"
+          type: keyword
+          description: "The session's whole c= line."
+          example: "IN IP4 192.0.2.1"
           ignore_above: 1024
           default_field: true
         - name: "call.id"

@@ -55,6 +55,15 @@ func (c *core) send(events []event.Event) {
 	c.events = events[:0]
 }
 
+// sendMessage hands on the record of one message. The caller holds the lock.
+func (c *core) sendMessage(e *event.Event) {
+	c.seq++
+	e.Sequence = c.seq
+	e.SetDirection(c.cfg.Internal)
+	c.given[event.Message]++
+	c.sink.Put(e)
+}
+
 // start lets files be read once every live lane has a time, or has ended: had the
 // packets of a file set the clock first, its leap to now would end what they began.
 // The caller holds the lock.

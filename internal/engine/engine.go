@@ -35,6 +35,7 @@ type Config struct {
 	KeepaliveProbes bool           // keep-alives are msg-probe events
 	Flush           track.Flush    // at the end of the last file
 	Keep            bool           // what is going on is saved after it: with FlushNone the end cuts nothing off
+	Messages        bool           // each message that could be parsed is a record too, before the events that it makes
 
 	// Fault is told of a frame that this program failed on, which it borrows. It may
 	// be nil. Fault, Tap and Trouble are called by one lane at a time.

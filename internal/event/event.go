@@ -185,6 +185,8 @@ type Event struct {
 	Error Text
 	Probe Text
 
+	parts Text // of the record of a message; see OpenParts
+
 	Capture string // file name
 	Dump    Text   // path of the file that the messages are written to
 	Iface   string

@@ -93,7 +93,10 @@ func (v *Value) aor(e *Event, u *URI) {
 	}
 	b := append(appendLower(v.long[:0], e.Bytes(u.Scheme)), ':')
 	if u.User.n > 0 {
-		b = append(appendUnescaped(b, e.Bytes(u.User)), '@')
+		b = appendUnescaped(b, e.Bytes(u.User))
+		if u.Host.n > 0 { // a telephone number has none
+			b = append(b, '@')
+		}
 	}
 	b = appendLower(b, e.Bytes(u.Host))
 	if u.Port > 0 {

@@ -19,6 +19,7 @@ import (
 // neither here nor in a snapshot fails the test.
 var unsaved = map[string]string{
 	"Event.Direction":     "set when the record leaves",
+	"Event.parts":         "of the record of a message, which leaves at once",
 	"attempt.set":         "the entry stands behind its Call-ID",
 	"attempt.extra":       "weighed anew",
 	"attempt.hold":        "told by the hold",
