@@ -1032,7 +1032,7 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
           example: "35000000000"
         - name: "call.forked"
           type: boolean
-          description: "More than one branch answered or was rung."
+          description: "More than one branch answered: each is a call of its own."
           example: "true"
         - name: "call.held"
           type: boolean
