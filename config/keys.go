@@ -196,6 +196,7 @@ var Groups = []Group{
 		{Name: "call_alive_interval", Kind: Duration, Allowed: "0 (off), 1m to 24h", Meaning: "A call that stays up is a call-alive event each time this has passed since its answer."},
 		{Name: "correlation_headers", Kind: List, Allowed: "names of headers, 16 at most, none", Meaning: "Headers by which the legs of a call across a back-to-back user agent are told: they name the Call-ID of the leg before, or carry what all legs share. The first that a message has counts."},
 		{Name: "messages.enabled", Kind: Flag, Meaning: "Each SIP message is a record too, under Packetbeat's names; docs/messages.md. A call is a dozen of them."},
+		{Name: "headers", Kind: List, Allowed: "names of headers of letters, digits, - and _, 16 at most, none", Default: "none", Meaning: "Headers that stand in records as sip.header.NAME, the name in lower case: the first line of each in the first request of a call, registration or transaction, its first 256 bytes. docs/operating.md tells more."},
 		{Name: "keepalive_probes", Kind: Flag, Meaning: "Keep-alives (CRLF, NUL, STUN) are msg-probe events too. They are counted in any case."},
 		{Name: "numbers.emergency", Kind: List, Allowed: "telephone numbers (a zero in front needs quotes), none", Meaning: "Calls to these are tagged emergency and never held back."},
 		{Name: "event_types_blst", Kind: List, Allowed: "event types, none", Meaning: "Types that are held back: counted, and not sent."},
