@@ -96,6 +96,9 @@ type Keys struct {
 
 	State State `config:"state"`
 
+	InternalNetworks []string `config:"internal_networks,replace"`
+
+	RetentionDays   int           `config:"retention_days"`
 	EventTypesBlst  []string      `config:"event_types_blst,replace"`
 	EventBufferSize int           `config:"event_buffer_size"`
 	ShutdownTimeout time.Duration `config:"shutdown_timeout"`
@@ -346,6 +349,13 @@ func (c *Config) composeEngine() error {
 	e.AnyPort = false // each input says it
 	e.DedupWindow = k.DedupWindow
 	e.KeepaliveProbes = k.KeepaliveProbes
+	var err error
+	if k.InternalNetworks, err = list("internal_networks", k.InternalNetworks, true); err != nil {
+		return err
+	}
+	if e.Internal, err = internalNetworks(k.InternalNetworks); err != nil {
+		return err
+	}
 	e.Messages = k.Messages.Enabled
 
 	e.Packet.FragmentMax = k.Fragments.Max
@@ -375,7 +385,6 @@ func (c *Config) composeEngine() error {
 	t.MaxCallsMem = orDefault(int64(k.CallsMaxMem), quarter())
 	t.MaxRegsMem = orDefault(int64(k.RegsMaxMem), quarter())
 
-	var err error
 	if k.Numbers.Emergency, err = list("numbers.emergency", k.Numbers.Emergency, true); err != nil {
 		return err
 	}

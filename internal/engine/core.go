@@ -45,6 +45,7 @@ func (c *core) send(events []event.Event) {
 	for i := range events {
 		c.seq++
 		events[i].Sequence = c.seq
+		events[i].SetDirection(c.cfg.Internal)
 		c.given[events[i].Type]++
 		if c.cfg.Dump != nil {
 			c.cfg.Dump.Event(&events[i])
@@ -58,6 +59,7 @@ func (c *core) send(events []event.Event) {
 func (c *core) sendMessage(e *event.Event) {
 	c.seq++
 	e.Sequence = c.seq
+	e.SetDirection(c.cfg.Internal)
 	c.given[event.Message]++
 	c.sink.Put(e)
 }

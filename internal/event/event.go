@@ -85,6 +85,7 @@ type Event struct {
 	Src, Dst  netip.AddrPort // of the first request
 	NAT       netip.AddrPort // from received and rport of the top Via of the answer (RFC 3581)
 	Transport Transport
+	Direction Direction // see SetDirection
 	VLANs     [2]uint16 // outer, inner; 0 is none
 	Encap     List
 	OuterSrc  netip.Addr // of the outermost IP header of a tunnel, turned like Src and Dst

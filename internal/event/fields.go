@@ -151,6 +151,8 @@ var base = []row{
 var tagEmergency = []string{"emergency"}
 
 var ends = []row{
+	{"network.community_id", keyword, private, func(e *Event, v *Value) { v.communityID(e) }},
+	{"network.direction", keyword, public, func(e *Event, v *Value) { v.constant(e.Direction.String()) }},
 	{"network.iana_number", keyword, public, func(e *Event, v *Value) {
 		v.constant([...]string{"", "17", "6", "132"}[e.Transport])
 	}},
@@ -189,7 +191,9 @@ var ends = []row{
 	{"user.id", keyword, private, func(e *Event, v *Value) {
 		if e.AOR.All.n > 0 {
 			v.str(e, e.AOR.All)
+			return
 		}
+		v.aor(e, &e.From.URI)
 	}},
 	{"user_agent.original", keyword, private, func(e *Event, v *Value) { v.str(e, e.UserAgent) }},
 	{"url.domain", keyword, private, func(e *Event, v *Value) { v.str(e, e.RequestURI.Host) }},
@@ -294,6 +298,13 @@ var message = []row{
 			v.constant([...]string{"1xx", "2xx", "3xx", "4xx", "5xx", "6xx"}[e.Code/100-1])
 		}
 	}},
+	{"sip.type", keyword, public, func(e *Event, v *Value) {
+		if e.Code > 0 && !e.Synthetic {
+			v.constant("response")
+		} else if e.Method.n > 0 {
+			v.constant("request")
+		}
+	}},
 	{"sip.method", keyword, public, func(e *Event, v *Value) { v.str(e, e.Method) }},
 	{"sip.cseq.code", long, public, func(e *Event, v *Value) {
 		if e.HasCSeq {
@@ -308,6 +319,9 @@ var message = []row{
 	}},
 	{"sip.via.original", keyword, private, func(e *Event, v *Value) { v.list(e, Strs, e.Via) }},
 	{"sip.via.transport", keyword, public, func(e *Event, v *Value) { v.str(e, e.ViaTransport) }},
+	{"tls.established", boolean, public, func(e *Event, v *Value) {
+		v.flag(overTLS(e.Bytes(e.ViaTransport)))
+	}},
 	{"sip.content_type", keyword, public, func(e *Event, v *Value) { v.str(e, e.ContentType) }},
 	{"sip.user_agent.original", keyword, private, func(e *Event, v *Value) { v.str(e, e.UserAgent) }},
 	{"sip.server.original", keyword, private, func(e *Event, v *Value) { v.str(e, e.Server) }},
@@ -366,6 +380,16 @@ var message = []row{
 	}},
 	{"sip.emergency", boolean, public, func(e *Event, v *Value) { v.flag(e.Emergency) }},
 	{"sip.referred_by", keyword, private, func(e *Event, v *Value) { v.str(e, e.ReferredBy) }},
+}
+
+// overTLS tells whether a transport of Via is encrypted on its hop.
+func overTLS(transport []byte) bool {
+	for _, t := range [...]string{"TLS", "WSS", "TLS-SCTP"} {
+		if len(transport) == len(t) && bytes.EqualFold(transport, []byte(t)) {
+			return true
+		}
+	}
+	return false
 }
 
 var call = []row{

@@ -158,13 +158,6 @@ var single = slices.Concat([]row{
 		v.constant("OK")
 	}},
 	{"network.application", keyword, public, func(_ *Event, v *Value) { v.constant("sip") }},
-	{"sip.type", keyword, public, func(e *Event, v *Value) {
-		if e.Code != 0 {
-			v.constant("response")
-			return
-		}
-		v.constant("request")
-	}},
 	{"sip.version", keyword, public, func(_ *Event, v *Value) { v.constant("2.0") }}, // others are parse-errors
 	{"sip.accept", keyword, public, part(PartAccept)},
 	{"sip.allow", keyword, public, partList(PartAllow)},
@@ -203,7 +196,7 @@ var ofMessages = []string{
 	"event.action", "event.category", "event.dataset", "event.duration", "event.end", "event.kind", "event.outcome",
 	"event.reason", "event.sequence", "event.start", "event.type",
 	"client.ip", "client.port", "server.ip", "server.port", "source.ip", "source.port", "destination.ip", "destination.port",
-	"network.application", "network.iana_number", "network.protocol", "network.transport", "network.type",
+	"network.application", "network.community_id", "network.direction", "network.iana_number", "network.protocol", "network.transport", "network.type",
 	"related.hosts", "related.ip", "related.user", "user.name",
 	"sip.accept", "sip.allow", "sip.auth.realm", "sip.auth.scheme", "sip.auth.uri.", "sip.call_id", "sip.code", "sip.contact.display_info",
 	"sip.contact.uri.", "sip.contact.expires", "sip.contact.line", "sip.contact.q", "sip.contact.transport",

@@ -98,6 +98,9 @@ func full(typ Type) *Event {
 	e.Correlation, e.CorrelatedBy = e.CallID, BySessionID
 	e.Incomplete, e.Anomalies = NoInvite|EndOfCapture, LFOnly|ContactBroken
 	one := Heard{MOS: 4321, MOSMin: 1000, Loss: 0, LossMax: 1, Jitter: 20, Delay: 1 << 30, R: 93200, Packets: 1 << 40, Lost: 0}
+	e.Direction = Inbound
+	e.ViaTransport = Text{}
+	e.SetString(&e.ViaTransport, "TLS")
 	e.SetQuality(&Quality{Ends: [2]Heard{one, one}, MOS: 4321, Reports: 2})
 	if typ == Message {
 		fillParts(e)

@@ -384,7 +384,10 @@ func (t *Tracker) aorOf(u *sip.URI) []byte {
 	b := appendLower(t.scratch[:0], u.Scheme())
 	b = append(b, ':')
 	if user := u.User(); len(user) > 0 {
-		b = append(sip.AppendUnescaped(b, user), '@')
+		b = sip.AppendUnescaped(b, user)
+		if len(u.Host()) > 0 { // a telephone number has none
+			b = append(b, '@')
+		}
 	}
 	b = appendLower(b, u.Host())
 	if port, ok := u.Port(); ok {
