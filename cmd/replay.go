@@ -41,14 +41,16 @@ type printer interface {
 // error, so printers need not look.
 type format struct {
 	name, meaning string
-	make          func(w *bufio.Writer, colour bool) printer
+	make          func(w *bufio.Writer, colour bool, schema *event.Schema) printer
 }
 
 var formats = []format{
-	{"ndjson", "one JSON object a line, the fields of docs/fields.md", func(w *bufio.Writer, _ bool) printer { return &ndjson{w: w} }},
-	{"table", "one line an event, for reading", func(w *bufio.Writer, colour bool) printer { return newTable(w, colour) }},
-	{"ladder", "the messages of each call as arrows, with its events", func(w *bufio.Writer, _ bool) printer { return newLadder(w) }},
-	{"csv", "comma-separated, the columns of docs/replay.md", func(w *bufio.Writer, _ bool) printer { return newCSV(w) }},
+	{"ndjson", "one JSON object a line, the fields of docs/fields.md", func(w *bufio.Writer, _ bool, schema *event.Schema) printer {
+		return &ndjson{w: w, r: event.Renderer{Schema: schema}}
+	}},
+	{"table", "one line an event, for reading", func(w *bufio.Writer, colour bool, _ *event.Schema) printer { return newTable(w, colour) }},
+	{"ladder", "the messages of each call as arrows, with its events", func(w *bufio.Writer, _ bool, _ *event.Schema) printer { return newLadder(w) }},
+	{"csv", "comma-separated, the columns of docs/replay.md", func(w *bufio.Writer, _ bool, _ *event.Schema) printer { return newCSV(w) }},
 }
 
 func formatNames() string {
@@ -219,7 +221,7 @@ func (r *replay) run() error {
 	var p printer
 	for _, f := range formats {
 		if f.name == r.format {
-			p = f.make(w, colour(r.stdout))
+			p = f.make(w, colour(r.stdout), r.cfg.Schema)
 		}
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -87,6 +87,7 @@ type Keys struct {
 
 	CallAliveInterval  time.Duration `config:"call_alive_interval"`
 	CorrelationHeaders []string      `config:"correlation_headers,replace"`
+	Headers            []string      `config:"headers,replace"`
 
 	Numbers Numbers `config:"numbers"`
 
@@ -203,6 +204,7 @@ type Config struct {
 
 	flushSet bool // the user chose replay_flush
 
+	Schema   *event.Schema        // under which names records leave
 	Held     [event.NumTypes]bool // types that are held back
 	HeldSet  bool                 // whether the user chose them
 	Warnings []string             // for the log: what was ignored, and what to write instead
@@ -399,6 +401,11 @@ func (c *Config) composeEngine() error {
 		return err
 	}
 	t.CorrelationHeaders = k.CorrelationHeaders
+	if k.Headers, err = list("headers", k.Headers, true); err != nil {
+		return err
+	}
+	t.Headers = k.Headers
+	c.Schema = event.NewSchema(event.Fields, k.Headers)
 	if e.Flush, err = flush(k.ReplayFlush); err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func newLane(cfg Config, in Input, c *core) *lane {
 	l.web.add(cfg.WebSocketPorts)
 	l.hep.add(cfg.Packet.HEPPorts)
 	if cfg.Messages {
-		l.recorder = new(track.Recorder)
+		l.recorder = track.NewRecorder(cfg.Track.Headers)
 	}
 	return l
 }

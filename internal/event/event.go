@@ -114,6 +114,7 @@ type Event struct {
 	UserAgent, Server Text
 
 	PAI, Diversion, History, Privacy List
+	Headers                          List // that the configuration names; see AddHeader
 	PPI, RPID                        URI
 
 	ReasonProtocol, ReasonCause, ReasonText List

@@ -157,8 +157,8 @@ func (p *packing) call() {
 
 func (p *packing) seldom() {
 	e := p.e
-	if p.present(lists(e.PAI, e.Diversion, e.History, e.Privacy) || e.PPI != URI{} || e.RPID != URI{}) {
-		p.lists(&e.PAI, &e.Diversion, &e.History, &e.Privacy)
+	if p.present(lists(e.PAI, e.Diversion, e.History, e.Privacy, e.Headers) || e.PPI != URI{} || e.RPID != URI{}) {
+		p.lists(&e.PAI, &e.Diversion, &e.History, &e.Privacy, &e.Headers)
 		p.uri(&e.PPI)
 		p.uri(&e.RPID)
 	}

@@ -78,6 +78,7 @@ func (t *Tracker) fillRequest(e *event.Event, v *view) {
 		e.Set(&e.SessionRemote, remote)
 	}
 	e.Emergency = t.emergency(v)
+	t.headers.fill(e, m)
 	t.correlate(e, v)
 }
 

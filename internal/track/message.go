@@ -17,8 +17,12 @@ type Recorder struct {
 	uri         sip.URI
 	credentials sip.Auth
 	sdp         sip.SDP
+	headers     named
 	id          []byte
 }
+
+// NewRecorder makes a Recorder of records that have these headers, as Config.Headers.
+func NewRecorder(headers []string) *Recorder { return &Recorder{headers: newNamed(headers)} }
 
 // associated is a header that Packetbeat reads (RFC 7315 §4.1).
 var associated = []byte("P-Associated-URI")
@@ -56,6 +60,7 @@ func (r *Recorder) Record(e *event.Event, p *packet.Packet, m *sip.Message, turn
 	r.addresses(e, m)
 	r.authorization(e, m)
 	r.body(e, m)
+	r.headers.fill(e, m)
 }
 
 // identify makes the same message one record, whoever reads the capture and however
@@ -233,19 +238,19 @@ func (r *Recorder) body(e *event.Event, m *sip.Message) {
 	}
 	e.SetPart(event.PartSDPVersion, s.Version())
 	user, session, version := s.Owner()
-	e.SetPart(event.PartOwnerUser, named(user))
+	e.SetPart(event.PartOwnerUser, unlessHyphen(user))
 	e.SetPart(event.PartOwnerSession, session)
 	e.SetPart(event.PartOwnerVersion, version)
 	e.SetPart(event.PartOwnerIP, s.Origin())
-	e.SetPart(event.PartSessionName, named(s.Session()))
+	e.SetPart(event.PartSessionName, unlessHyphen(s.Session()))
 	if info := s.Info(); len(info) > 0 {
 		e.SetPart(event.PartConnection, info)
 		e.Set(&e.Conn, s.Connection())
 	}
 }
 
-// named leaves out the hyphen that stands for no name (RFC 8866 §5.2, §5.3).
-func named(b []byte) []byte {
+// unlessHyphen leaves out the hyphen that stands for no name (RFC 8866 §5.2, §5.3).
+func unlessHyphen(b []byte) []byte {
 	if len(b) == 1 && b[0] == '-' {
 		return nil
 	}
