@@ -49,6 +49,12 @@ type Beater struct {
 // newBeater checks the whole section and that the files are there. It starts
 // nothing.
 func newBeater(b *beat.Beat, section *conf.C, maps bool, told Voice) (beat.Beater, error) {
+	if b.InSetupCmd && section.HasField("config") {
+		// libbeat's, for programs with modules; it is written into a section that is there.
+		if _, err := section.Remove("config", -1); err != nil {
+			return nil, err
+		}
+	}
 	cfg, err := config.New(section)
 	if err != nil {
 		return nil, err
@@ -214,7 +220,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 
 	var ctx context.Context
 	ctx, r.cancel = context.WithCancel(context.Background())
-	p := &publisher{ring: r.ring, client: r.client, maps: maps, done: r.published}
+	p := &publisher{ring: r.ring, client: r.client, maps: maps, tree: newTree(r.cfg.Schema), done: r.published}
 	go p.run() // first: what the saved state has no room for is sent
 	if err := r.restore(); err != nil {
 		r.ring.close()

@@ -42,6 +42,7 @@ func same(info beat.Info) interface {
 	return processing.WithFields(mapstr.M{
 		"ecs": mapstr.M{"version": event.ECSVersion},
 		"observer": mapstr.M{
+			"name":     info.Name, // unless HEP says whose
 			"type":     "sip-probe",
 			"product":  config.Section,
 			"vendor":   config.Section,

@@ -30,15 +30,43 @@ type node struct {
 	size   int // of its map to begin with: half of what it may hold
 }
 
-var columns, nodes, roots = tree()
+// tree is a schema as objects.
+type tree struct {
+	columns []column
+	nodes   []node
+	roots   int
+	of      [event.NumTypes][]uint16 // the columns that a type can have
+	id      uint16                   // the column of event.id
+}
 
-// tree numbers the objects. event.Fields is sorted by path, so that the rows of one
-// object stand together.
-func tree() (columns []column, nodes []node, roots int) {
-	nodes = []node{{}}
+// native are the names of this version.
+var native = newTree(event.Native)
+
+// newTree numbers the objects. The fields of a schema are sorted by path, so that the
+// rows of one object stand together.
+func newTree(schema *event.Schema) *tree {
+	t := objects(schema)
+	for i := range t.columns {
+		f := t.columns[i].field
+		for typ := range event.NumTypes {
+			if f.In(typ) {
+				t.of[typ] = append(t.of[typ], uint16(i))
+			}
+		}
+		if f.Key == "event.id" {
+			t.id = uint16(i)
+		}
+	}
+	return t
+}
+
+func objects(schema *event.Schema) *tree {
+	var columns []column
+	roots := 0
+	nodes := []node{{}}
 	known := map[string]int{"": 0}
-	for i := range event.Fields {
-		f := &event.Fields[i]
+	for i := range schema.Fields {
+		f := &schema.Fields[i]
 		if f.Key == "@timestamp" { // stands in the beat.Event itself
 			continue
 		}
@@ -66,20 +94,8 @@ func tree() (columns []column, nodes []node, roots int) {
 			nodes[i].size = nodes[i].size/2 + 1
 		}
 	}
-	return columns, nodes, roots
+	return &tree{columns: columns, nodes: nodes, roots: roots}
 }
-
-// columnsOf are those that a type can have.
-var columnsOf = func() (of [event.NumTypes][]uint16) {
-	for t := range event.NumTypes {
-		for i := range columns {
-			if columns[i].field.In(t) {
-				of[t] = append(of[t], uint16(i))
-			}
-		}
-	}
-	return of
-}()
 
 // renderer makes a beat.Event of an event.Event by the one table of fields, as
 // event.Renderer does, so that both give the same record.
@@ -92,6 +108,7 @@ var columnsOf = func() (of [event.NumTypes][]uint16) {
 // look into it.
 type renderer struct {
 	maps bool
+	tree *tree // nil: native
 
 	v      event.Value
 	buf    []byte
@@ -113,6 +130,9 @@ type part struct{ at, end uint32 }
 
 // render owns nothing of e when it returns.
 func (r *renderer) render(e *event.Event) beat.Event {
+	if r.tree == nil {
+		r.tree = native
+	}
 	r.gather(e)
 	out := beat.Event{Timestamp: time.Unix(0, e.Time).UTC()}
 	texts := string(r.buf)
@@ -123,7 +143,9 @@ func (r *renderer) render(e *event.Event) beat.Event {
 	}
 	if e.ID != (event.Hash{}) {
 		for i := range r.values {
-			if v := &r.values[i]; v.column == idColumn {
+			// Elasticsearch creates the document under it, and refuses it when it is
+			// there already.
+			if v := &r.values[i]; v.column == r.tree.id {
 				out.Meta = mapstr.M{"_id": texts[v.at.at:v.at.end]}
 			}
 		}
@@ -131,18 +153,12 @@ func (r *renderer) render(e *event.Event) beat.Event {
 	return out
 }
 
-// idColumn is event.id, which is the document's id too: Elasticsearch creates it
-// under that, and refuses it when it is there already.
-var idColumn = func() uint16 {
-	return uint16(slices.IndexFunc(columns, func(c column) bool { return c.field.Key == "event.id" }))
-}()
-
 // gather reads all fields of e.
 func (r *renderer) gather(e *event.Event) {
 	r.buf, r.values, r.parts = r.buf[:0], r.values[:0], r.parts[:0]
 	v := &r.v
-	for _, i := range columnsOf[e.Type] {
-		columns[i].field.Get(e, v)
+	for _, i := range r.tree.of[e.Type] {
+		r.tree.columns[i].field.Get(e, v)
 		if v.Form == event.Nothing {
 			continue
 		}
@@ -201,13 +217,13 @@ func appendUTF8(dst, b []byte) []byte {
 // toMaps makes a map of every object.
 func (r *renderer) toMaps(texts string) mapstr.M {
 	if r.nodes == nil {
-		r.nodes = make([]map[string]any, len(nodes))
+		r.nodes = make([]map[string]any, len(r.tree.nodes))
 	}
 	clear(r.nodes)
 	root := r.node(0)
 	for i := range r.values {
 		v := &r.values[i]
-		c := &columns[v.column]
+		c := &r.tree.columns[v.column]
 		r.node(c.node)[c.names[len(c.names)-1]] = v.boxed(texts, r.parts)
 	}
 	return root
@@ -216,9 +232,10 @@ func (r *renderer) toMaps(texts string) mapstr.M {
 // node gives a map of the event in work, and makes it when it is first asked for.
 func (r *renderer) node(i int) map[string]any {
 	if r.nodes[i] == nil {
-		r.nodes[i] = make(map[string]any, nodes[i].size)
+		n := &r.tree.nodes[i]
+		r.nodes[i] = make(map[string]any, n.size)
 		if i > 0 {
-			r.node(nodes[i].parent)[nodes[i].name] = r.nodes[i]
+			r.node(n.parent)[n.name] = r.nodes[i]
 		}
 	}
 	return r.nodes[i]
@@ -254,14 +271,16 @@ func (v *value) boxed(texts string, parts []part) any {
 // branch is an object at the top of a record that is still as it was gathered. It
 // owns its values with the other branches of the record.
 type branch struct {
-	texts  string
-	values []value
-	parts  []part
+	columns []column
+	texts   string
+	values  []value
+	parts   []part
 }
 
 // toBranches makes a branch of every object at the top. libbeat adds to the
 // objects ecs and observer, so these are maps.
 func (r *renderer) toBranches(texts string) mapstr.M {
+	columns, roots := r.tree.columns, r.tree.roots
 	root := make(mapstr.M, roots+extraRoots)
 	values, parts := slices.Clone(r.values), slices.Clone(r.parts)
 	all := make([]branch, 0, roots)
@@ -279,7 +298,7 @@ func (r *renderer) toBranches(texts string) mapstr.M {
 				_, _ = root.Put(columns[values[i].column].field.Key, values[i].boxed(texts, parts))
 			}
 		default:
-			all = append(all, branch{texts, values[lo:hi], parts})
+			all = append(all, branch{columns, texts, values[lo:hi], parts})
 			root[name] = &all[len(all)-1]
 		}
 		lo = hi
@@ -295,9 +314,9 @@ func (b *branch) Fold(to structform.ExtVisitor) error {
 	if err := to.OnObjectStart(-1, structform.AnyType); err != nil {
 		return err
 	}
-	open := columns[b.values[0].column].names[:1] // objects that are open
+	open := b.columns[b.values[0].column].names[:1] // objects that are open
 	for i := range b.values {
-		names := columns[b.values[i].column].names
+		names := b.columns[b.values[i].column].names
 		shared := 1
 		for shared < len(open) && shared < len(names)-1 && names[shared] == open[shared] {
 			shared++
@@ -372,6 +391,7 @@ type publisher struct {
 	ring   *ring
 	client beat.Client
 	maps   bool
+	tree   *tree
 	done   chan struct{}
 }
 
@@ -380,7 +400,7 @@ const batchSize = 64
 
 func (p *publisher) run() {
 	defer close(p.done)
-	r := renderer{maps: p.maps}
+	r := renderer{maps: p.maps, tree: p.tree}
 	batch := make([]*event.Event, 0, batchSize)
 	out := make([]beat.Event, 0, batchSize)
 	for {

@@ -14,7 +14,8 @@ import (
 //
 // It has two bounds: events, and slotBytes of memory for each of them, since a
 // hostile sender chooses how long values are. When full it makes put wait (files)
-// or drops the newest (live).
+// or drops the newest (live). Records of messages, of which there are many more, leave
+// a quarter of it to events.
 type ring struct {
 	wait     bool
 	maxBytes int
@@ -54,7 +55,7 @@ func (r *ring) put(e *event.Event) {
 	for r.full() && r.wait && !r.aborted {
 		r.room.Wait()
 	}
-	if r.full() || r.aborted {
+	if r.full() || r.aborted || e.Type == event.Message && !r.wait && r.crowded() {
 		r.dropped[e.Type].Add(1)
 		return
 	}
@@ -85,6 +86,11 @@ func (r *ring) await() {
 
 func (r *ring) full() bool {
 	return r.n == len(r.slots) || r.n > 0 && r.bytes >= r.maxBytes
+}
+
+// crowded tells whether what is left is for events.
+func (r *ring) crowded() bool {
+	return r.n >= len(r.slots)/4*3 || r.bytes >= r.maxBytes/4*3
 }
 
 // take waits for events and fills batch with those that are there, oldest first,

@@ -141,3 +141,48 @@ func TestRingAllocatesNothingInSteadyState(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// Records of messages leave a quarter of a live queue to events; both are counted.
+func TestMessagesGiveWay(t *testing.T) {
+	r := newRing(8, false)
+	record := numbered(0)
+	record.Type = event.Message
+	for range 10 {
+		r.put(record)
+	}
+	r.put(numbered(1))
+	if n := r.waiting(); n != 7 {
+		t.Errorf("%d wait, want 6 messages and an event", n)
+	}
+	if n := r.dropped[event.Message].Load(); n != 4 {
+		t.Errorf("%d messages are counted as dropped, want 4", n)
+	}
+	r.put(numbered(2))
+	r.put(numbered(3))
+	if n := r.dropped[event.CallEnd].Load(); n != 1 {
+		t.Errorf("%d events are counted as dropped, want 1", n)
+	}
+}
+
+// A file run holds them all: its reader waits.
+func TestMessagesOfFilesWait(t *testing.T) {
+	r := newRing(4, true)
+	record := numbered(0)
+	record.Type = event.Message
+	done := make(chan struct{})
+	go func() {
+		for range 10 {
+			r.put(record)
+		}
+		r.close()
+		close(done)
+	}()
+	n := 0
+	for batch := r.take(make([]*event.Event, 0, 2)); len(batch) > 0; batch = r.take(batch) {
+		n += len(batch)
+	}
+	<-done
+	if n != 10 || r.dropped[event.Message].Load() != 0 {
+		t.Errorf("%d of 10 come out", n)
+	}
+}

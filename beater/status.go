@@ -100,8 +100,14 @@ func (r *run) waitsFor(now moves) string {
 func (r *run) line(s *engine.Stats) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %s", plural(s.Frames, "frame"), plural(s.Datagrams[engine.Message]+s.Units[engine.Message], "message"))
+	if n := s.Events[event.Message]; n > 0 {
+		fmt.Fprintf(&b, "; %s", plural(n, "record")+" of messages")
+	}
 	counts(&b, "; events: ", event.NumTypes, func(i int) (string, uint64) {
-		return event.Type(i).String(), s.Events[i]
+		if t := event.Type(i); t != event.Message {
+			return t.String(), s.Events[i]
+		}
+		return "", 0
 	})
 	counts(&b, "; held back by event_types_blst: ", event.NumTypes, func(i int) (string, uint64) {
 		return event.Type(i).String(), r.held[i].Load()
@@ -147,7 +153,8 @@ func (r *run) line(s *engine.Stats) string {
 		{"connections that did not carry HEP to the end", s.Capture.Broken},
 		{"bytes of TCP that were not captured", s.Stream.HoleBytes},
 		{"frames by a fault of this program", s.Faults},
-		{"events by the full queue (event_buffer_size)", total(&r.ring.dropped)},
+		{"events by the full queue (event_buffer_size)", total(&r.ring.dropped) - r.ring.dropped[event.Message].Load()},
+		{"records of messages by the full queue (event_buffer_size)", r.ring.dropped[event.Message].Load()},
 		{"events by the output", r.metrics.dropped()},
 		{"messages for capture files by the full queue (pcap_dump.queue_size)", written.Dropped},
 		{"messages for capture files by pcap_dump.max_file", written.Full},

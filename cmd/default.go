@@ -23,6 +23,8 @@ func defaults() []cfgfile.ConditionalOverride {
 		when(always, "logging.metrics.enabled: false"),
 		// The queue hands over what is there instead of waiting for 1,600 events.
 		when(ownQueue, "queue.mem.flush.timeout: 0s"),
+		// libbeat's limit is for the thousands of fields of its own programs.
+		when(always, "setup.template.settings.index.mapping.total_fields.limit: 2000"),
 		// libbeat keeps 7 files of 10 MB and deletes the rest of a long run.
 		when(names("output.file"), "output.file: {rotate_every_kb: 1048576, number_of_files: 1024}"),
 		when(func(file *conf.C) bool {

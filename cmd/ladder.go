@@ -157,6 +157,9 @@ func (l *ladder) label(m *sip.Message) string {
 
 // Put implements engine.Sink.
 func (l *ladder) Put(e *event.Event) {
+	if e.Type == event.Message {
+		return // it is an arrow
+	}
 	if l.lines == maxLines {
 		l.cutEvts++
 		return

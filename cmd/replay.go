@@ -41,14 +41,16 @@ type printer interface {
 // error, so printers need not look.
 type format struct {
 	name, meaning string
-	make          func(w *bufio.Writer, colour bool) printer
+	make          func(w *bufio.Writer, colour bool, schema *event.Schema) printer
 }
 
 var formats = []format{
-	{"ndjson", "one JSON object a line, the fields of docs/fields.md", func(w *bufio.Writer, _ bool) printer { return &ndjson{w: w} }},
-	{"table", "one line an event, for reading", func(w *bufio.Writer, colour bool) printer { return newTable(w, colour) }},
-	{"ladder", "the messages of each call as arrows, with its events", func(w *bufio.Writer, _ bool) printer { return newLadder(w) }},
-	{"csv", "comma-separated, the columns of docs/replay.md", func(w *bufio.Writer, _ bool) printer { return newCSV(w) }},
+	{"ndjson", "one JSON object a line, the fields of docs/fields.md", func(w *bufio.Writer, _ bool, schema *event.Schema) printer {
+		return &ndjson{w: w, r: event.Renderer{Schema: schema}}
+	}},
+	{"table", "one line an event, for reading", func(w *bufio.Writer, colour bool, _ *event.Schema) printer { return newTable(w, colour) }},
+	{"ladder", "the messages of each call as arrows, with its events", func(w *bufio.Writer, _ bool, _ *event.Schema) printer { return newLadder(w) }},
+	{"csv", "comma-separated, the columns of docs/replay.md", func(w *bufio.Writer, _ bool, _ *event.Schema) printer { return newCSV(w) }},
 }
 
 func formatNames() string {
@@ -63,6 +65,7 @@ func formatNames() string {
 type replay struct {
 	format string
 	dump   string
+	single bool // messages are records too
 	filter filter
 	cfg    *config.Config
 	files  []string // that are there
@@ -100,6 +103,7 @@ why; events up to there are printed), 2 when the command line is wrong.`,
 	f := c.Flags()
 	f.StringVar(&r.format, "format", formats[0].name, formatNames())
 	f.StringVar(&r.dump, "dump", "", "write the messages of each Call-ID into a capture file in this directory; with --call, of that one")
+	f.BoolVar(&r.single, "messages", false, "each SIP message is a record too, as with messages.enabled; see docs/messages.md")
 	f.StringVar(&r.filter.call, "call", "", "only this Call-ID")
 	f.StringVar(&r.filter.user, "user", "", "only this user, user@host or @host: in From, To, Request-URI, address of record or credentials")
 	f.StringVar(&r.filter.number, "number", "", "only this telephone number there; + and separators do not count")
@@ -137,6 +141,7 @@ func (r *replay) prepare(c *cobra.Command, args []string) error {
 	if r.cfg, err = config.New(section); err != nil {
 		return err
 	}
+	r.cfg.Keys.Messages.Enabled = r.cfg.Keys.Messages.Enabled || r.single
 	r.dumpTo()
 	for _, w := range r.cfg.Warnings {
 		fmt.Fprintf(r.stderr, "sipcmbeat: %s\n", w)
@@ -216,7 +221,7 @@ func (r *replay) run() error {
 	var p printer
 	for _, f := range formats {
 		if f.name == r.format {
-			p = f.make(w, colour(r.stdout))
+			p = f.make(w, colour(r.stdout), r.cfg.Schema)
 		}
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -412,7 +412,7 @@ func TestFormatsAreNamed(t *testing.T) {
 		t.Error(got)
 	}
 	for _, f := range formats {
-		if f.make(bufio.NewWriter(&bytes.Buffer{}), false) == nil {
+		if f.make(bufio.NewWriter(&bytes.Buffer{}), false, nil) == nil {
 			t.Error(fmt.Sprint(f.name, " makes nothing"))
 		}
 	}

@@ -70,11 +70,13 @@ var errSaid = errors.New("said")
 func newRoot() *cmd.BeatsRootCmd {
 	var told voice
 	create, support := beater.Parts(&told)
+	index := indexes{say: told.Warned}
 	root := cmd.GenRootCmdWithSettings(create, instance.Settings{
 		Name:            config.Section,
 		Version:         Version,
 		ConfigOverrides: defaults(),
 		Processing:      support,
+		IndexManagement: index.support,
 	})
 	root.Short = "Observes SIP traffic and ships what happened as ECS events"
 	root.Long = root.Short + ".\n\nWithout a command it runs: from an interface, or from the capture files in " +
@@ -102,12 +104,17 @@ func newRoot() *cmd.BeatsRootCmd {
 			c.PreRunE = checkFile
 		}
 	}
+	for _, c := range root.ExportCmd.Commands() {
+		index.exports(c)
+	}
+	aloud := func(c *cobra.Command, args []string) error {
+		told.aloud = true
+		return checkFile(c, args)
+	}
+	root.SetupCmd.PreRunE = aloud
 	for _, c := range root.TestCmd.Commands() {
 		if c.Name() == "config" {
-			c.PreRunE = func(c *cobra.Command, args []string) error {
-				told.testing = true
-				return checkFile(c, args)
-			}
+			c.PreRunE = aloud
 		}
 	}
 	root.AddCommand(newReplay(), newDevices(), newDoctor())
@@ -134,12 +141,12 @@ func usageErrors(c *cobra.Command) {
 }
 
 // voice is what a run tells on standard error when the log goes elsewhere.
-type voice struct{ testing bool }
+type voice struct{ aloud bool }
 
-// Warned implements beater.Voice. Only a test of the configuration says it: the log
-// of a run has it, where nobody looks after a test.
+// Warned implements beater.Voice. Only setup and a test of the configuration say it:
+// the log of a run has it, where nobody looks after them.
 func (v *voice) Warned(line string) {
-	if v.testing {
+	if v.aloud {
 		v.Stuck(line)
 	}
 }

@@ -103,7 +103,7 @@ func merged(t *testing.T, file string) *conf.C {
 
 func TestDefaults(t *testing.T) {
 	cfgfile.Initialize()
-	const always = "logging.metrics.enabled timestamp.precision"
+	const always = "logging.metrics.enabled timestamp.precision setup.template.settings.index.mapping.total_fields.limit"
 	for file, want := range map[string]string{
 		"":                                always + " queue.mem.flush.timeout",
 		"output.elasticsearch.hosts: [a]": always + " queue.mem.flush.timeout output.elasticsearch.hosts.0",

@@ -204,6 +204,7 @@ func appendWhat(b []byte, e *event.Event) []byte {
 // appendSpan says how long it took.
 func appendSpan(b []byte, e *event.Event) []byte {
 	switch {
+	case e.Type == event.Message: // it takes no time
 	case e.Start != 0 && e.End != 0:
 		return appendDuration(b, time.Duration(max(e.End-e.Start, 0)))
 	case e.DurationMin >= 0 && e.Type == event.CallEnd:

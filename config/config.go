@@ -83,8 +83,11 @@ type Keys struct {
 	AuthFailedCodes []string `config:"auth_failed_codes,replace"`
 	KeepaliveProbes bool     `config:"keepalive_probes"`
 
+	Messages Messages `config:"messages"`
+
 	CallAliveInterval  time.Duration `config:"call_alive_interval"`
 	CorrelationHeaders []string      `config:"correlation_headers,replace"`
+	Headers            []string      `config:"headers,replace"`
 
 	Numbers Numbers `config:"numbers"`
 
@@ -93,6 +96,9 @@ type Keys struct {
 
 	State State `config:"state"`
 
+	InternalNetworks []string `config:"internal_networks,replace"`
+
+	RetentionDays   int           `config:"retention_days"`
 	EventTypesBlst  []string      `config:"event_types_blst,replace"`
 	EventBufferSize int           `config:"event_buffer_size"`
 	ShutdownTimeout time.Duration `config:"shutdown_timeout"`
@@ -134,6 +140,11 @@ type State struct {
 	Enabled  *bool         `config:"enabled"`
 	Path     string        `config:"path"`
 	Interval time.Duration `config:"interval"`
+}
+
+// Messages are records of single messages, besides the events.
+type Messages struct {
+	Enabled bool `config:"enabled"`
 }
 
 // Numbers are telephone numbers with a meaning of their own.
@@ -193,6 +204,7 @@ type Config struct {
 
 	flushSet bool // the user chose replay_flush
 
+	Schema   *event.Schema        // under which names records leave
 	Held     [event.NumTypes]bool // types that are held back
 	HeldSet  bool                 // whether the user chose them
 	Warnings []string             // for the log: what was ignored, and what to write instead
@@ -337,6 +349,14 @@ func (c *Config) composeEngine() error {
 	e.AnyPort = false // each input says it
 	e.DedupWindow = k.DedupWindow
 	e.KeepaliveProbes = k.KeepaliveProbes
+	var err error
+	if k.InternalNetworks, err = list("internal_networks", k.InternalNetworks, true); err != nil {
+		return err
+	}
+	if e.Internal, err = internalNetworks(k.InternalNetworks); err != nil {
+		return err
+	}
+	e.Messages = k.Messages.Enabled
 
 	e.Packet.FragmentMax = k.Fragments.Max
 	e.Packet.FragmentBytes = int(k.Fragments.Bytes)
@@ -365,7 +385,6 @@ func (c *Config) composeEngine() error {
 	t.MaxCallsMem = orDefault(int64(k.CallsMaxMem), quarter())
 	t.MaxRegsMem = orDefault(int64(k.RegsMaxMem), quarter())
 
-	var err error
 	if k.Numbers.Emergency, err = list("numbers.emergency", k.Numbers.Emergency, true); err != nil {
 		return err
 	}
@@ -382,6 +401,11 @@ func (c *Config) composeEngine() error {
 		return err
 	}
 	t.CorrelationHeaders = k.CorrelationHeaders
+	if k.Headers, err = list("headers", k.Headers, true); err != nil {
+		return err
+	}
+	t.Headers = k.Headers
+	c.Schema = event.NewSchema(event.Fields, k.Headers)
 	if e.Flush, err = flush(k.ReplayFlush); err != nil {
 		return err
 	}

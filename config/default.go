@@ -96,6 +96,7 @@ func DefaultKeys() Keys {
 			event.MsgProbe.String(), event.ParseError.String(),
 			event.OtherOK.String(), event.OtherFailed.String(), event.OtherTimeout.String(),
 		},
+		RetentionDays:   90,
 		EventBufferSize: 65536,
 		ShutdownTimeout: 8 * time.Second,
 	}

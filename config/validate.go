@@ -421,6 +421,7 @@ func (c *Config) Validate() error {
 		zeroIsUnset bool
 	}{
 		{"event_buffer_size", int64(c.EventBufferSize), 16, 1 << 24, false},
+		{"retention_days", int64(c.RetentionDays), 0, 36500, false},
 		{"shutdown_timeout", int64(c.ShutdownTimeout), 0, int64(maxShutdown), false},
 		{"dedup_window", int64(c.DedupWindow), 0, int64(maxDedup), false},
 		{"state.interval", int64(c.State.Interval), int64(time.Second), int64(24 * time.Hour), false},

@@ -16,1274 +16,1459 @@ func init() {
 
 const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
 
-- key: event
-  title: Event
-  description: "What happened, when, and how it ended: the fields that every record has."
+- key: sipcmbeat
+  title: sipcmbeat
+  description: "What was seen of SIP."
   fields:
     - name: "@timestamp"
       type: date_nanos
       description: "Time of the packet that decided the event, in the resolution of the capture; of a pure timer, its deadline."
-    - name: "event.action"
-      type: keyword
-      description: "What happened; docs/events.md has the list."
-      example: "call-end"
-      ignore_above: 1024
-      default_field: true
-    - name: "event.category"
-      type: keyword
-      description: "ECS category of the event."
-      example: "network, session"
-      ignore_above: 1024
-      default_field: true
-    - name: "event.type"
-      type: keyword
-      description: "ECS type of the event within its category."
-      example: "end, protocol"
-      ignore_above: 1024
-      default_field: true
-    - name: "event.kind"
-      type: keyword
-      description: "ECS kind: event for what was seen on the wire."
-      example: "event"
-      ignore_above: 1024
-      default_field: true
-    - name: "event.module"
-      type: keyword
-      description: "The program that wrote the record."
-      example: "sipcmbeat"
-      ignore_above: 1024
-      default_field: true
-    - name: "event.dataset"
-      type: keyword
-      description: "What the record is about: sip.call, sip.registration, sip.transaction or sip.parse_error."
-      example: "sip.call"
-      ignore_above: 1024
-      default_field: true
-    - name: "event.outcome"
-      type: keyword
-      description: "success, failure, or unknown where the deciding message was not seen."
-      example: "success"
-      ignore_above: 1024
-      default_field: true
-    - name: "event.reason"
-      type: keyword
-      description: "Reason phrase of the deciding answer, or the text of its Q.850 cause."
-      example: "Busy Here"
-      ignore_above: 1024
-      default_field: true
-    - name: "event.start"
-      type: date_nanos
-      description: "When it began: the answer of a call, the first INVITE of an attempt, the request of a transaction, the first 2xx of a binding."
-    - name: "event.end"
-      type: date_nanos
-      description: "When it was over."
-    - name: "event.duration"
-      type: long
-      description: "event.end minus event.start in nanoseconds: of a call-end the talk time."
-      example: "62000000000"
-    - name: "event.sequence"
-      type: long
-      description: "Order of the events of one run, also within one instant."
-      example: "17"
-    - name: "event.id"
-      type: keyword
-      description: "Hash of what makes this event this event; also the document id, so that the same event read twice is one document."
-      example: "5f1c0de2a4b37d19c8e6f7a0b1d2c3e4"
-      ignore_above: 1024
-      default_field: true
-    - name: "error.message"
-      type: keyword
-      description: "What is wrong with a message that could not be used, or what a probe was."
-      example: "CSeq: number is 2^32 or more"
-      ignore_above: 1024
-      default_field: true
     - name: "tags"
       type: keyword
       description: "Words for quick filters, such as emergency, and the tags of the configuration."
       example: "emergency"
       ignore_above: 1024
       default_field: true
-    - name: "ecs.version"
+    - name: "type"
       type: keyword
-      description: "Version of the Elastic Common Schema that the names follow."
-      example: "8.17.0"
-      ignore_above: 1024
-      default_field: true
-
-- key: network
-  title: Network and ends
-  description: "Where the first packet came from and went to. Source and client are one, and destination and server."
-  fields:
-    - name: "source.ip"
-      type: ip
-      description: "Address that the first request came from."
-      example: "192.0.2.10"
-    - name: "source.port"
-      type: long
-      description: "Port that the first request came from."
-      example: "5060"
-    - name: "destination.ip"
-      type: ip
-      description: "Address that the first request went to."
-      example: "198.51.100.5"
-    - name: "destination.port"
-      type: long
-      description: "Port that the first request went to."
-      example: "5060"
-    - name: "client.ip"
-      type: ip
-      description: "Address of the side that asked; the same as source.ip."
-      example: "192.0.2.10"
-    - name: "client.port"
-      type: long
-      description: "Port of the side that asked."
-      example: "5060"
-    - name: "client.nat.ip"
-      type: ip
-      description: "Address of a client behind a NAT as the server saw it: received in the top Via of the answer (RFC 3581), where it is not what the client wrote itself."
-      example: "203.0.113.7"
-    - name: "client.nat.port"
-      type: long
-      description: "Port of the client as the server saw it, from rport (RFC 3581)."
-      example: "49152"
-    - name: "server.ip"
-      type: ip
-      description: "Address of the side that was asked; the same as destination.ip."
-      example: "198.51.100.5"
-    - name: "server.port"
-      type: long
-      description: "Port of the side that was asked."
-      example: "5060"
-    - name: "network.transport"
-      type: keyword
-      description: "Protocol that carried the message: udp, tcp or sctp."
-      example: "udp"
-      ignore_above: 1024
-      default_field: true
-    - name: "network.protocol"
-      type: keyword
-      description: "sip, absent for probes."
+      description: "sip, as in Packetbeat; of a message alone."
       example: "sip"
       ignore_above: 1024
       default_field: true
-    - name: "network.type"
-      type: keyword
-      description: "ipv4 or ipv6."
-      example: "ipv4"
-      ignore_above: 1024
-      default_field: true
-    - name: "network.iana_number"
-      type: keyword
-      description: "Protocol number of network.transport."
-      example: "17"
-      ignore_above: 1024
-      default_field: true
-    - name: "network.vlan.id"
-      type: keyword
-      description: "Outer VLAN identifier."
-      example: "100"
-      ignore_above: 1024
-      default_field: true
-    - name: "network.inner.vlan.id"
-      type: keyword
-      description: "Inner VLAN identifier, where there are two tags."
-      example: "200"
-      ignore_above: 1024
-      default_field: true
-    - name: "observer.name"
-      type: keyword
-      description: "Name of the capture agent that saw the message, where HEP gives one."
-      example: "edge-1"
-      ignore_above: 1024
-      default_field: true
-    - name: "observer.ingress.interface.name"
-      type: keyword
-      description: "Interface that the packet was captured on, or where it was received: udp:0.0.0.0:9060."
-      example: "eth0"
-      ignore_above: 1024
-      default_field: true
-    - name: "related.ip"
-      type: ip
-      description: "All addresses that the record names: the legs, and those in From, To, Request-URI, Contact, SDP and received."
-      example: "192.0.2.10, 198.51.100.5"
-    - name: "related.hosts"
-      type: keyword
-      description: "All host names and domains that the record names, for searches."
-      example: "example.org"
-      ignore_above: 1024
-      default_field: true
-    - name: "related.user"
-      type: keyword
-      description: "All users and numbers that the record names, for searches."
-      example: "alice, 1001"
-      ignore_above: 1024
-      default_field: true
-
-- key: user
-  title: User and address
-  description: "Who asked, and what was asked for."
-  fields:
-    - name: "user.name"
-      type: keyword
-      description: "User of the digest credentials, else of From."
-      example: "alice"
-      ignore_above: 1024
-      default_field: true
-    - name: "user.domain"
-      type: keyword
-      description: "Realm of the digest credentials, else the host of From."
-      example: "example.org"
-      ignore_above: 1024
-      default_field: true
-    - name: "user.id"
-      type: keyword
-      description: "Address of record of a registration."
-      example: "sip:alice@example.org"
-      ignore_above: 1024
-      default_field: true
-    - name: "user_agent.original"
-      type: keyword
-      description: "User-Agent of the calling side."
-      example: "Yealink SIP-T46S 66.86.0.15"
-      ignore_above: 1024
-      default_field: true
-    - name: "url.original"
-      type: keyword
-      description: "Request-URI as written."
-      example: "sip:+4930123456@example.org;user=phone"
-      ignore_above: 1024
-      default_field: true
-    - name: "url.full"
-      type: keyword
-      description: "Request-URI as written."
-      example: "sip:+4930123456@example.org;user=phone"
-      ignore_above: 1024
-      default_field: true
-    - name: "url.scheme"
-      type: keyword
-      description: "Scheme of the Request-URI: sip, sips or tel."
-      example: "sip"
-      ignore_above: 1024
-      default_field: true
-    - name: "url.username"
-      type: keyword
-      description: "User part of the Request-URI: the number that was dialled."
-      example: "+4930123456"
-      ignore_above: 1024
-      default_field: true
-    - name: "url.domain"
-      type: keyword
-      description: "Host of the Request-URI."
-      example: "example.org"
-      ignore_above: 1024
-      default_field: true
-    - name: "url.port"
-      type: long
-      description: "Port of the Request-URI, where one is written."
-      example: "5060"
-
-- key: sip
-  title: SIP message
-  description: "What the messages said. Names are those of Packetbeat where it has one."
-  fields:
-    - name: "sip.call_id"
-      type: keyword
-      description: "Call-ID."
-      example: "a84b4c76e66710@pc33.example.org"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.method"
-      type: keyword
-      description: "Method of the request that the event is about."
-      example: "INVITE"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.code"
-      type: long
-      description: "Status code that decided."
-      example: "486"
-    - name: "sip.status"
-      type: keyword
-      description: "Reason phrase of that code."
-      example: "Busy Here"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.response.class"
-      type: keyword
-      description: "Class of the code: 1xx to 6xx."
-      example: "4xx"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.cseq.code"
-      type: long
-      description: "Number in CSeq."
-      example: "314159"
-    - name: "sip.cseq.method"
-      type: keyword
-      description: "Method in CSeq."
-      example: "INVITE"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.max_forwards"
-      type: long
-      description: "Max-Forwards of the request."
-      example: "70"
-    - name: "sip.via.original"
-      type: keyword
-      description: "Via values of the request, topmost first."
-      example: "SIP/2.0/UDP 192.0.2.10;branch=z9hG4bK776asdhds"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.via.transport"
-      type: keyword
-      description: "Transport in the top Via, which may be TLS or WSS behind a proxy."
-      example: "UDP"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.content_type"
-      type: keyword
-      description: "Content-Type of the body."
-      example: "application/sdp"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.user_agent.original"
-      type: keyword
-      description: "User-Agent of the calling side; the same as user_agent.original."
-      example: "Yealink SIP-T46S 66.86.0.15"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.server.original"
-      type: keyword
-      description: "User-Agent of the answering side, else its Server header."
-      example: "Asterisk PBX 20.5.0"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.auth.username"
-      type: keyword
-      description: "User of the digest credentials."
-      example: "alice"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.auth.realm"
-      type: keyword
-      description: "Realm of the challenge or of the credentials."
-      example: "example.org"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.auth.scheme"
-      type: keyword
-      description: "Scheme of the credentials, Digest nearly always."
-      example: "Digest"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.uri.original"
-      type: keyword
-      description: "Request-URI as written."
-      example: "sip:bob@example.org"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.uri.scheme"
-      type: keyword
-      description: "Scheme of the Request-URI."
-      example: "sip"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.uri.username"
-      type: keyword
-      description: "User part of the Request-URI."
-      example: "bob"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.uri.host"
-      type: keyword
-      description: "Host of the Request-URI."
-      example: "example.org"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.uri.port"
-      type: long
-      description: "Port of the Request-URI, where one is written."
-      example: "5060"
-    - name: "sip.from.display_info"
-      type: keyword
-      description: "Display name in From."
-      example: "Alice"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.from.tag"
-      type: keyword
-      description: "Tag parameter of From."
-      example: "1928301774"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.from.uri.original"
-      type: keyword
-      description: "URI in From as written."
-      example: "sip:alice@example.org"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.from.uri.scheme"
-      type: keyword
-      description: "Scheme of the URI in From."
-      example: "sip"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.from.uri.username"
-      type: keyword
-      description: "User part of the URI in From."
-      example: "alice"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.from.uri.host"
-      type: keyword
-      description: "Host of the URI in From."
-      example: "example.org"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.from.uri.port"
-      type: long
-      description: "Port of the URI in From, where one is written."
-      example: "5060"
-    - name: "sip.to.display_info"
-      type: keyword
-      description: "Display name in To."
-      example: "Alice"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.to.tag"
-      type: keyword
-      description: "Tag parameter of To."
-      example: "1928301774"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.to.uri.original"
-      type: keyword
-      description: "URI in To as written."
-      example: "sip:alice@example.org"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.to.uri.scheme"
-      type: keyword
-      description: "Scheme of the URI in To."
-      example: "sip"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.to.uri.username"
-      type: keyword
-      description: "User part of the URI in To."
-      example: "alice"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.to.uri.host"
-      type: keyword
-      description: "Host of the URI in To."
-      example: "example.org"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.to.uri.port"
-      type: long
-      description: "Port of the URI in To, where one is written."
-      example: "5060"
-    - name: "sip.contact.display_info"
-      type: keyword
-      description: "Display name in Contact."
-      example: "Alice"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.contact.tag"
-      type: keyword
-      description: "Tag parameter of Contact, which has no business there."
-      example: "1928301774"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.contact.uri.original"
-      type: keyword
-      description: "URI in Contact as written."
-      example: "sip:alice@example.org"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.contact.uri.scheme"
-      type: keyword
-      description: "Scheme of the URI in Contact."
-      example: "sip"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.contact.uri.username"
-      type: keyword
-      description: "User part of the URI in Contact."
-      example: "alice"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.contact.uri.host"
-      type: keyword
-      description: "Host of the URI in Contact."
-      example: "example.org"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.contact.uri.port"
-      type: long
-      description: "Port of the URI in Contact, where one is written."
-      example: "5060"
-    - name: "sip.pai"
-      type: keyword
-      description: "P-Asserted-Identity values (RFC 3325)."
-      example: "sip:+4930123456@example.org"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.ppi"
-      type: keyword
-      description: "P-Preferred-Identity (RFC 3325)."
-      example: "sip:alice@example.org"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.rpid"
-      type: keyword
-      description: "Remote-Party-ID, the older form of an asserted identity."
-      example: "sip:alice@example.org"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.diversion"
-      type: keyword
-      description: "Diversion values: who forwarded the call, last first (RFC 5806)."
-      example: "<sip:bob@example.org>;reason=no-answer"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.history_info"
-      type: keyword
-      description: "History-Info values (RFC 7044)."
-      example: "<sip:bob@example.org>;index=1"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.privacy"
-      type: keyword
-      description: "Privacy values: what the caller wants hidden (RFC 3323)."
-      example: "id"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.reason.protocol"
-      type: keyword
-      description: "Protocols of the Reason header (RFC 3326)."
-      example: "Q.850"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.reason.cause"
-      type: keyword
-      description: "Causes of the Reason header."
-      example: "16"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.reason.text"
-      type: keyword
-      description: "Texts of the Reason header."
-      example: "Normal call clearing"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.q850.cause"
-      type: long
-      description: "ITU-T Q.850 cause, from the Reason header."
-      example: "16"
-    - name: "sip.q850.text"
-      type: keyword
-      description: "Name of that cause."
-      example: "Normal call clearing"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.retry_after_s"
-      type: long
-      description: "Retry-After in seconds."
-      example: "120"
-    - name: "sip.session_id.local"
-      type: keyword
-      description: "Session-ID of the caller (RFC 7989)."
-      example: "ab30317f1a784dc48ff824d0d3715d86"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.session_id.remote"
-      type: keyword
-      description: "Session-ID of the callee (RFC 7989)."
-      example: "47755a9de7794ba387653f2099600ef2"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.correlation.id"
-      type: keyword
-      description: "What all legs of a call share, also across back-to-back user agents: one term finds them. For a leg that names no other it is its own Call-ID."
-      example: "ab30317f1a784dc48ff824d0d3715d86"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.correlation.method"
-      type: keyword
-      description: "How that was found, from the most trusted: session-id, x-cid, icid, hep, call-id-suffix, call-id."
-      example: "session-id"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.identity.present"
-      type: boolean
-      description: "A STIR/SHAKEN Identity header was there (RFC 8224)."
-      example: "true"
-    - name: "sip.identity.attest"
-      type: keyword
-      description: "Attestation of the caller's number: A full, B partial, C gateway (RFC 8588)."
-      example: "A"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.identity.orig"
-      type: keyword
-      description: "Calling number that the identity asserts."
-      example: "12155550112"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.identity.dest"
-      type: keyword
-      description: "Called numbers that the identity names."
-      example: "12155550113"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.identity.iat"
-      type: long
-      description: "When the identity was made, in seconds since 1970."
-      example: "1443208345"
-    - name: "sip.identity.iat_age_s"
-      type: long
-      description: "Age of the identity at the INVITE in seconds: a great one hints at a replay."
-      example: "2"
-    - name: "sip.identity.x5u_host"
-      type: keyword
-      description: "Host that the certificate is fetched from."
-      example: "cert.example.org"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.identity.signature"
-      type: keyword
-      description: "not_checked: the signature is not verified."
-      example: "not_checked"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.sdp.codecs"
-      type: keyword
-      description: "Codecs of the answer, else of the offer."
-      example: "PCMA, telephone-event"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.sdp.media"
-      type: keyword
-      description: "Kinds of media in the session description."
-      example: "audio"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.sdp.ptime"
-      type: long
-      description: "Packet time in milliseconds."
-      example: "20"
-    - name: "sip.sdp.maxptime"
-      type: long
-      description: "Greatest packet time in milliseconds."
-      example: "150"
-    - name: "sip.sdp.srtp"
-      type: boolean
-      description: "Media is encrypted (an SRTP profile or key is in the description)."
-      example: "true"
-    - name: "sip.sdp.ice"
-      type: boolean
-      description: "ICE candidates are in the description."
-      example: "true"
-    - name: "sip.sdp.connection.address"
-      type: keyword
-      description: "Address that media is to be sent to."
-      example: "192.0.2.10"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.transaction.branch"
-      type: keyword
-      description: "Branch of the top Via of the request."
-      example: "z9hG4bK776asdhds"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.transaction.delay_ms"
-      type: double
-      description: "Request to final answer, in milliseconds."
-      example: "23.4"
-    - name: "sip.transaction.retransmissions.request"
-      type: long
-      description: "How often the request was seen again on the same hop."
-      example: "2"
-    - name: "sip.transaction.retransmissions.response"
-      type: long
-      description: "How often answers were seen again on the same hop."
-      example: "1"
-    - name: "sip.transaction.timer"
-      type: keyword
-      description: "Timer of RFC 3261 that decided, where none of the messages did: B, C or F."
-      example: "B"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.emergency"
-      type: boolean
-      description: "An emergency call: by its number, urn:service:sos or Priority."
-      example: "true"
-    - name: "sip.referred_by"
-      type: keyword
-      description: "Who asked for this request by a REFER: the URI of Referred-By (RFC 3892)."
-      example: "sip:alice@example.com"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.encapsulation"
-      type: keyword
-      description: "What the packet was wrapped in, outermost first."
-      example: "vlan, vxlan"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.outer.source.ip"
-      type: ip
-      description: "The end of the outermost tunnel on the side of the source."
-      example: "198.51.100.1"
-    - name: "sip.outer.destination.ip"
-      type: ip
-      description: "The end of the outermost tunnel on the side of the destination."
-      example: "198.51.100.2"
-    - name: "sip.hep.version"
-      type: long
-      description: "Version of the HEP packet that carried the message: 1, 2 or 3."
-      example: "3"
-    - name: "sip.hep.protocol_type"
-      type: long
-      description: "What the HEP packet says it carries: 1 is SIP, 50 SIP in JSON."
-      example: "1"
-    - name: "sip.hep.vendor_id"
-      type: long
-      description: "Vendor of the first HEP chunk that is not a generic one: 1 FreeSWITCH, 2 Kamailio, 3 OpenSIPS, 4 Asterisk, 5 Homer."
-      example: "1"
-    - name: "sip.hep.capture_id"
-      type: long
-      description: "Capture id of the HEP sender."
-      example: "2001"
-    - name: "sip.hep.node"
-      type: keyword
-      description: "Name of the HEP sender, as it gives it."
-      example: "edge-1"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.hep.correlation_id"
-      type: keyword
-      description: "What the HEP sender ties the packets of one call together with; often the Call-ID."
-      example: "a84b4c76e66710@client.example.com"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.hep.timestamp_source"
-      type: keyword
-      description: "receive: the HEP packet had no time that could be taken, and the event has that of the packet's arrival."
-      example: "receive"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.pcap.dump"
-      type: keyword
-      description: "Capture file that the messages of this Call-ID are written to (pcap_dump). Written behind the event: it may be a second late, and is missing where the disk was full."
-      example: "/var/spool/sipcmbeat/20261122T041853.000000000Z_call-attempt_a84b4c76e66710@pc33.pcap"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.pcap.path"
-      type: keyword
-      description: "Capture file that the packet was read from."
-      example: "trace.pcap"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.probe.kind"
-      type: keyword
-      description: "What something on a SIP port that is no SIP looks like: stun, dns, tls, rtp, http, ssdp, text, binary."
-      example: "http"
-      ignore_above: 1024
-      default_field: true
-
-- key: call
-  title: Call
-  description: "Of call-start, call-attempt and call-end. A call-end repeats what is known of the call, so that one record is the call."
-  fields:
-    - name: "sip.call.id"
-      type: keyword
-      description: "Hash of the dialog (Call-ID and both tags), or of the attempt (Call-ID and From tag)."
-      example: "c542bb9a09153d5f16391cc929aec877"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.call.hangup_by"
-      type: keyword
-      description: "Who hung up: caller, callee, both, timeout or unknown."
-      example: "caller"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.call.pdd_ms"
-      type: double
-      description: "Post-dial delay: INVITE to the first sign of ringing or the final answer, in milliseconds."
-      example: "812.5"
-    - name: "sip.call.pdd_source"
-      type: keyword
-      description: "Code that ended the post-dial delay."
-      example: "180"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.call.ring_ms"
-      type: double
-      description: "First sign of ringing to the final answer, in milliseconds."
-      example: "4120"
-    - name: "sip.call.setup_ms"
-      type: double
-      description: "First INVITE to the 2xx, in milliseconds."
-      example: "4933"
-    - name: "sip.call.disconnect_ms"
-      type: double
-      description: "BYE to its answer, in milliseconds."
-      example: "15"
-    - name: "sip.call.duration_ms"
-      type: double
-      description: "Talk time in milliseconds, for a person; event.duration is the same in nanoseconds."
-      example: "62000"
-    - name: "sip.call.duration_min"
-      type: long
-      description: "Time since the call was first seen in nanoseconds, where its start was not seen."
-      example: "35000000000"
-    - name: "sip.call.forked"
-      type: boolean
-      description: "More than one branch answered: each is a call of its own."
-      example: "true"
-    - name: "sip.call.held"
-      type: boolean
-      description: "The call was put on hold at some time."
-      example: "true"
-    - name: "sip.call.early_media"
-      type: boolean
-      description: "A provisional answer had a session description: there may have been media before the answer."
-      example: "true"
-    - name: "sip.call.transferred"
-      type: boolean
-      description: "The call was transferred: a REFER in it was accepted, and a NOTIFY reported that the new call was answered."
-      example: "true"
-    - name: "sip.call.transfer.target"
-      type: keyword
-      description: "Whom a REFER asked to call: the URI of the last Refer-To (RFC 3515), whatever became of it."
-      example: "sip:carol@example.com"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.call.transfer.by"
-      type: keyword
-      description: "Which side of the call asked for its transfer: caller or callee."
-      example: "callee"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.call.transfer.code"
-      type: long
-      description: "The last status of the new call that a NOTIFY reported (message/sipfrag), or the code that refused the REFER."
-      example: "200"
-    - name: "sip.call.transfer.replaces"
-      type: keyword
-      description: "Call-ID of the call that the new one is to take over: an attended transfer (Replaces in Refer-To)."
-      example: "7d3f@192.0.2.7"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.call.replaces"
-      type: keyword
-      description: "Call-ID of the call that this one takes over: Replaces of its INVITE (RFC 3891)."
-      example: "7d3f@192.0.2.7"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.call.synthetic"
-      type: boolean
-      description: "The code was not seen on the caller's leg and is the one that belongs there."
-      example: "true"
-    - name: "sip.call.in_dialog"
-      type: boolean
-      description: "The request belongs to a call that is up."
-      example: "true"
-    - name: "sip.call.branches"
-      type: long
-      description: "How many branches a proxy made of the INVITE."
-      example: "3"
-    - name: "sip.call.legs"
-      type: ip
-      description: "Addresses that messages of the call came from or went to."
-      example: "192.0.2.10, 198.51.100.5, 203.0.113.9"
-    - name: "sip.call.leg_codes"
-      type: long
-      description: "Final codes of other legs than the caller's."
-      example: "503"
-    - name: "sip.call.last_code"
-      type: long
-      description: "Last code seen, where it is not the one that decided."
-      example: "503"
-    - name: "sip.call.session_expires_s"
-      type: long
-      description: "Session timer in seconds (RFC 4028)."
-      example: "1800"
-    - name: "sip.call.requests.reinvite"
-      type: long
-      description: "How many re-INVITEs the call had."
-      example: "1"
-    - name: "sip.call.requests.update"
-      type: long
-      description: "How many UPDATEs."
-      example: "1"
-    - name: "sip.call.requests.info"
-      type: long
-      description: "How many INFOs."
-      example: "4"
-    - name: "sip.call.requests.prack"
-      type: long
-      description: "How many PRACKs."
-      example: "1"
-    - name: "sip.call.requests.refer"
-      type: long
-      description: "How many REFERs: a transfer."
-      example: "1"
-    - name: "sip.call.requests.notify"
-      type: long
-      description: "How many NOTIFYs."
-      example: "2"
-    - name: "sip.call.requests.subscribe"
-      type: long
-      description: "How many SUBSCRIBEs."
-      example: "1"
-    - name: "sip.call.requests.message"
-      type: long
-      description: "How many MESSAGEs."
-      example: "1"
-    - name: "sip.call.requests.options"
-      type: long
-      description: "How many OPTIONS."
-      example: "12"
-    - name: "sip.call.requests.other"
-      type: long
-      description: "How many requests of other methods."
-      example: "1"
-
-- key: subscription
-  title: Subscription
-  description: "Of SUBSCRIBE and NOTIFY, and of a REFER that implies a subscription (RFC 6665, RFC 3515)."
-  fields:
-    - name: "sip.subscription.id"
-      type: keyword
-      description: "Hash of the dialog: the same in every SUBSCRIBE and NOTIFY of it, and the call's sip.call.id where the subscription is inside a call."
-      example: "5b8e1f1c2d3a4f5061728394a5b6c7d8"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.subscription.event"
-      type: keyword
-      description: "The event package, from Event; refer for the one that a REFER implies."
-      example: "presence"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.subscription.event_id"
-      type: keyword
-      description: "The id parameter of Event, which tells subscriptions of one dialog from each other."
-      example: "93603"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.subscription.state"
-      type: keyword
-      description: "pending, active or terminated: what the NOTIFY says, or what the last one said before this SUBSCRIBE was answered."
-      example: "active"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.subscription.reason"
-      type: keyword
-      description: "Why it is terminated: deactivated, probation, rejected, timeout, giveup, noresource, invariant."
-      example: "noresource"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.subscription.retry_after_s"
-      type: long
-      description: "Seconds after which the subscriber may try again."
-      example: "60"
-    - name: "sip.subscription.expires"
-      type: long
-      description: "Seconds that it lasts: what the answer to SUBSCRIBE grants, or what NOTIFY says is left. 0 ends it."
-      example: "3600"
-    - name: "sip.subscription.notifies"
-      type: long
-      description: "NOTIFYs seen in this subscription so far, with this one."
-      example: "3"
-
-- key: qos
-  title: Media quality
-  description: "What reports say of the media: RTCP and probes by HEP, application/vq-rtcpxr by SIP. docs/quality.md explains it."
-  fields:
-    - name: "sip.qos.mos"
-      type: double
-      description: "The lowest MOS of both directions, 1 to 5, as reports say; nothing is estimated."
-      example: "3.5"
-    - name: "sip.qos.reports"
-      type: long
-      description: "How many reports the record is made of."
-      example: "12"
-    - name: "sip.qos.call_id"
-      type: keyword
-      description: "Call-ID of the call that the report in the body of this request speaks of."
-      example: "6dg37f1890463@192.0.2.7"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.qos.codec"
-      type: keyword
-      description: "Codec as the report in the body names it."
-      example: "PCMA"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.qos.caller.mos"
-      type: double
-      description: "MOS of the media that the caller received: of its session report, else the average of the others."
-      example: "4.1"
-    - name: "sip.qos.caller.mos_min"
-      type: double
-      description: "Lowest MOS that any report gave of the media that the caller received."
-      example: "3.2"
-    - name: "sip.qos.caller.loss_pct"
-      type: double
-      description: "Lost packets of the media that the caller received, in percent of the whole call: of its session report, else the last count, else the average."
-      example: "0.5"
-    - name: "sip.qos.caller.loss_max_pct"
-      type: double
-      description: "Highest loss in percent that any report gave of the media that the caller received."
-      example: "12.5"
-    - name: "sip.qos.caller.jitter_ms"
-      type: double
-      description: "Highest interarrival jitter of the media that the caller received, in ms; of a session report its own."
-      example: "4.2"
-    - name: "sip.qos.caller.delay_ms"
-      type: double
-      description: "Average round trip in ms, as reports on the media that the caller received give it."
-      example: "80"
-    - name: "sip.qos.caller.r_factor"
-      type: double
-      description: "Average R factor of the media that the caller received, 0 to 120."
-      example: "92.4"
-    - name: "sip.qos.caller.packets"
-      type: long
-      description: "Packets of the media that the caller received that should have arrived: what the other end sent."
-      example: "3000"
-    - name: "sip.qos.caller.lost"
-      type: long
-      description: "Packets of the media that the caller received that did not arrive, the last count."
-      example: "15"
-    - name: "sip.qos.callee.mos"
-      type: double
-      description: "MOS of the media that the callee received: of its session report, else the average of the others."
-      example: "4.1"
-    - name: "sip.qos.callee.mos_min"
-      type: double
-      description: "Lowest MOS that any report gave of the media that the callee received."
-      example: "3.2"
-    - name: "sip.qos.callee.loss_pct"
-      type: double
-      description: "Lost packets of the media that the callee received, in percent of the whole call: of its session report, else the last count, else the average."
-      example: "0.5"
-    - name: "sip.qos.callee.loss_max_pct"
-      type: double
-      description: "Highest loss in percent that any report gave of the media that the callee received."
-      example: "12.5"
-    - name: "sip.qos.callee.jitter_ms"
-      type: double
-      description: "Highest interarrival jitter of the media that the callee received, in ms; of a session report its own."
-      example: "4.2"
-    - name: "sip.qos.callee.delay_ms"
-      type: double
-      description: "Average round trip in ms, as reports on the media that the callee received give it."
-      example: "80"
-    - name: "sip.qos.callee.r_factor"
-      type: double
-      description: "Average R factor of the media that the callee received, 0 to 120."
-      example: "92.4"
-    - name: "sip.qos.callee.packets"
-      type: long
-      description: "Packets of the media that the callee received that should have arrived: what the other end sent."
-      example: "3000"
-    - name: "sip.qos.callee.lost"
-      type: long
-      description: "Packets of the media that the callee received that did not arrive, the last count."
-      example: "15"
-    - name: "sip.qos.local.mos"
-      type: double
-      description: "MOS of what the end that reports received."
-      example: "4.1"
-    - name: "sip.qos.local.loss_pct"
-      type: double
-      description: "Lost packets of what the end that reports received, in percent."
-      example: "0.5"
-    - name: "sip.qos.local.jitter_ms"
-      type: double
-      description: "Interarrival jitter of what the end that reports received, in ms."
-      example: "4.2"
-    - name: "sip.qos.local.delay_ms"
-      type: double
-      description: "Round trip in ms, beside what the end that reports received."
-      example: "80"
-    - name: "sip.qos.local.r_factor"
-      type: double
-      description: "R factor of what the end that reports received, 0 to 120."
-      example: "92"
-    - name: "sip.qos.remote.mos"
-      type: double
-      description: "MOS of what the other end received, as the one that reports was told."
-      example: "4.1"
-    - name: "sip.qos.remote.loss_pct"
-      type: double
-      description: "Lost packets of what the other end received, as the one that reports was told, in percent."
-      example: "0.5"
-    - name: "sip.qos.remote.jitter_ms"
-      type: double
-      description: "Interarrival jitter of what the other end received, as the one that reports was told, in ms."
-      example: "4.2"
-    - name: "sip.qos.remote.delay_ms"
-      type: double
-      description: "Round trip in ms, beside what the other end received, as the one that reports was told."
-      example: "80"
-    - name: "sip.qos.remote.r_factor"
-      type: double
-      description: "R factor of what the other end received, as the one that reports was told, 0 to 120."
-      example: "92"
-
-- key: registration
-  title: Registration
-  description: "Of reg-new, reg-del and reg-expired: one record for each contact."
-  fields:
-    - name: "sip.registration.aor.original"
-      type: keyword
-      description: "Address of record: scheme, user, host, port if written."
-      example: "sip:alice@example.org"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.registration.aor.scheme"
-      type: keyword
-      description: "Scheme of the address of record."
-      example: "sip"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.registration.aor.username"
-      type: keyword
-      description: "User of the address of record."
-      example: "alice"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.registration.aor.host"
-      type: keyword
-      description: "Host of the address of record."
-      example: "example.org"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.registration.aor.port"
-      type: long
-      description: "Port of the address of record, where one is written."
-      example: "5060"
-    - name: "sip.registration.contact"
-      type: keyword
-      description: "The contact that this event is about."
-      example: "sip:alice@192.0.2.10:5060"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.registration.contacts"
-      type: long
-      description: "How many contacts the address of record has after it."
-      example: "2"
-    - name: "sip.registration.expires"
-      type: long
-      description: "Lifetime that was granted, in seconds."
-      example: "3600"
-    - name: "sip.registration.lifetime_s"
-      type: double
-      description: "First 2xx of the binding to its end, in seconds."
-      example: "86400.5"
-    - name: "sip.registration.lifetime_min_s"
-      type: double
-      description: "The same since first seen, where the start was not seen."
-      example: "1200"
-    - name: "sip.registration.new_location"
-      type: boolean
-      description: "The address of record was known before at other contacts only."
-      example: "true"
-    - name: "sip.registration.refresh_count"
-      type: long
-      description: "How often the binding was refreshed."
-      example: "23"
-
-- key: labels
-  title: Labels
-  description: "What was not seen, and what does not comply. Both are closed lists; docs/events.md has them."
-  fields:
-    - name: "sip.incomplete"
-      type: keyword
-      description: "What was not seen of it, so that the record is rebuilt from the rest."
-      example: "invite"
-      ignore_above: 1024
-      default_field: true
-    - name: "sip.anomalies"
-      type: keyword
-      description: "What on the wire does not comply."
-      example: "no-max-forwards"
-      ignore_above: 1024
-      default_field: true
-
-- key: observer
-  title: Observer
-  description: "Who saw and shipped it. libbeat adds agent and host."
-  fields:
-    - name: "observer.type"
-      type: keyword
-      description: "sip-probe."
-      example: "sip-probe"
-      ignore_above: 1024
-      default_field: true
-    - name: "observer.product"
-      type: keyword
-      description: "sipcmbeat."
-      example: "sipcmbeat"
-      ignore_above: 1024
-      default_field: true
-    - name: "observer.vendor"
-      type: keyword
-      description: "sipcmbeat."
-      example: "sipcmbeat"
-      ignore_above: 1024
-      default_field: true
-    - name: "observer.version"
-      type: keyword
-      description: "Version of the program."
-      example: "0.1.0"
-      ignore_above: 1024
-      default_field: true
-    - name: "observer.hostname"
-      type: keyword
-      description: "Name of the machine."
-      example: "probe-1"
-      ignore_above: 1024
-      default_field: true
-    - name: "agent.name"
-      type: keyword
-      description: "Name of the shipper: name in the configuration, else the name of the machine."
-      example: "probe-1"
-      ignore_above: 1024
-      default_field: true
-    - name: "agent.type"
-      type: keyword
-      description: "sipcmbeat."
-      example: "sipcmbeat"
-      ignore_above: 1024
-      default_field: true
-    - name: "agent.version"
-      type: keyword
-      description: "Version of the program."
-      example: "0.1.0"
-      ignore_above: 1024
-      default_field: true
-    - name: "agent.id"
-      type: keyword
-      description: "Identity of this installation, kept in its data folder."
-      example: "8a4f500d-1111-2222-3333-444455556666"
-      ignore_above: 1024
-      default_field: true
-    - name: "agent.ephemeral_id"
-      type: keyword
-      description: "Identity of this run."
-      example: "8a4f500f-1111-2222-3333-444455556666"
-      ignore_above: 1024
-      default_field: true
-    - name: "host.name"
-      type: keyword
-      description: "Name of the machine."
-      example: "probe-1"
-      ignore_above: 1024
-      default_field: true
+    - name: "status"
+      type: keyword
+      description: "OK, or Error for an answer of 400 and above, as in Packetbeat."
+      example: "OK"
+      ignore_above: 1024
+      default_field: true
+    - name: agent
+      type: group
+      fields:
+        - name: "name"
+          type: keyword
+          description: "Name of the shipper: name in the configuration, else the name of the machine."
+          example: "probe-1"
+          ignore_above: 1024
+          default_field: true
+        - name: "type"
+          type: keyword
+          description: "sipcmbeat."
+          example: "sipcmbeat"
+          ignore_above: 1024
+          default_field: true
+        - name: "version"
+          type: keyword
+          description: "Version of the program."
+          example: "0.1.0"
+          ignore_above: 1024
+          default_field: true
+        - name: "id"
+          type: keyword
+          description: "Identity of this installation, kept in its data folder."
+          example: "8a4f500d-1111-2222-3333-444455556666"
+          ignore_above: 1024
+          default_field: true
+        - name: "ephemeral_id"
+          type: keyword
+          description: "Identity of this run."
+          example: "8a4f500f-1111-2222-3333-444455556666"
+          ignore_above: 1024
+          default_field: true
+    - name: client
+      type: group
+      fields:
+        - name: "ip"
+          type: ip
+          description: "Address of the side that asked; the same as source.ip."
+          example: "192.0.2.10"
+        - name: "port"
+          type: long
+          description: "Port of the side that asked."
+          example: "5060"
+        - name: "nat.ip"
+          type: ip
+          description: "Address of a client behind a NAT as the server saw it: received in the top Via of the answer (RFC 3581), where it is not what the client wrote itself."
+          example: "203.0.113.7"
+        - name: "nat.port"
+          type: long
+          description: "Port of the client as the server saw it, from rport (RFC 3581)."
+          example: "49152"
+    - name: destination
+      type: group
+      fields:
+        - name: "ip"
+          type: ip
+          description: "Address that the first request went to."
+          example: "198.51.100.5"
+        - name: "port"
+          type: long
+          description: "Port that the first request went to."
+          example: "5060"
+    - name: ecs
+      type: group
+      fields:
+        - name: "version"
+          type: keyword
+          description: "Version of the Elastic Common Schema that the names follow."
+          example: "8.17.0"
+          ignore_above: 1024
+          default_field: true
+    - name: error
+      type: group
+      fields:
+        - name: "message"
+          type: keyword
+          description: "What is wrong with a message that could not be used, or what a probe was."
+          example: "CSeq: number is 2^32 or more"
+          ignore_above: 1024
+          default_field: true
+    - name: event
+      type: group
+      fields:
+        - name: "action"
+          type: keyword
+          description: "What happened; docs/events.md has the list."
+          example: "call-end"
+          ignore_above: 1024
+          default_field: true
+        - name: "category"
+          type: keyword
+          description: "ECS category of the event."
+          example: "network, session"
+          ignore_above: 1024
+          default_field: true
+        - name: "type"
+          type: keyword
+          description: "ECS type of the event within its category."
+          example: "end, protocol"
+          ignore_above: 1024
+          default_field: true
+        - name: "kind"
+          type: keyword
+          description: "ECS kind: event for what was seen on the wire."
+          example: "event"
+          ignore_above: 1024
+          default_field: true
+        - name: "module"
+          type: keyword
+          description: "The program that wrote the record."
+          example: "sipcmbeat"
+          ignore_above: 1024
+          default_field: true
+        - name: "dataset"
+          type: keyword
+          description: "What the record is about: sip.call, sip.registration, sip.transaction or sip.parse_error; sip of a single message."
+          example: "sip.call"
+          ignore_above: 1024
+          default_field: true
+        - name: "outcome"
+          type: keyword
+          description: "success, failure, or unknown where the deciding message was not seen."
+          example: "success"
+          ignore_above: 1024
+          default_field: true
+        - name: "reason"
+          type: keyword
+          description: "Reason phrase of the deciding answer, or the text of its Q.850 cause."
+          example: "Busy Here"
+          ignore_above: 1024
+          default_field: true
+        - name: "start"
+          type: date_nanos
+          description: "When it began: the answer of a call, the first INVITE of an attempt, the request of a transaction, the first 2xx of a binding."
+        - name: "end"
+          type: date_nanos
+          description: "When it was over."
+        - name: "duration"
+          type: long
+          description: "event.end minus event.start in nanoseconds: of a call-end the talk time."
+          example: "62000000000"
+        - name: "sequence"
+          type: long
+          description: "Order of the events of one run, also within one instant."
+          example: "17"
+        - name: "id"
+          type: keyword
+          description: "Hash of what makes this event this event; also the document id, so that the same event read twice is one document."
+          example: "5f1c0de2a4b37d19c8e6f7a0b1d2c3e4"
+          ignore_above: 1024
+          default_field: true
+    - name: host
+      type: group
+      fields:
+        - name: "name"
+          type: keyword
+          description: "Name of the machine."
+          example: "probe-1"
+          ignore_above: 1024
+          default_field: true
+    - name: network
+      type: group
+      fields:
+        - name: "transport"
+          type: keyword
+          description: "Protocol that carried the message: udp, tcp or sctp."
+          example: "udp"
+          ignore_above: 1024
+          default_field: true
+        - name: "protocol"
+          type: keyword
+          description: "sip, absent for probes."
+          example: "sip"
+          ignore_above: 1024
+          default_field: true
+        - name: "type"
+          type: keyword
+          description: "ipv4 or ipv6."
+          example: "ipv4"
+          ignore_above: 1024
+          default_field: true
+        - name: "iana_number"
+          type: keyword
+          description: "Protocol number of network.transport."
+          example: "17"
+          ignore_above: 1024
+          default_field: true
+        - name: "community_id"
+          type: keyword
+          description: "Community ID (version 1) of the first request's flow: the same text in the records of other programs, such as Zeek or Suricata, that saw its packets."
+          example: "1:d/FP5EW3wiY1vCndhwleRRKHowQ="
+          ignore_above: 1024
+          default_field: true
+        - name: "direction"
+          type: keyword
+          description: "Way of the first request by internal_networks: inbound, outbound, internal or external. Absent where that is not set."
+          example: "inbound"
+          ignore_above: 1024
+          default_field: true
+        - name: "vlan.id"
+          type: keyword
+          description: "Outer VLAN identifier."
+          example: "100"
+          ignore_above: 1024
+          default_field: true
+        - name: "inner.vlan.id"
+          type: keyword
+          description: "Inner VLAN identifier, where there are two tags."
+          example: "200"
+          ignore_above: 1024
+          default_field: true
+        - name: "application"
+          type: keyword
+          description: "sip, the protocol above UDP, TCP or SCTP."
+          example: "sip"
+          ignore_above: 1024
+          default_field: true
+    - name: observer
+      type: group
+      fields:
+        - name: "name"
+          type: keyword
+          description: "Name of the probe that saw it: the capture agent's where HEP gives one, else name of the configuration, which is the host's unless it is set."
+          example: "edge-1"
+          ignore_above: 1024
+          default_field: true
+        - name: "ingress.interface.name"
+          type: keyword
+          description: "Interface that the packet was captured on, or where it was received: udp:0.0.0.0:9060."
+          example: "eth0"
+          ignore_above: 1024
+          default_field: true
+        - name: "type"
+          type: keyword
+          description: "sip-probe."
+          example: "sip-probe"
+          ignore_above: 1024
+          default_field: true
+        - name: "product"
+          type: keyword
+          description: "sipcmbeat."
+          example: "sipcmbeat"
+          ignore_above: 1024
+          default_field: true
+        - name: "vendor"
+          type: keyword
+          description: "sipcmbeat."
+          example: "sipcmbeat"
+          ignore_above: 1024
+          default_field: true
+        - name: "version"
+          type: keyword
+          description: "Version of the program."
+          example: "0.1.0"
+          ignore_above: 1024
+          default_field: true
+        - name: "hostname"
+          type: keyword
+          description: "Name of the machine."
+          example: "probe-1"
+          ignore_above: 1024
+          default_field: true
+    - name: related
+      type: group
+      fields:
+        - name: "ip"
+          type: ip
+          description: "All addresses that the record names: the legs, and those in From, To, Request-URI, Contact, SDP and received."
+          example: "192.0.2.10, 198.51.100.5"
+        - name: "hosts"
+          type: keyword
+          description: "All host names and domains that the record names, for searches."
+          example: "example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "user"
+          type: keyword
+          description: "All users and numbers that the record names, for searches."
+          example: "alice, 1001"
+          ignore_above: 1024
+          default_field: true
+    - name: server
+      type: group
+      fields:
+        - name: "ip"
+          type: ip
+          description: "Address of the side that was asked; the same as destination.ip."
+          example: "198.51.100.5"
+        - name: "port"
+          type: long
+          description: "Port of the side that was asked."
+          example: "5060"
+    - name: sip
+      type: group
+      dynamic: false
+      fields:
+        - name: "call_id"
+          type: keyword
+          description: "Call-ID."
+          example: "a84b4c76e66710@pc33.example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "type"
+          type: keyword
+          description: "response where the record has the status of an answer that was seen, else request."
+          example: "response"
+          ignore_above: 1024
+          default_field: true
+        - name: "method"
+          type: keyword
+          description: "Method of the request that the event is about."
+          example: "INVITE"
+          ignore_above: 1024
+          default_field: true
+        - name: "code"
+          type: long
+          description: "Status code that decided."
+          example: "486"
+        - name: "status"
+          type: keyword
+          description: "Reason phrase of that code."
+          example: "Busy Here"
+          ignore_above: 1024
+          default_field: true
+        - name: "response.class"
+          type: keyword
+          description: "Class of the code: 1xx to 6xx."
+          example: "4xx"
+          ignore_above: 1024
+          default_field: true
+        - name: "cseq.code"
+          type: long
+          description: "Number in CSeq."
+          example: "314159"
+        - name: "cseq.method"
+          type: keyword
+          description: "Method in CSeq."
+          example: "INVITE"
+          ignore_above: 1024
+          default_field: true
+        - name: "max_forwards"
+          type: long
+          description: "Max-Forwards of the request."
+          example: "70"
+        - name: "via.original"
+          type: keyword
+          description: "Via values of the request, topmost first."
+          example: "SIP/2.0/UDP 192.0.2.10;branch=z9hG4bK776asdhds"
+          ignore_above: 1024
+          default_field: true
+        - name: "via.transport"
+          type: keyword
+          description: "Transport in the top Via, which may be TLS or WSS behind a proxy."
+          example: "UDP"
+          ignore_above: 1024
+          default_field: true
+        - name: "content_type"
+          type: keyword
+          description: "Content-Type of the body."
+          example: "application/sdp"
+          ignore_above: 1024
+          default_field: true
+        - name: "user_agent.original"
+          type: keyword
+          description: "User-Agent of the calling side; the same as user_agent.original."
+          example: "Yealink SIP-T46S 66.86.0.15"
+          ignore_above: 1024
+          default_field: true
+        - name: "server.original"
+          type: keyword
+          description: "User-Agent of the answering side, else its Server header."
+          example: "Asterisk PBX 20.5.0"
+          ignore_above: 1024
+          default_field: true
+        - name: "auth.username"
+          type: keyword
+          description: "User of the digest credentials."
+          example: "alice"
+          ignore_above: 1024
+          default_field: true
+        - name: "auth.realm"
+          type: keyword
+          description: "Realm of the challenge or of the credentials."
+          example: "example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "auth.scheme"
+          type: keyword
+          description: "Scheme of the credentials, Digest nearly always."
+          example: "Digest"
+          ignore_above: 1024
+          default_field: true
+        - name: "uri.original"
+          type: keyword
+          description: "Request-URI as written."
+          example: "sip:bob@example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "uri.scheme"
+          type: keyword
+          description: "Scheme of the Request-URI."
+          example: "sip"
+          ignore_above: 1024
+          default_field: true
+        - name: "uri.username"
+          type: keyword
+          description: "User part of the Request-URI."
+          example: "bob"
+          ignore_above: 1024
+          default_field: true
+        - name: "uri.host"
+          type: keyword
+          description: "Host of the Request-URI."
+          example: "example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "uri.port"
+          type: long
+          description: "Port of the Request-URI, where one is written."
+          example: "5060"
+        - name: "from.display_info"
+          type: keyword
+          description: "Display name in From."
+          example: "Alice"
+          ignore_above: 1024
+          default_field: true
+        - name: "from.tag"
+          type: keyword
+          description: "Tag parameter of From."
+          example: "1928301774"
+          ignore_above: 1024
+          default_field: true
+        - name: "from.uri.original"
+          type: keyword
+          description: "URI in From as written."
+          example: "sip:alice@example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "from.uri.scheme"
+          type: keyword
+          description: "Scheme of the URI in From."
+          example: "sip"
+          ignore_above: 1024
+          default_field: true
+        - name: "from.uri.username"
+          type: keyword
+          description: "User part of the URI in From."
+          example: "alice"
+          ignore_above: 1024
+          default_field: true
+        - name: "from.uri.host"
+          type: keyword
+          description: "Host of the URI in From."
+          example: "example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "from.uri.port"
+          type: long
+          description: "Port of the URI in From, where one is written."
+          example: "5060"
+        - name: "to.display_info"
+          type: keyword
+          description: "Display name in To."
+          example: "Alice"
+          ignore_above: 1024
+          default_field: true
+        - name: "to.tag"
+          type: keyword
+          description: "Tag parameter of To."
+          example: "1928301774"
+          ignore_above: 1024
+          default_field: true
+        - name: "to.uri.original"
+          type: keyword
+          description: "URI in To as written."
+          example: "sip:alice@example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "to.uri.scheme"
+          type: keyword
+          description: "Scheme of the URI in To."
+          example: "sip"
+          ignore_above: 1024
+          default_field: true
+        - name: "to.uri.username"
+          type: keyword
+          description: "User part of the URI in To."
+          example: "alice"
+          ignore_above: 1024
+          default_field: true
+        - name: "to.uri.host"
+          type: keyword
+          description: "Host of the URI in To."
+          example: "example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "to.uri.port"
+          type: long
+          description: "Port of the URI in To, where one is written."
+          example: "5060"
+        - name: "contact.display_info"
+          type: keyword
+          description: "Display name in Contact."
+          example: "Alice"
+          ignore_above: 1024
+          default_field: true
+        - name: "contact.tag"
+          type: keyword
+          description: "Tag parameter of Contact, which has no business there."
+          example: "1928301774"
+          ignore_above: 1024
+          default_field: true
+        - name: "contact.uri.original"
+          type: keyword
+          description: "URI in Contact as written."
+          example: "sip:alice@example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "contact.uri.scheme"
+          type: keyword
+          description: "Scheme of the URI in Contact."
+          example: "sip"
+          ignore_above: 1024
+          default_field: true
+        - name: "contact.uri.username"
+          type: keyword
+          description: "User part of the URI in Contact."
+          example: "alice"
+          ignore_above: 1024
+          default_field: true
+        - name: "contact.uri.host"
+          type: keyword
+          description: "Host of the URI in Contact."
+          example: "example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "contact.uri.port"
+          type: long
+          description: "Port of the URI in Contact, where one is written."
+          example: "5060"
+        - name: "pai"
+          type: keyword
+          description: "P-Asserted-Identity values (RFC 3325)."
+          example: "sip:+4930123456@example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "ppi"
+          type: keyword
+          description: "P-Preferred-Identity (RFC 3325)."
+          example: "sip:alice@example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "rpid"
+          type: keyword
+          description: "Remote-Party-ID, the older form of an asserted identity."
+          example: "sip:alice@example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "diversion"
+          type: keyword
+          description: "Diversion values: who forwarded the call, last first (RFC 5806)."
+          example: "<sip:bob@example.org>;reason=no-answer"
+          ignore_above: 1024
+          default_field: true
+        - name: "history_info"
+          type: keyword
+          description: "History-Info values (RFC 7044)."
+          example: "<sip:bob@example.org>;index=1"
+          ignore_above: 1024
+          default_field: true
+        - name: "privacy"
+          type: keyword
+          description: "Privacy values: what the caller wants hidden (RFC 3323)."
+          example: "id"
+          ignore_above: 1024
+          default_field: true
+        - name: "reason.protocol"
+          type: keyword
+          description: "Protocols of the Reason header (RFC 3326)."
+          example: "Q.850"
+          ignore_above: 1024
+          default_field: true
+        - name: "reason.cause"
+          type: keyword
+          description: "Causes of the Reason header."
+          example: "16"
+          ignore_above: 1024
+          default_field: true
+        - name: "reason.text"
+          type: keyword
+          description: "Texts of the Reason header."
+          example: "Normal call clearing"
+          ignore_above: 1024
+          default_field: true
+        - name: "q850.cause"
+          type: long
+          description: "ITU-T Q.850 cause, from the Reason header."
+          example: "16"
+        - name: "q850.text"
+          type: keyword
+          description: "Name of that cause."
+          example: "Normal call clearing"
+          ignore_above: 1024
+          default_field: true
+        - name: "retry_after_s"
+          type: long
+          description: "Retry-After in seconds."
+          example: "120"
+        - name: "session_id.local"
+          type: keyword
+          description: "Session-ID of the caller (RFC 7989)."
+          example: "ab30317f1a784dc48ff824d0d3715d86"
+          ignore_above: 1024
+          default_field: true
+        - name: "session_id.remote"
+          type: keyword
+          description: "Session-ID of the callee (RFC 7989)."
+          example: "47755a9de7794ba387653f2099600ef2"
+          ignore_above: 1024
+          default_field: true
+        - name: "correlation.id"
+          type: keyword
+          description: "What all legs of a call share, also across back-to-back user agents: one term finds them. For a leg that names no other it is its own Call-ID."
+          example: "ab30317f1a784dc48ff824d0d3715d86"
+          ignore_above: 1024
+          default_field: true
+        - name: "correlation.method"
+          type: keyword
+          description: "How that was found, from the most trusted: session-id, x-cid, icid, hep, call-id-suffix, call-id."
+          example: "session-id"
+          ignore_above: 1024
+          default_field: true
+        - name: "identity.present"
+          type: boolean
+          description: "A STIR/SHAKEN Identity header was there (RFC 8224)."
+          example: "true"
+        - name: "identity.attest"
+          type: keyword
+          description: "Attestation of the caller's number: A full, B partial, C gateway (RFC 8588)."
+          example: "A"
+          ignore_above: 1024
+          default_field: true
+        - name: "identity.orig"
+          type: keyword
+          description: "Calling number that the identity asserts."
+          example: "12155550112"
+          ignore_above: 1024
+          default_field: true
+        - name: "identity.dest"
+          type: keyword
+          description: "Called numbers that the identity names."
+          example: "12155550113"
+          ignore_above: 1024
+          default_field: true
+        - name: "identity.iat"
+          type: long
+          description: "When the identity was made, in seconds since 1970."
+          example: "1443208345"
+        - name: "identity.iat_age_s"
+          type: long
+          description: "Age of the identity at the INVITE in seconds: a great one hints at a replay."
+          example: "2"
+        - name: "identity.x5u_host"
+          type: keyword
+          description: "Host that the certificate is fetched from."
+          example: "cert.example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "identity.signature"
+          type: keyword
+          description: "not_checked: the signature is not verified."
+          example: "not_checked"
+          ignore_above: 1024
+          default_field: true
+        - name: "sdp.codecs"
+          type: keyword
+          description: "Codecs of the answer, else of the offer."
+          example: "PCMA, telephone-event"
+          ignore_above: 1024
+          default_field: true
+        - name: "sdp.media"
+          type: keyword
+          description: "Kinds of media in the session description."
+          example: "audio"
+          ignore_above: 1024
+          default_field: true
+        - name: "sdp.ptime"
+          type: long
+          description: "Packet time in milliseconds."
+          example: "20"
+        - name: "sdp.maxptime"
+          type: long
+          description: "Greatest packet time in milliseconds."
+          example: "150"
+        - name: "sdp.srtp"
+          type: boolean
+          description: "Media is encrypted (an SRTP profile or key is in the description)."
+          example: "true"
+        - name: "sdp.ice"
+          type: boolean
+          description: "ICE candidates are in the description."
+          example: "true"
+        - name: "sdp.connection.address"
+          type: keyword
+          description: "Address that media is to be sent to."
+          example: "192.0.2.10"
+          ignore_above: 1024
+          default_field: true
+        - name: "transaction.branch"
+          type: keyword
+          description: "Branch of the top Via of the request."
+          example: "z9hG4bK776asdhds"
+          ignore_above: 1024
+          default_field: true
+        - name: "transaction.delay_ms"
+          type: double
+          description: "Request to final answer, in milliseconds."
+          example: "23.4"
+        - name: "transaction.retransmissions.request"
+          type: long
+          description: "How often the request was seen again on the same hop."
+          example: "2"
+        - name: "transaction.retransmissions.response"
+          type: long
+          description: "How often answers were seen again on the same hop."
+          example: "1"
+        - name: "transaction.timer"
+          type: keyword
+          description: "Timer of RFC 3261 that decided, where none of the messages did: B, C or F."
+          example: "B"
+          ignore_above: 1024
+          default_field: true
+        - name: "emergency"
+          type: boolean
+          description: "An emergency call: by its number, urn:service:sos or Priority."
+          example: "true"
+        - name: "referred_by"
+          type: keyword
+          description: "Who asked for this request by a REFER: the URI of Referred-By (RFC 3892)."
+          example: "sip:alice@example.com"
+          ignore_above: 1024
+          default_field: true
+        - name: "encapsulation"
+          type: keyword
+          description: "What the packet was wrapped in, outermost first."
+          example: "vlan, vxlan"
+          ignore_above: 1024
+          default_field: true
+        - name: "outer.source.ip"
+          type: ip
+          description: "The end of the outermost tunnel on the side of the source."
+          example: "198.51.100.1"
+        - name: "outer.destination.ip"
+          type: ip
+          description: "The end of the outermost tunnel on the side of the destination."
+          example: "198.51.100.2"
+        - name: "hep.version"
+          type: long
+          description: "Version of the HEP packet that carried the message: 1, 2 or 3."
+          example: "3"
+        - name: "hep.protocol_type"
+          type: long
+          description: "What the HEP packet says it carries: 1 is SIP, 50 SIP in JSON."
+          example: "1"
+        - name: "hep.vendor_id"
+          type: long
+          description: "Vendor of the first HEP chunk that is not a generic one: 1 FreeSWITCH, 2 Kamailio, 3 OpenSIPS, 4 Asterisk, 5 Homer."
+          example: "1"
+        - name: "hep.capture_id"
+          type: long
+          description: "Capture id of the HEP sender."
+          example: "2001"
+        - name: "hep.node"
+          type: keyword
+          description: "Name of the HEP sender, as it gives it."
+          example: "edge-1"
+          ignore_above: 1024
+          default_field: true
+        - name: "hep.correlation_id"
+          type: keyword
+          description: "What the HEP sender ties the packets of one call together with; often the Call-ID."
+          example: "a84b4c76e66710@client.example.com"
+          ignore_above: 1024
+          default_field: true
+        - name: "hep.timestamp_source"
+          type: keyword
+          description: "receive: the HEP packet had no time that could be taken, and the event has that of the packet's arrival."
+          example: "receive"
+          ignore_above: 1024
+          default_field: true
+        - name: "pcap.dump"
+          type: keyword
+          description: "Capture file that the messages of this Call-ID are written to (pcap_dump). Written behind the event: it may be a second late, and is missing where the disk was full."
+          example: "/var/spool/sipcmbeat/20261122T041853.000000000Z_call-attempt_a84b4c76e66710@pc33.pcap"
+          ignore_above: 1024
+          default_field: true
+        - name: "pcap.path"
+          type: keyword
+          description: "Capture file that the packet was read from."
+          example: "trace.pcap"
+          ignore_above: 1024
+          default_field: true
+        - name: "probe.kind"
+          type: keyword
+          description: "What something on a SIP port that is no SIP looks like: stun, dns, tls, rtp, http, ssdp, text, binary."
+          example: "http"
+          ignore_above: 1024
+          default_field: true
+        - name: "version"
+          type: keyword
+          description: "Version of SIP, which is 2.0."
+          example: "2.0"
+          ignore_above: 1024
+          default_field: true
+        - name: "accept"
+          type: keyword
+          description: "First Accept header, in lower case."
+          example: "application/sdp"
+          ignore_above: 1024
+          default_field: true
+        - name: "allow"
+          type: keyword
+          description: "Methods in Allow, in lower case."
+          example: "invite, ack, bye"
+          ignore_above: 1024
+          default_field: true
+        - name: "supported"
+          type: keyword
+          description: "Extensions in Supported, in lower case."
+          example: "timer, 100rel"
+          ignore_above: 1024
+          default_field: true
+        - name: "content_length"
+          type: long
+          description: "Content-Length as the header says."
+          example: "228"
+        - name: "contact.expires"
+          type: long
+          description: "expires parameter of the first Contact, in seconds."
+          example: "3600"
+        - name: "contact.line"
+          type: keyword
+          description: "line parameter of its URI, which some telephones add."
+          example: "aca6b97ca3f5e51a"
+          ignore_above: 1024
+          default_field: true
+        - name: "contact.q"
+          type: double
+          description: "q parameter of the first Contact."
+          example: "0.5"
+        - name: "contact.transport"
+          type: keyword
+          description: "transport parameter of its URI, in lower case."
+          example: "tcp"
+          ignore_above: 1024
+          default_field: true
+        - name: "private.uri.original"
+          type: keyword
+          description: "First URI in P-Associated-URI as written."
+          example: "sip:alice@example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "private.uri.scheme"
+          type: keyword
+          description: "Its scheme."
+          example: "sip"
+          ignore_above: 1024
+          default_field: true
+        - name: "private.uri.username"
+          type: keyword
+          description: "Its user."
+          example: "alice"
+          ignore_above: 1024
+          default_field: true
+        - name: "private.uri.host"
+          type: keyword
+          description: "Its host."
+          example: "example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "private.uri.port"
+          type: long
+          description: "Its port, when written."
+          example: "5060"
+        - name: "auth.uri.original"
+          type: keyword
+          description: "uri parameter of the credentials as written."
+          example: "sip:example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "auth.uri.scheme"
+          type: keyword
+          description: "Its scheme."
+          example: "sip"
+          ignore_above: 1024
+          default_field: true
+        - name: "auth.uri.host"
+          type: keyword
+          description: "Its host."
+          example: "example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "auth.uri.port"
+          type: long
+          description: "Its port, when written."
+          example: "5060"
+        - name: "sdp.version"
+          type: keyword
+          description: "Version of the session description."
+          example: "0"
+          ignore_above: 1024
+          default_field: true
+        - name: "sdp.owner.username"
+          type: keyword
+          description: "User name in the o= line."
+          example: "alice"
+          ignore_above: 1024
+          default_field: true
+        - name: "sdp.owner.session_id"
+          type: keyword
+          description: "Session identifier in the o= line."
+          example: "2890844526"
+          ignore_above: 1024
+          default_field: true
+        - name: "sdp.owner.version"
+          type: keyword
+          description: "Version in the o= line, which goes up when the description changes."
+          example: "2890844527"
+          ignore_above: 1024
+          default_field: true
+        - name: "sdp.owner.ip"
+          type: ip
+          description: "Address in the o= line."
+          example: "192.0.2.1"
+        - name: "sdp.session.name"
+          type: keyword
+          description: "Name of the session, the s= line."
+          example: "Phone-Call"
+          ignore_above: 1024
+          default_field: true
+        - name: "sdp.connection.info"
+          type: keyword
+          description: "The session's whole c= line."
+          example: "IN IP4 192.0.2.1"
+          ignore_above: 1024
+          default_field: true
+        - name: "call.id"
+          type: keyword
+          description: "Hash of the dialog (Call-ID and both tags), or of the attempt (Call-ID and From tag)."
+          example: "c542bb9a09153d5f16391cc929aec877"
+          ignore_above: 1024
+          default_field: true
+        - name: "call.hangup_by"
+          type: keyword
+          description: "Who hung up: caller, callee, both, timeout or unknown."
+          example: "caller"
+          ignore_above: 1024
+          default_field: true
+        - name: "call.pdd_ms"
+          type: double
+          description: "Post-dial delay: INVITE to the first sign of ringing or the final answer, in milliseconds."
+          example: "812.5"
+        - name: "call.pdd_source"
+          type: keyword
+          description: "Code that ended the post-dial delay."
+          example: "180"
+          ignore_above: 1024
+          default_field: true
+        - name: "call.ring_ms"
+          type: double
+          description: "First sign of ringing to the final answer, in milliseconds."
+          example: "4120"
+        - name: "call.setup_ms"
+          type: double
+          description: "First INVITE to the 2xx, in milliseconds."
+          example: "4933"
+        - name: "call.disconnect_ms"
+          type: double
+          description: "BYE to its answer, in milliseconds."
+          example: "15"
+        - name: "call.duration_ms"
+          type: double
+          description: "Talk time in milliseconds, for a person; event.duration is the same in nanoseconds."
+          example: "62000"
+        - name: "call.duration_min"
+          type: long
+          description: "Time since the call was first seen in nanoseconds, where its start was not seen."
+          example: "35000000000"
+        - name: "call.forked"
+          type: boolean
+          description: "More than one branch answered: each is a call of its own."
+          example: "true"
+        - name: "call.held"
+          type: boolean
+          description: "The call was put on hold at some time."
+          example: "true"
+        - name: "call.early_media"
+          type: boolean
+          description: "A provisional answer had a session description: there may have been media before the answer."
+          example: "true"
+        - name: "call.transferred"
+          type: boolean
+          description: "The call was transferred: a REFER in it was accepted, and a NOTIFY reported that the new call was answered."
+          example: "true"
+        - name: "call.transfer.target"
+          type: keyword
+          description: "Whom a REFER asked to call: the URI of the last Refer-To (RFC 3515), whatever became of it."
+          example: "sip:carol@example.com"
+          ignore_above: 1024
+          default_field: true
+        - name: "call.transfer.by"
+          type: keyword
+          description: "Which side of the call asked for its transfer: caller or callee."
+          example: "callee"
+          ignore_above: 1024
+          default_field: true
+        - name: "call.transfer.code"
+          type: long
+          description: "The last status of the new call that a NOTIFY reported (message/sipfrag), or the code that refused the REFER."
+          example: "200"
+        - name: "call.transfer.replaces"
+          type: keyword
+          description: "Call-ID of the call that the new one is to take over: an attended transfer (Replaces in Refer-To)."
+          example: "7d3f@192.0.2.7"
+          ignore_above: 1024
+          default_field: true
+        - name: "call.replaces"
+          type: keyword
+          description: "Call-ID of the call that this one takes over: Replaces of its INVITE (RFC 3891)."
+          example: "7d3f@192.0.2.7"
+          ignore_above: 1024
+          default_field: true
+        - name: "call.synthetic"
+          type: boolean
+          description: "The code was not seen on the caller's leg and is the one that belongs there."
+          example: "true"
+        - name: "call.in_dialog"
+          type: boolean
+          description: "The request belongs to a call that is up."
+          example: "true"
+        - name: "call.branches"
+          type: long
+          description: "How many branches a proxy made of the INVITE."
+          example: "3"
+        - name: "call.legs"
+          type: ip
+          description: "Addresses that messages of the call came from or went to."
+          example: "192.0.2.10, 198.51.100.5, 203.0.113.9"
+        - name: "call.leg_codes"
+          type: long
+          description: "Final codes of other legs than the caller's."
+          example: "503"
+        - name: "call.last_code"
+          type: long
+          description: "Last code seen, where it is not the one that decided."
+          example: "503"
+        - name: "call.session_expires_s"
+          type: long
+          description: "Session timer in seconds (RFC 4028)."
+          example: "1800"
+        - name: "call.requests.reinvite"
+          type: long
+          description: "How many re-INVITEs the call had."
+          example: "1"
+        - name: "call.requests.update"
+          type: long
+          description: "How many UPDATEs."
+          example: "1"
+        - name: "call.requests.info"
+          type: long
+          description: "How many INFOs."
+          example: "4"
+        - name: "call.requests.prack"
+          type: long
+          description: "How many PRACKs."
+          example: "1"
+        - name: "call.requests.refer"
+          type: long
+          description: "How many REFERs: a transfer."
+          example: "1"
+        - name: "call.requests.notify"
+          type: long
+          description: "How many NOTIFYs."
+          example: "2"
+        - name: "call.requests.subscribe"
+          type: long
+          description: "How many SUBSCRIBEs."
+          example: "1"
+        - name: "call.requests.message"
+          type: long
+          description: "How many MESSAGEs."
+          example: "1"
+        - name: "call.requests.options"
+          type: long
+          description: "How many OPTIONS."
+          example: "12"
+        - name: "call.requests.other"
+          type: long
+          description: "How many requests of other methods."
+          example: "1"
+        - name: "subscription.id"
+          type: keyword
+          description: "Hash of the dialog: the same in every SUBSCRIBE and NOTIFY of it, and the call's sip.call.id where the subscription is inside a call."
+          example: "5b8e1f1c2d3a4f5061728394a5b6c7d8"
+          ignore_above: 1024
+          default_field: true
+        - name: "subscription.event"
+          type: keyword
+          description: "The event package, from Event; refer for the one that a REFER implies."
+          example: "presence"
+          ignore_above: 1024
+          default_field: true
+        - name: "subscription.event_id"
+          type: keyword
+          description: "The id parameter of Event, which tells subscriptions of one dialog from each other."
+          example: "93603"
+          ignore_above: 1024
+          default_field: true
+        - name: "subscription.state"
+          type: keyword
+          description: "pending, active or terminated: what the NOTIFY says, or what the last one said before this SUBSCRIBE was answered."
+          example: "active"
+          ignore_above: 1024
+          default_field: true
+        - name: "subscription.reason"
+          type: keyword
+          description: "Why it is terminated: deactivated, probation, rejected, timeout, giveup, noresource, invariant."
+          example: "noresource"
+          ignore_above: 1024
+          default_field: true
+        - name: "subscription.retry_after_s"
+          type: long
+          description: "Seconds after which the subscriber may try again."
+          example: "60"
+        - name: "subscription.expires"
+          type: long
+          description: "Seconds that it lasts: what the answer to SUBSCRIBE grants, or what NOTIFY says is left. 0 ends it."
+          example: "3600"
+        - name: "subscription.notifies"
+          type: long
+          description: "NOTIFYs seen in this subscription so far, with this one."
+          example: "3"
+        - name: "qos.mos"
+          type: double
+          description: "The lowest MOS of both directions, 1 to 5, as reports say; nothing is estimated."
+          example: "3.5"
+        - name: "qos.reports"
+          type: long
+          description: "How many reports the record is made of."
+          example: "12"
+        - name: "qos.call_id"
+          type: keyword
+          description: "Call-ID of the call that the report in the body of this request speaks of."
+          example: "6dg37f1890463@192.0.2.7"
+          ignore_above: 1024
+          default_field: true
+        - name: "qos.codec"
+          type: keyword
+          description: "Codec as the report in the body names it."
+          example: "PCMA"
+          ignore_above: 1024
+          default_field: true
+        - name: "qos.caller.mos"
+          type: double
+          description: "MOS of the media that the caller received: of its session report, else the average of the others."
+          example: "4.1"
+        - name: "qos.caller.mos_min"
+          type: double
+          description: "Lowest MOS that any report gave of the media that the caller received."
+          example: "3.2"
+        - name: "qos.caller.loss_pct"
+          type: double
+          description: "Lost packets of the media that the caller received, in percent of the whole call: of its session report, else the last count, else the average."
+          example: "0.5"
+        - name: "qos.caller.loss_max_pct"
+          type: double
+          description: "Highest loss in percent that any report gave of the media that the caller received."
+          example: "12.5"
+        - name: "qos.caller.jitter_ms"
+          type: double
+          description: "Highest interarrival jitter of the media that the caller received, in ms; of a session report its own."
+          example: "4.2"
+        - name: "qos.caller.delay_ms"
+          type: double
+          description: "Average round trip in ms, as reports on the media that the caller received give it."
+          example: "80"
+        - name: "qos.caller.r_factor"
+          type: double
+          description: "Average R factor of the media that the caller received, 0 to 120."
+          example: "92.4"
+        - name: "qos.caller.packets"
+          type: long
+          description: "Packets of the media that the caller received that should have arrived: what the other end sent."
+          example: "3000"
+        - name: "qos.caller.lost"
+          type: long
+          description: "Packets of the media that the caller received that did not arrive, the last count."
+          example: "15"
+        - name: "qos.callee.mos"
+          type: double
+          description: "MOS of the media that the callee received: of its session report, else the average of the others."
+          example: "4.1"
+        - name: "qos.callee.mos_min"
+          type: double
+          description: "Lowest MOS that any report gave of the media that the callee received."
+          example: "3.2"
+        - name: "qos.callee.loss_pct"
+          type: double
+          description: "Lost packets of the media that the callee received, in percent of the whole call: of its session report, else the last count, else the average."
+          example: "0.5"
+        - name: "qos.callee.loss_max_pct"
+          type: double
+          description: "Highest loss in percent that any report gave of the media that the callee received."
+          example: "12.5"
+        - name: "qos.callee.jitter_ms"
+          type: double
+          description: "Highest interarrival jitter of the media that the callee received, in ms; of a session report its own."
+          example: "4.2"
+        - name: "qos.callee.delay_ms"
+          type: double
+          description: "Average round trip in ms, as reports on the media that the callee received give it."
+          example: "80"
+        - name: "qos.callee.r_factor"
+          type: double
+          description: "Average R factor of the media that the callee received, 0 to 120."
+          example: "92.4"
+        - name: "qos.callee.packets"
+          type: long
+          description: "Packets of the media that the callee received that should have arrived: what the other end sent."
+          example: "3000"
+        - name: "qos.callee.lost"
+          type: long
+          description: "Packets of the media that the callee received that did not arrive, the last count."
+          example: "15"
+        - name: "qos.local.mos"
+          type: double
+          description: "MOS of what the end that reports received."
+          example: "4.1"
+        - name: "qos.local.loss_pct"
+          type: double
+          description: "Lost packets of what the end that reports received, in percent."
+          example: "0.5"
+        - name: "qos.local.jitter_ms"
+          type: double
+          description: "Interarrival jitter of what the end that reports received, in ms."
+          example: "4.2"
+        - name: "qos.local.delay_ms"
+          type: double
+          description: "Round trip in ms, beside what the end that reports received."
+          example: "80"
+        - name: "qos.local.r_factor"
+          type: double
+          description: "R factor of what the end that reports received, 0 to 120."
+          example: "92"
+        - name: "qos.remote.mos"
+          type: double
+          description: "MOS of what the other end received, as the one that reports was told."
+          example: "4.1"
+        - name: "qos.remote.loss_pct"
+          type: double
+          description: "Lost packets of what the other end received, as the one that reports was told, in percent."
+          example: "0.5"
+        - name: "qos.remote.jitter_ms"
+          type: double
+          description: "Interarrival jitter of what the other end received, as the one that reports was told, in ms."
+          example: "4.2"
+        - name: "qos.remote.delay_ms"
+          type: double
+          description: "Round trip in ms, beside what the other end received, as the one that reports was told."
+          example: "80"
+        - name: "qos.remote.r_factor"
+          type: double
+          description: "R factor of what the other end received, as the one that reports was told, 0 to 120."
+          example: "92"
+        - name: "registration.aor.original"
+          type: keyword
+          description: "Address of record: scheme, user, host, port if written."
+          example: "sip:alice@example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "registration.aor.scheme"
+          type: keyword
+          description: "Scheme of the address of record."
+          example: "sip"
+          ignore_above: 1024
+          default_field: true
+        - name: "registration.aor.username"
+          type: keyword
+          description: "User of the address of record."
+          example: "alice"
+          ignore_above: 1024
+          default_field: true
+        - name: "registration.aor.host"
+          type: keyword
+          description: "Host of the address of record."
+          example: "example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "registration.aor.port"
+          type: long
+          description: "Port of the address of record, where one is written."
+          example: "5060"
+        - name: "registration.contact"
+          type: keyword
+          description: "The contact that this event is about."
+          example: "sip:alice@192.0.2.10:5060"
+          ignore_above: 1024
+          default_field: true
+        - name: "registration.contacts"
+          type: long
+          description: "How many contacts the address of record has after it."
+          example: "2"
+        - name: "registration.expires"
+          type: long
+          description: "Lifetime that was granted, in seconds."
+          example: "3600"
+        - name: "registration.lifetime_s"
+          type: double
+          description: "First 2xx of the binding to its end, in seconds."
+          example: "86400.5"
+        - name: "registration.lifetime_min_s"
+          type: double
+          description: "The same since first seen, where the start was not seen."
+          example: "1200"
+        - name: "registration.new_location"
+          type: boolean
+          description: "The address of record was known before at other contacts only."
+          example: "true"
+        - name: "registration.refresh_count"
+          type: long
+          description: "How often the binding was refreshed."
+          example: "23"
+        - name: "incomplete"
+          type: keyword
+          description: "What was not seen of it, so that the record is rebuilt from the rest."
+          example: "invite"
+          ignore_above: 1024
+          default_field: true
+        - name: "anomalies"
+          type: keyword
+          description: "What on the wire does not comply."
+          example: "no-max-forwards"
+          ignore_above: 1024
+          default_field: true
+    - name: source
+      type: group
+      fields:
+        - name: "ip"
+          type: ip
+          description: "Address that the first request came from."
+          example: "192.0.2.10"
+        - name: "port"
+          type: long
+          description: "Port that the first request came from."
+          example: "5060"
+    - name: tls
+      type: group
+      fields:
+        - name: "established"
+          type: boolean
+          description: "true where the top Via names TLS or WSS: the message was encrypted on the wire, and came by HEP, siptrace or a capture behind that."
+          example: "true"
+    - name: url
+      type: group
+      fields:
+        - name: "original"
+          type: keyword
+          description: "Request-URI as written."
+          example: "sip:+4930123456@example.org;user=phone"
+          ignore_above: 1024
+          default_field: true
+        - name: "full"
+          type: keyword
+          description: "Request-URI as written."
+          example: "sip:+4930123456@example.org;user=phone"
+          ignore_above: 1024
+          default_field: true
+        - name: "scheme"
+          type: keyword
+          description: "Scheme of the Request-URI: sip, sips or tel."
+          example: "sip"
+          ignore_above: 1024
+          default_field: true
+        - name: "username"
+          type: keyword
+          description: "User part of the Request-URI: the number that was dialled."
+          example: "+4930123456"
+          ignore_above: 1024
+          default_field: true
+        - name: "domain"
+          type: keyword
+          description: "Host of the Request-URI."
+          example: "example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "port"
+          type: long
+          description: "Port of the Request-URI, where one is written."
+          example: "5060"
+    - name: user
+      type: group
+      fields:
+        - name: "name"
+          type: keyword
+          description: "User of the digest credentials, else of From."
+          example: "alice"
+          ignore_above: 1024
+          default_field: true
+        - name: "domain"
+          type: keyword
+          description: "Realm of the digest credentials, else the host of From."
+          example: "example.org"
+          ignore_above: 1024
+          default_field: true
+        - name: "id"
+          type: keyword
+          description: "Address of record of the user: of a registration that one, else that of From; host in lower case, without parameters."
+          example: "sip:alice@example.org"
+          ignore_above: 1024
+          default_field: true
+    - name: user_agent
+      type: group
+      fields:
+        - name: "original"
+          type: keyword
+          description: "User-Agent of the calling side."
+          example: "Yealink SIP-T46S 66.86.0.15"
+          ignore_above: 1024
+          default_field: true
 `

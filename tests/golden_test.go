@@ -28,6 +28,11 @@ func (l *lines) Put(e *event.Event) { l.b = append(l.r.Append(l.b, e, nil), '\n'
 // replay runs a capture through the whole engine, without libbeat.
 func replay(t *testing.T, file string) []byte {
 	t.Helper()
+	return replayWith(t, file, engine.DefaultConfig())
+}
+
+func replayWith(t *testing.T, file string, cfg engine.Config) []byte {
+	t.Helper()
 	files := capture.DefaultFilesConfig()
 	files.Paths = []string{file}
 	src, err := capture.NewFiles(files)
@@ -36,7 +41,7 @@ func replay(t *testing.T, file string) []byte {
 	}
 	defer src.Close()
 	var l lines
-	e := engine.New(engine.DefaultConfig(), []engine.Input{{Source: src}}, &l)
+	e := engine.New(cfg, []engine.Input{{Source: src}}, &l)
 	if err := e.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +55,7 @@ func replay(t *testing.T, file string) []byte {
 // TestGolden runs the engine over golden/<case>/in.pcap. Two things judge it: the
 // counts of expect.json, which come from the software that made the capture, and
 // want.ndjson, which is our own output, kept so that a change of any field is seen.
+// Where there is a messages.ndjson it is the same with records of messages.
 // The oracle test holds the fields of want.ndjson against tshark.
 func TestGolden(t *testing.T) {
 	dirs, err := filepath.Glob("golden/*")
@@ -63,20 +69,33 @@ func TestGolden(t *testing.T) {
 			}
 			got := replay(t, dir+"/in.pcap")
 			counts(t, dir+"/expect.json", got)
-			if *update {
-				if err := os.WriteFile(dir+"/want.ndjson", got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			want, err := os.ReadFile(dir + "/want.ndjson")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(got, want) {
-				t.Errorf("events differ from want.ndjson:\n%s", firstDifference(got, want))
+			same(t, dir+"/want.ndjson", got)
+			if _, err := os.Stat(dir + "/messages.ndjson"); err == nil {
+				cfg := engine.DefaultConfig()
+				cfg.Messages = true
+				got := replayWith(t, dir+"/in.pcap", cfg)
+				counts(t, dir+"/expect.json", got)
+				same(t, dir+"/messages.ndjson", got)
 			}
 		})
+	}
+}
+
+// same holds records against a file, or writes it.
+func same(t *testing.T, file string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("records differ from %s:\n%s", filepath.Base(file), firstDifference(got, want))
 	}
 }
 

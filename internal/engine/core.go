@@ -45,6 +45,7 @@ func (c *core) send(events []event.Event) {
 	for i := range events {
 		c.seq++
 		events[i].Sequence = c.seq
+		events[i].SetDirection(c.cfg.Internal)
 		c.given[events[i].Type]++
 		if c.cfg.Dump != nil {
 			c.cfg.Dump.Event(&events[i])
@@ -52,6 +53,15 @@ func (c *core) send(events []event.Event) {
 		c.sink.Put(&events[i])
 	}
 	c.events = events[:0]
+}
+
+// sendMessage hands on the record of one message. The caller holds the lock.
+func (c *core) sendMessage(e *event.Event) {
+	c.seq++
+	e.Sequence = c.seq
+	e.SetDirection(c.cfg.Internal)
+	c.given[event.Message]++
+	c.sink.Put(e)
 }
 
 // start lets files be read once every live lane has a time, or has ended: had the

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -26,13 +27,15 @@ type Config struct {
 	Packet          packet.Config
 	Stream          stream.Config
 	Track           track.Config
-	Ports           []uint16      // SIP ports
-	WebSocketPorts  []uint16      // ports of WebSocket: a connection is followed from its handshake
-	AnyPort         bool          // take SIP on any other port too, over WebSocket as well, from every input
-	DedupWindow     time.Duration // for mirror duplicates; 0 is off
-	KeepaliveProbes bool          // keep-alives are msg-probe events
-	Flush           track.Flush   // at the end of the last file
-	Keep            bool          // what is going on is saved after it: with FlushNone the end cuts nothing off
+	Ports           []uint16       // SIP ports
+	WebSocketPorts  []uint16       // ports of WebSocket: a connection is followed from its handshake
+	AnyPort         bool           // take SIP on any other port too, over WebSocket as well, from every input
+	DedupWindow     time.Duration  // for mirror duplicates; 0 is off
+	Internal        []netip.Prefix // networks within the perimeter, for network.direction; none: it is left out
+	KeepaliveProbes bool           // keep-alives are msg-probe events
+	Flush           track.Flush    // at the end of the last file
+	Keep            bool           // what is going on is saved after it: with FlushNone the end cuts nothing off
+	Messages        bool           // each message that could be parsed is a record too, before the events that it makes
 
 	// Fault is told of a frame that this program failed on, which it borrows. It may
 	// be nil. Fault, Tap and Trouble are called by one lane at a time.

@@ -434,7 +434,11 @@ func TestNoAllocation(t *testing.T) {
 }
 
 func noAllocation(t *testing.T, wrap func(packet.Frame) packet.Frame) {
-	l := newLane(DefaultConfig(), Input{}, newCore(DefaultConfig(), discard{}))
+	noAllocationWith(t, DefaultConfig(), wrap)
+}
+
+func noAllocationWith(t *testing.T, cfg Config, wrap func(packet.Frame) packet.Frame) {
+	l := newLane(cfg, Input{}, newCore(cfg, discard{}))
 	now := siptest.Start
 	requests := []string{options}
 	for _, method := range []string{"MESSAGE", "SUBSCRIBE", "INFO"} {

@@ -8,6 +8,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/qos"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
+	"github.com/sipcmbeat/sipcmbeat/internal/track"
 )
 
 // lane is the way of a packet from one input: a handful of calls. It owns what it
@@ -39,6 +40,9 @@ type lane struct {
 	turn     int
 	copies   bool // HEP or siptrace was seen
 
+	recorder *track.Recorder // nil: messages are no records
+	record   event.Event     // of the message in work
+
 	holds bool // this lane holds core's lock
 
 	// Under core's lock.
@@ -57,6 +61,9 @@ func newLane(cfg Config, in Input, c *core) *lane {
 	l.ports.add(cfg.Ports)
 	l.web.add(cfg.WebSocketPorts)
 	l.hep.add(cfg.Packet.HEPPorts)
+	if cfg.Messages {
+		l.recorder = track.NewRecorder(cfg.Track.Headers)
+	}
 	return l
 }
 
@@ -339,8 +346,15 @@ func (l *lane) message(p *packet.Packet, ended bool) Fate {
 	if l.cfg.Copy != nil && problem == sip.OK {
 		l.cfg.Copy(p, &l.msg)
 	}
+	told := l.recorder != nil && problem == sip.OK
+	if told {
+		l.tell(p)
+	}
 	c, fate := l.core, Message
 	l.lock()
+	if told {
+		c.sendMessage(&l.record)
+	}
 	var events []event.Event
 	if problem != sip.OK {
 		fate = Unusable
@@ -359,6 +373,16 @@ func (l *lane) message(p *packet.Packet, ended bool) Fate {
 	c.send(events)
 	l.unlock()
 	return fate
+}
+
+// tell makes the record of the message in work.
+func (l *lane) tell(p *packet.Packet) {
+	l.recorder.Record(&l.record, p, &l.msg, l.turn)
+	if l.in.Live {
+		l.record.Iface = l.name
+	} else {
+		l.record.Capture = l.name
+	}
 }
 
 // probe follows what is no SIP.

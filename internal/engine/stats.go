@@ -140,8 +140,15 @@ func (s *Stats) Check() error {
 	for _, n := range s.Datagrams {
 		fates += n
 	}
-	for _, n := range s.Events {
-		events += n
+	for t, n := range s.Events {
+		if event.Type(t) != event.Message {
+			events += n
+		}
+	}
+	followed := s.Datagrams[Message] + s.Units[Message]
+	told := s.Events[event.Message]
+	if told == 0 { // messages are no records
+		told = followed
 	}
 	for _, n := range s.Problems[sip.OK+1:] {
 		problems += n
@@ -182,7 +189,8 @@ func (s *Stats) Check() error {
 		{"frames = decoded + dropped", drops, s.Frames},
 		{"datagrams = messages + probes + errors + keep-alives + duplicates + other ports", fates, s.Drops[packet.OK] + s.Capsules[packet.OK]},
 		{"HEP packets in TCP = decoded + dropped", capsules, s.Units[Capsule]},
-		{"messages = requests + answers", t.Requests + t.Responses, s.Datagrams[Message] + s.Units[Message]},
+		{"messages = requests + answers", t.Requests + t.Responses, followed},
+		{"records of messages = messages", told, followed},
 		{"unusable = problems", problems, s.Datagrams[Unusable] + s.Units[Unusable]},
 		{"reports = HEP types", reports, s.Datagrams[Report] + s.Datagrams[OtherHEP]},
 		{"reports = read + not", quality, s.Datagrams[Report]},

@@ -85,6 +85,7 @@ type Event struct {
 	Src, Dst  netip.AddrPort // of the first request
 	NAT       netip.AddrPort // from received and rport of the top Via of the answer (RFC 3581)
 	Transport Transport
+	Direction Direction // see SetDirection
 	VLANs     [2]uint16 // outer, inner; 0 is none
 	Encap     List
 	OuterSrc  netip.Addr // of the outermost IP header of a tunnel, turned like Src and Dst
@@ -113,6 +114,7 @@ type Event struct {
 	UserAgent, Server Text
 
 	PAI, Diversion, History, Privacy List
+	Headers                          List // that the configuration names; see AddHeader
 	PPI, RPID                        URI
 
 	ReasonProtocol, ReasonCause, ReasonText List
@@ -183,6 +185,8 @@ type Event struct {
 
 	Error Text
 	Probe Text
+
+	parts Text // of the record of a message; see OpenParts
 
 	Capture string // file name
 	Dump    Text   // path of the file that the messages are written to

@@ -63,8 +63,8 @@ const (
 // Fields is the table of fields, sorted so that those of one object stand
 // together. A new field is one row in the tables below and its description in
 // _meta/fields.yml.
-var Fields = sorted(slices.Concat(
-	only(anyType, base), only(anyType, ends), only(messages, message), only(calls, call), only(calls|requests, dialogs),
+var Fields = forMessages(sorted(slices.Concat(
+	only(anyType, base), only(anyType, ends), only(messages, message), only(1<<Message, single), only(calls, call), only(calls|requests, dialogs),
 	only(calls, transferred), only(calls|requests, transfer), only(requests, subscription),
 	only(regs, registration), only(anyType, labels),
 	only(1<<CallEnd|requests, quality), only(requests, report),
@@ -79,7 +79,7 @@ var Fields = sorted(slices.Concat(
 	only(messages, party("sip.contact", func(e *Event) *Party { return &e.Contact })),
 	only(messages, uri("sip.uri", func(e *Event) *URI { return &e.RequestURI })),
 	only(regs, uri("sip.registration.aor", func(e *Event) *URI { return &e.AOR })),
-))
+)))
 
 // only makes fields of rows that no other types have.
 func only(in types, rows []row) []Field {
@@ -93,8 +93,20 @@ func only(in types, rows []row) []Field {
 var base = []row{
 	{"@timestamp", date, public, func(e *Event, v *Value) { v.date(e.Time) }},
 	{"ecs.version", keyword, public, func(e *Event, v *Value) { v.constant(ECSVersion) }},
-	{"event.action", keyword, public, func(e *Event, v *Value) { v.constant(Kinds[e.Type].Name) }},
-	{"event.category", keyword, public, func(e *Event, v *Value) { v.constants(Kinds[e.Type].Category) }},
+	{"event.action", keyword, public, func(e *Event, v *Value) {
+		if e.Type == Message {
+			v.str(e, e.Part(PartAction))
+			return
+		}
+		v.constant(Kinds[e.Type].Name)
+	}},
+	{"event.category", keyword, public, func(e *Event, v *Value) {
+		if e.Type == Message && e.AuthScheme.n > 0 {
+			v.constants(networkAuthentication)
+			return
+		}
+		v.constants(Kinds[e.Type].Category)
+	}},
 	{"event.dataset", keyword, public, func(e *Event, v *Value) { v.constant(Kinds[e.Type].Dataset) }},
 	{"event.duration", long, public, func(e *Event, v *Value) {
 		if e.Start != 0 && e.End != 0 {
@@ -105,7 +117,11 @@ var base = []row{
 	{"event.id", keyword, public, func(e *Event, v *Value) { v.hash(e.ID) }},
 	{"event.kind", keyword, public, func(e *Event, v *Value) { v.constant("event") }},
 	{"event.module", keyword, public, func(e *Event, v *Value) { v.constant("sipcmbeat") }},
-	{"event.outcome", keyword, public, func(e *Event, v *Value) { v.constant(e.Outcome.String()) }},
+	{"event.outcome", keyword, public, func(e *Event, v *Value) {
+		if e.Type != Message || e.Outcome != Unknown { // of a request there is none yet
+			v.constant(e.Outcome.String())
+		}
+	}},
 	{"event.reason", keyword, public, func(e *Event, v *Value) {
 		if e.Q850Text.n > 0 && e.Status.n == 0 {
 			v.str(e, e.Q850Text)
@@ -135,6 +151,8 @@ var base = []row{
 var tagEmergency = []string{"emergency"}
 
 var ends = []row{
+	{"network.community_id", keyword, private, func(e *Event, v *Value) { v.communityID(e) }},
+	{"network.direction", keyword, public, func(e *Event, v *Value) { v.constant(e.Direction.String()) }},
 	{"network.iana_number", keyword, public, func(e *Event, v *Value) {
 		v.constant([...]string{"", "17", "6", "132"}[e.Transport])
 	}},
@@ -157,7 +175,7 @@ var ends = []row{
 	{"client.nat.ip", ip, private, func(e *Event, v *Value) { v.addr(e.NAT.Addr()) }},
 	{"client.nat.port", long, public, func(e *Event, v *Value) { v.positive(int64(e.NAT.Port())) }},
 	{"user.name", keyword, private, func(e *Event, v *Value) {
-		if e.AuthUser.n > 0 {
+		if e.AuthUser.n > 0 || e.Type == Message {
 			v.str(e, e.AuthUser)
 			return
 		}
@@ -173,7 +191,9 @@ var ends = []row{
 	{"user.id", keyword, private, func(e *Event, v *Value) {
 		if e.AOR.All.n > 0 {
 			v.str(e, e.AOR.All)
+			return
 		}
+		v.aor(e, &e.From.URI)
 	}},
 	{"user_agent.original", keyword, private, func(e *Event, v *Value) { v.str(e, e.UserAgent) }},
 	{"url.domain", keyword, private, func(e *Event, v *Value) { v.str(e, e.RequestURI.Host) }},
@@ -184,10 +204,11 @@ var ends = []row{
 	{"url.username", keyword, private, func(e *Event, v *Value) { v.str(e, e.RequestURI.User) }},
 	{"related.hosts", keyword, private, func(e *Event, v *Value) {
 		for _, host := range e.hosts() {
-			if _, ok := literal(host); !ok {
+			if _, ok := literal(host); !ok || e.Type == Message {
 				v.some(host)
 			}
 		}
+		v.some(e.Bytes(e.Part(PartPrivate + 3)))
 	}},
 	{"related.ip", ip, private, func(e *Event, v *Value) {
 		v.list(e, Addrs, e.Legs)
@@ -202,12 +223,20 @@ var ends = []row{
 		if e.NAT.IsValid() {
 			v.alsoAddr(e, e.NAT.Addr())
 		}
+		if a, ok := literal(e.Bytes(e.Part(PartOwnerIP))); ok {
+			v.alsoAddr(e, a)
+		}
 	}},
 	{"related.user", keyword, private, func(e *Event, v *Value) {
 		v.some(e.Bytes(e.From.URI.User))
 		v.some(e.Bytes(e.To.URI.User))
 		v.some(e.Bytes(e.RequestURI.User))
 		v.some(e.Bytes(e.AuthUser))
+		if e.Type == Message {
+			v.some(e.Bytes(e.Contact.URI.User))
+			v.some(e.Bytes(e.Part(PartPrivate + 2)))
+			v.some(e.Bytes(e.Part(PartOwnerUser)))
+		}
 	}},
 }
 
@@ -269,6 +298,13 @@ var message = []row{
 			v.constant([...]string{"1xx", "2xx", "3xx", "4xx", "5xx", "6xx"}[e.Code/100-1])
 		}
 	}},
+	{"sip.type", keyword, public, func(e *Event, v *Value) {
+		if e.Code > 0 && !e.Synthetic {
+			v.constant("response")
+		} else if e.Method.n > 0 {
+			v.constant("request")
+		}
+	}},
 	{"sip.method", keyword, public, func(e *Event, v *Value) { v.str(e, e.Method) }},
 	{"sip.cseq.code", long, public, func(e *Event, v *Value) {
 		if e.HasCSeq {
@@ -283,6 +319,9 @@ var message = []row{
 	}},
 	{"sip.via.original", keyword, private, func(e *Event, v *Value) { v.list(e, Strs, e.Via) }},
 	{"sip.via.transport", keyword, public, func(e *Event, v *Value) { v.str(e, e.ViaTransport) }},
+	{"tls.established", boolean, public, func(e *Event, v *Value) {
+		v.flag(overTLS(e.Bytes(e.ViaTransport)))
+	}},
 	{"sip.content_type", keyword, public, func(e *Event, v *Value) { v.str(e, e.ContentType) }},
 	{"sip.user_agent.original", keyword, private, func(e *Event, v *Value) { v.str(e, e.UserAgent) }},
 	{"sip.server.original", keyword, private, func(e *Event, v *Value) { v.str(e, e.Server) }},
@@ -341,6 +380,16 @@ var message = []row{
 	}},
 	{"sip.emergency", boolean, public, func(e *Event, v *Value) { v.flag(e.Emergency) }},
 	{"sip.referred_by", keyword, private, func(e *Event, v *Value) { v.str(e, e.ReferredBy) }},
+}
+
+// overTLS tells whether a transport of Via is encrypted on its hop.
+func overTLS(transport []byte) bool {
+	for _, t := range [...]string{"TLS", "WSS", "TLS-SCTP"} {
+		if len(transport) == len(t) && bytes.EqualFold(transport, []byte(t)) {
+			return true
+		}
+	}
+	return false
 }
 
 var call = []row{
@@ -449,10 +498,12 @@ var labels = []row{
 }
 
 // address is the rows of one end. The client is the source of the first request
-// and the server its destination, so four ECS objects come of two addresses.
+// and the server its destination, so four ECS objects come of two addresses. Of a
+// single answer the source is who sent it; the client is who had asked.
 func address(name string, dst bool) []row {
+	turned := name == "source" || name == "destination"
 	end := func(e *Event) netip.AddrPort {
-		if dst {
+		if dst != (turned && e.answer()) {
 			return e.Dst
 		}
 		return e.Src

@@ -14,8 +14,8 @@ import (
 // cannot differ. The format has no version and no tags: who keeps it beyond a run
 // keeps a version beside it.
 
-// AppendPacked appends e to dst: every field but Capture, Iface and Sequence. It
-// borrows e and owns nothing.
+// AppendPacked appends e to dst: every field but Capture, Iface, Sequence and
+// Direction. It borrows e and owns nothing.
 func (e *Event) AppendPacked(dst []byte) []byte {
 	p := packing{e: e, b: dst}
 	p.record()
@@ -157,8 +157,8 @@ func (p *packing) call() {
 
 func (p *packing) seldom() {
 	e := p.e
-	if p.present(lists(e.PAI, e.Diversion, e.History, e.Privacy) || e.PPI != URI{} || e.RPID != URI{}) {
-		p.lists(&e.PAI, &e.Diversion, &e.History, &e.Privacy)
+	if p.present(lists(e.PAI, e.Diversion, e.History, e.Privacy, e.Headers) || e.PPI != URI{} || e.RPID != URI{}) {
+		p.lists(&e.PAI, &e.Diversion, &e.History, &e.Privacy, &e.Headers)
 		p.uri(&e.PPI)
 		p.uri(&e.RPID)
 	}

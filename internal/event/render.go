@@ -35,24 +35,6 @@ type step struct {
 	shared int      // leading names that the step before has too
 }
 
-// plans are the fields that a record of each type can have.
-var plans = func() (plans [NumTypes][]step) {
-	for t := range NumTypes {
-		for i := range Fields {
-			if Fields[i].In(t) {
-				plans[t] = append(plans[t], step{field: &Fields[i], names: quoted("", Fields[i].Key), commas: quoted(",", Fields[i].Key)})
-			}
-		}
-		for i := range plans[t][1:] {
-			s, before := &plans[t][i+1], plans[t][i].names
-			for s.shared < min(len(s.names), len(before))-1 && s.names[s.shared] == before[s.shared] {
-				s.shared++
-			}
-		}
-	}
-	return plans
-}()
-
 func quoted(before, key string) []string {
 	names := strings.Split(key, ".")
 	for i, n := range names {
@@ -65,8 +47,11 @@ func quoted(before, key string) []string {
 }
 
 // Renderer writes records as JSON. It keeps its working space, so that a record
-// costs no allocation; it is not safe for concurrent use.
-type Renderer struct{ v Value }
+// costs no allocation; it is not safe for concurrent use. Without a Schema it is Native.
+type Renderer struct {
+	Schema *Schema
+	v      Value
+}
 
 // AppendJSON appends e as one JSON object; a Renderer does the same without
 // allocating.
@@ -83,7 +68,11 @@ func (r *Renderer) Append(dst []byte, e *Event, extra []byte) []byte {
 	dst = append(dst, extra...)
 	v, comma := &r.v, len(extra) > 0
 	depth, shared := 0, 0 // objects open; how many of them the next field is in too
-	plan := plans[e.Type]
+	schema := r.Schema
+	if schema == nil {
+		schema = Native
+	}
+	plan := schema.plans[e.Type]
 	for i := range plan {
 		s := &plan[i]
 		shared = min(shared, s.shared)

@@ -98,8 +98,35 @@ func full(typ Type) *Event {
 	e.Correlation, e.CorrelatedBy = e.CallID, BySessionID
 	e.Incomplete, e.Anomalies = NoInvite|EndOfCapture, LFOnly|ContactBroken
 	one := Heard{MOS: 4321, MOSMin: 1000, Loss: 0, LossMax: 1, Jitter: 20, Delay: 1 << 30, R: 93200, Packets: 1 << 40, Lost: 0}
+	e.Direction = Inbound
+	e.ViaTransport = Text{}
+	e.SetString(&e.ViaTransport, "TLS")
 	e.SetQuality(&Quality{Ends: [2]Heard{one, one}, MOS: 4321, Reports: 2})
+	if typ == Message {
+		fillParts(e)
+	}
 	return e
+}
+
+// fillParts sets every part.
+func fillParts(e *Event) {
+	e.OpenParts()
+	for p := PartAction; p < PartPrivate; p++ {
+		e.SetPart(p, []byte("x"))
+	}
+	for _, p := range []Part{PartLength, PartExpires, PartQ} {
+		e.SetPartNumber(p, 500)
+	}
+	for _, p := range []Part{PartAllow, PartSupported} {
+		var l List
+		e.Add(&l, []byte("invite"))
+		e.Add(&l, []byte("ack"))
+		e.SetPartList(p, l)
+	}
+	e.SetPart(PartOwnerIP, []byte("192.0.2.7"))
+	for _, p := range []Part{PartPrivate, PartAuth} {
+		e.SetPartURI(p, []byte("sip:v@example.org:5080"), []byte("sip"), []byte("v"), []byte("example.org"), 5080)
+	}
 }
 
 // TestFieldsAppear: every row of the table is written by some type.
@@ -228,5 +255,24 @@ func BenchmarkAppend(b *testing.B) {
 	b.ReportAllocs()
 	for range b.N {
 		buf = r.Append(buf[:0], e, nil)
+	}
+}
+
+// What is listed for messages is a field, and stands there once.
+func TestOfMessages(t *testing.T) {
+	for i, name := range ofMessages {
+		found := false
+		for j := range Fields {
+			f := &Fields[j]
+			found = found || f.Key == name || strings.HasSuffix(name, ".") && strings.HasPrefix(f.Key, name)
+		}
+		if !found {
+			t.Errorf("%s is no field", name)
+		}
+		for _, other := range ofMessages[:i] {
+			if strings.HasPrefix(name, other) && (name == other || strings.HasSuffix(other, ".")) {
+				t.Errorf("%s is in %s", name, other)
+			}
+		}
 	}
 }

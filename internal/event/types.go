@@ -5,7 +5,8 @@ import "strings"
 // Type is what happened: the value of event.action.
 type Type uint8
 
-// The types: twelve, and call-alive, which is off unless it is asked for.
+// The types: twelve, and two that are off unless they are asked for: call-alive, and the
+// record of a single message.
 const (
 	None Type = iota
 	CallStart
@@ -21,6 +22,7 @@ const (
 	ParseError
 	MsgProbe
 	CallAlive
+	Message
 	NumTypes
 )
 
@@ -63,6 +65,8 @@ var Kinds = [NumTypes]Kind{
 		"Something on a SIP port that is neither SIP nor a keep-alive; sip.probe.kind says what."},
 	CallAlive: {"call-alive", "sip.call", networkSession, info,
 		"An answered call is still up: every `call_alive_interval` since its answer. Off by default."},
+	Message: {"message", "sip", network, info,
+		"A SIP message was seen: `messages.enabled`, off by default. Its event.action is sip- and the method, as in sip-invite; docs/messages.md has its fields."},
 }
 
 var (

@@ -48,6 +48,7 @@ type Value struct {
 	source *Event
 	next   int      // where Next stands
 	text   [64]byte // what Next returns of addresses and words
+	long   []byte   // room for a text that is put together
 }
 
 func (v *Value) str(e *Event, t Text) {

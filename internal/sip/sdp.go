@@ -65,8 +65,11 @@ type codec struct {
 // sends what to where. It is no validator, and it is made to be reused.
 type SDP struct {
 	body        []byte
+	version     span
+	owner       span // the whole o=
 	origin      span
 	name        span
+	info        span // the session's whole c=
 	connection  span
 	first       span // the first media's c=
 	media       [maxMedia]media
@@ -110,6 +113,7 @@ func (s *SDP) reset(body []byte) {
 		body = body[:maxMessage]
 	}
 	s.body = body
+	s.version, s.owner, s.info = span{}, span{}, span{}
 	s.origin, s.name, s.connection, s.first = span{}, span{}, span{}, span{}
 	s.numMedia, s.numCodecs, s.ptime, s.maxPtime = 0, 0, 0, 0
 	s.srtp, s.ice, s.direction = false, false, dirUnset
@@ -127,8 +131,10 @@ func (s *SDP) current() *media {
 
 func (s *SDP) field(kind byte, v span) {
 	switch kind {
+	case 'v':
+		s.version = v
 	case 'o':
-		s.origin = s.word(v, 5)
+		s.owner, s.origin = v, s.word(v, 5)
 	case 's':
 		s.name = v
 	case 'c':
@@ -161,7 +167,7 @@ func (s *SDP) connectionLine(v span) {
 		address.len = uint32(slash)
 	}
 	if s.numMedia == 0 {
-		s.connection = address
+		s.info, s.connection = v, address
 		return
 	}
 	if s.first.len == 0 {
@@ -355,6 +361,18 @@ func (s *SDP) Connection() []byte {
 		return s.connection.of(s.body)
 	}
 	return s.first.of(s.body)
+}
+
+// Version borrows the v= line (RFC 8866 §5.1).
+func (s *SDP) Version() []byte { return s.version.of(s.body) }
+
+// Info borrows the session's c= line, empty where each media has its own.
+func (s *SDP) Info() []byte { return s.info.of(s.body) }
+
+// Owner borrows user name, session identifier and version of the o= line
+// (RFC 8866 §5.2).
+func (s *SDP) Owner() (user, session, version []byte) {
+	return s.word(s.owner, 0).of(s.body), s.word(s.owner, 1).of(s.body), s.word(s.owner, 2).of(s.body)
 }
 
 // Origin borrows the address of the o= line (RFC 8866 §5.2).

@@ -124,6 +124,11 @@ func Fields(e *event.Event) map[string]string {
 	}
 	flat := map[string]string{}
 	flatten(flat, "", tree)
+	l := e.Headers // which a configuration names
+	for b, ok := e.Next(&l); ok; b, ok = e.Next(&l) {
+		name, value, _ := strings.Cut(string(b), ":")
+		flat[event.HeaderPrefix+name] = value
+	}
 	return flat
 }
 

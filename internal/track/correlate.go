@@ -3,7 +3,6 @@ package track
 import (
 	"bytes"
 	"fmt"
-	"slices"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
@@ -177,12 +176,6 @@ func uuid(to *[uuidLen]byte, b []byte) bool {
 	return n == uuidLen && other != 0
 }
 
-// header is one of correlation_headers.
-type header struct {
-	id   sip.Header // of those that package sip knows
-	name []byte     // of others
-}
-
 // MaxCorrelationHeaders bounds correlation_headers.
 const MaxCorrelationHeaders = 16
 
@@ -194,57 +187,32 @@ var DefaultCorrelationHeaders = []string{
 	"X-BroadWorks-Correlation-Info", "AV-Global-Session-ID", "Cisco-Guid", "Ms-Correlation-Id", "X-Genesys-CallUUID",
 }
 
-// validHeaders refuses what is no name of a header, and those that RFC 3261 wants in
-// every message, which join no legs.
-func validHeaders(names []string) error {
+// validCorrelationHeaders refuses what is no name of a header, and those that RFC 3261
+// wants in every message, which join no legs.
+func validCorrelationHeaders(names []string) error {
 	const key = "correlation_headers"
-	if len(names) > MaxCorrelationHeaders {
-		return fmt.Errorf("%s: %d headers are too many; allowed: %d", key, len(names), MaxCorrelationHeaders)
+	if err := validHeaders(key, names, MaxCorrelationHeaders, "X-CID"); err != nil {
+		return err
 	}
-	for i, name := range names {
-		if !sip.IsToken([]byte(name)) {
-			return fmt.Errorf("%s: %q is not allowed; allowed: names of headers, such as X-CID", key, name)
-		}
+	for _, name := range names {
 		switch h := sip.ParseHeader([]byte(name)); h {
 		case sip.HeaderVia, sip.HeaderFrom, sip.HeaderTo, sip.HeaderCallID, sip.HeaderCSeq, sip.HeaderContact, sip.HeaderContentLength, sip.HeaderMaxForwards:
 			return fmt.Errorf("%s: %s joins no legs; allowed: headers that name the other leg, such as X-CID", key, h)
-		}
-		for _, other := range names[:i] {
-			if bytes.EqualFold([]byte(name), []byte(other)) {
-				return fmt.Errorf("%s: %s is there twice", key, name)
-			}
 		}
 	}
 	return nil
 }
 
-// setHeaders readies the names for looking up. By their lengths most headers of a message
-// are passed over.
-func (t *Tracker) setHeaders(names []string) {
-	t.headers, t.headerLens = nil, 0
-	for _, name := range names {
-		t.headers = append(t.headers, header{sip.ParseHeader([]byte(name)), []byte(name)})
-		t.headerLens |= 1 << min(len(name), 63)
-	}
-}
-
 // namedLeg is the value of the first of correlation_headers that the message has.
 func namedLeg(t *Tracker, v *view) (value []byte) {
-	best := len(t.headers)
-	if !slices.ContainsFunc(t.headers, func(h header) bool { return v.m.Has(h.id) }) {
+	best := len(t.correlators.all)
+	if !t.correlators.in(v.m) {
 		return nil
 	}
 	for i := range v.m.NumHeaders() {
 		id, name, b := v.m.HeaderAt(i)
-		if id == sip.HeaderOther && t.headerLens>>min(len(name), 63)&1 == 0 {
-			continue
-		}
-		for j := range t.headers[:best] {
-			h := &t.headers[j]
-			if h.id == id && (id != sip.HeaderOther || bytes.EqualFold(h.name, name)) && len(b) >= leastShared {
-				best, value = j, b
-				break
-			}
+		if j := t.correlators.find(id, name); j < best && len(b) >= leastShared {
+			best, value = j, b
 		}
 	}
 	return value

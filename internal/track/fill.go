@@ -13,6 +13,11 @@ import (
 // fillPacket copies what the packet says: addresses as the request has them, so
 // an answer's are reversed.
 func (t *Tracker) fillPacket(e *event.Event, p *packet.Packet, request bool) {
+	fillPacket(e, p, request)
+	e.Capture, e.Iface = t.capture, t.iface
+}
+
+func fillPacket(e *event.Event, p *packet.Packet, request bool) {
 	e.Src, e.Dst = p.Src, p.Dst
 	e.OuterSrc, e.OuterDst = p.OuterSrc, p.OuterDst
 	if !request {
@@ -34,7 +39,6 @@ func (t *Tracker) fillPacket(e *event.Event, p *packet.Packet, request bool) {
 		e.Set(&e.HEP.Node, h.Node)
 		e.SetKey(&e.HEP.Correlation, h.CorrelationID)
 	}
-	e.Capture, e.Iface = t.capture, t.iface
 	e.AddAddr(&e.Legs, p.Src.Addr()) // AddLeg takes both ends for known, which are new here
 	e.AddAddr(&e.Legs, p.Dst.Addr())
 }
@@ -50,14 +54,8 @@ func (t *Tracker) fillRequest(e *event.Event, v *view) {
 	e.SetKey(&e.Branch, via.Branch())
 	e.Set(&e.ViaTransport, via.Transport())
 	t.fillList(e, &e.Via, sip.HeaderVia)
-	if b := m.Value(sip.HeaderMaxForwards); len(b) > 0 {
-		n, ok := sip.Seconds(b)
-		if ok {
-			e.MaxForwards, e.HasMaxForwards = int16(min(n, 32767)), true
-		}
-		if !ok || n > 255 {
-			e.Anomalies |= event.BadMaxForwards
-		}
+	if n, ok := setMaxForwards(e, m); !ok || n > 255 {
+		e.Anomalies |= event.BadMaxForwards
 	}
 	if b := m.Value(sip.HeaderUserAgent); b != nil {
 		e.Set(&e.UserAgent, b)
@@ -80,7 +78,20 @@ func (t *Tracker) fillRequest(e *event.Event, v *view) {
 		e.Set(&e.SessionRemote, remote)
 	}
 	e.Emergency = t.emergency(v)
+	t.headers.fill(e, m)
 	t.correlate(e, v)
+}
+
+// setMaxForwards gives the number as it is written; false where it is no number.
+func setMaxForwards(e *event.Event, m *sip.Message) (n uint32, ok bool) {
+	b := m.Value(sip.HeaderMaxForwards)
+	if len(b) == 0 {
+		return 0, true
+	}
+	if n, ok = sip.Seconds(b); ok {
+		e.MaxForwards, e.HasMaxForwards = int16(min(n, 32767)), true
+	}
+	return n, ok
 }
 
 // fillCommon copies what request and answer share.
@@ -175,11 +186,14 @@ func setParty(e *event.Event, to *event.Party, a *sip.Addr) {
 
 // fillList copies every value of a header.
 func (t *Tracker) fillList(e *event.Event, l *event.List, h sip.Header) {
-	m := t.view.m
-	if !m.Has(h) {
+	if !t.view.m.Has(h) {
 		return
 	}
 	l.Clear()
+	addValues(e, l, t.view.m, h)
+}
+
+func addValues(e *event.Event, l *event.List, m *sip.Message, h sip.Header) {
 	values := m.Values(h)
 	for b, ok := values.Next(); ok; b, ok = values.Next() {
 		e.Add(l, b)
@@ -370,7 +384,10 @@ func (t *Tracker) aorOf(u *sip.URI) []byte {
 	b := appendLower(t.scratch[:0], u.Scheme())
 	b = append(b, ':')
 	if user := u.User(); len(user) > 0 {
-		b = append(sip.AppendUnescaped(b, user), '@')
+		b = sip.AppendUnescaped(b, user)
+		if len(u.Host()) > 0 { // a telephone number has none
+			b = append(b, '@')
+		}
 	}
 	b = appendLower(b, u.Host())
 	if port, ok := u.Port(); ok {

@@ -172,6 +172,8 @@ func ladderConfig(t *testing.T, l *siptest.Ladder) (Config, Flush) {
 			cfg.Established = d
 		case "warmup":
 			cfg.Warmup = d
+		case "headers":
+			cfg.Headers = strings.Fields(v)
 		case "contact_ignore_port":
 			cfg.ContactIgnorePort = v == "true"
 		case "auth_failed_codes":

@@ -48,6 +48,7 @@ type Config struct {
 	Emergency       []string         // numbers of emergency services
 
 	CorrelationHeaders []string // headers that name the other leg of a call, or what all legs share
+	Headers            []string // headers that a record has, of its first request
 
 	MaxCalls    int   // calls, attempts and transactions in memory
 	MaxCallsMem int64 // bytes of them
@@ -135,7 +136,10 @@ func (c *Config) Validate() error {
 			return fmt.Errorf("auth_failed_codes: %d is not allowed; allowed: 400 to 699 but 401 and 407, which always count", a.Code)
 		}
 	}
-	return validHeaders(c.CorrelationHeaders)
+	if err := validCorrelationHeaders(c.CorrelationHeaders); err != nil {
+		return err
+	}
+	return validNamed(c.Headers)
 }
 
 // Flush says what the end of a capture decides.
@@ -167,9 +171,10 @@ type Tracker struct {
 	ages  [numWorth]age
 	bads  map[uint64]*bad
 
-	replies    map[uint64][]*badReply // answers that cannot be used and wait, by the same keys
-	headers    []header               // correlation_headers
-	headerLens uint64                 // a bit for each of their lengths
+	replies map[uint64][]*badReply // answers that cannot be used and wait, by the same keys
+
+	correlators wanted // correlation_headers
+	headers     named  // those that records have
 
 	capture, iface string
 	origins        [8]*origin // see originOf
@@ -199,7 +204,7 @@ type Tracker struct {
 // New makes an empty Tracker.
 func New(cfg Config) *Tracker {
 	t := &Tracker{cfg: cfg, seed: siphash.NewKey(), bads: make(map[uint64]*bad), replies: make(map[uint64][]*badReply)}
-	t.setHeaders(cfg.CorrelationHeaders)
+	t.correlators, t.headers = newWanted(cfg.CorrelationHeaders), newNamed(cfg.Headers)
 	t.calls.init()
 	t.auth.init()
 	t.regs.init()

@@ -138,6 +138,54 @@ func TestFields(t *testing.T) {
 	}
 }
 
+// TestMessages: the records of messages are the messages that tshark sees, one by one
+// and in its order.
+func TestMessages(t *testing.T) {
+	if _, err := exec.LookPath("tshark"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("tshark is missing")
+		}
+		t.Skip("needs tshark (Debian: apt-get install tshark)")
+	}
+	files, err := filepath.Glob("../golden/*/messages.ndjson")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no goldens", err)
+	}
+	for _, file := range files {
+		seen := tshark(t, filepath.Dir(file)+"/in.pcap")
+		for _, r := range records(t, file) {
+			if r["event.dataset"] != "sip" {
+				continue
+			}
+			if len(seen) == 0 {
+				t.Fatalf("%s: more records than messages", file)
+			}
+			m := seen[0]
+			seen = seen[1:]
+			want := map[string]string{
+				"source.ip": m.src, "destination.ip": m.dst, "client.ip": m.src, "server.ip": m.dst,
+				"sip.method": m.method, "sip.code": m.status, "sip.call_id": m.callID, "sip.cseq.code": m.cseq, "sip.cseq.method": m.cseqMethod,
+				"sip.from.uri.original": m.from, "sip.to.uri.original": m.to, "sip.from.tag": m.fromTag, "sip.to.tag": m.toTag,
+				"sip.uri.original": m.ruri, "sip.user_agent.original": m.ua, "sip.contact.uri.original": m.contacts, "sip.type": "request",
+			}
+			if m.status != "" {
+				want["client.ip"], want["server.ip"], want["sip.type"] = m.dst, m.src, "response"
+			}
+			for key, value := range want {
+				if r[key] != value {
+					t.Errorf("%s: %s at %s is %q, tshark says %q", file, key, r["@timestamp"], r[key], value)
+				}
+			}
+			if r.time("@timestamp") != m.at {
+				t.Errorf("%s: %s, tshark says %d", file, r["@timestamp"], m.at)
+			}
+		}
+		if len(seen) > 0 {
+			t.Errorf("%s: %d messages without a record", file, len(seen))
+		}
+	}
+}
+
 // check finds the messages that a record speaks of. It reports whether the record
 // is of a kind that tshark can judge: timeouts and broken messages are not.
 func check(t *testing.T, r record, messages []message) bool {

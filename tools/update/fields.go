@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"go/format"
 	"os"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -40,24 +41,55 @@ const (
 	ignoreAbove = 1024
 )
 
-// fieldsYAML is what libbeat makes the index template of. Keywords are what a
-// search without a field name looks into.
+// owned are the objects that no other program writes into: what the wire might name
+// there makes no mapping.
+var owned = []string{"sip", "sipcmbeat"}
+
+// fieldsYAML is what libbeat makes the index template of. Each object at the top is a
+// group, so that it can have settings of its own. Keywords are what a search without
+// a field name looks into.
 func fieldsYAML(groups []group) string {
 	var b strings.Builder
-	b.WriteString("# Made by tools/update from _meta/fields.yml.\n")
+	b.WriteString("# Made by tools/update from _meta/fields.yml.\n\n- key: sipcmbeat\n  title: sipcmbeat\n" +
+		"  description: \"What was seen of SIP.\"\n  fields:\n")
+	var roots []string
+	under := map[string][]field{}
 	for _, g := range groups {
-		fmt.Fprintf(&b, "\n- key: %s\n  title: %s\n  description: %q\n  fields:\n", g.Key, g.Title, g.Description)
 		for _, f := range g.Fields {
-			fmt.Fprintf(&b, "    - name: %q\n      type: %s\n      description: %q\n", f.Name, f.Type, f.Description)
-			if f.Example != "" {
-				fmt.Fprintf(&b, "      example: %q\n", f.Example)
+			root, name, ok := strings.Cut(f.Name, ".")
+			if !ok {
+				writeField(&b, "    ", f)
+				continue
 			}
-			if f.Type == keyword {
-				fmt.Fprintf(&b, "      ignore_above: %d\n      default_field: true\n", ignoreAbove)
+			if under[root] == nil {
+				roots = append(roots, root)
 			}
+			f.Name = name
+			under[root] = append(under[root], f)
+		}
+	}
+	slices.Sort(roots)
+	for _, root := range roots {
+		fmt.Fprintf(&b, "    - name: %s\n      type: group\n", root)
+		if slices.Contains(owned, root) {
+			b.WriteString("      dynamic: false\n")
+		}
+		b.WriteString("      fields:\n")
+		for _, f := range under[root] {
+			writeField(&b, "        ", f)
 		}
 	}
 	return b.String()
+}
+
+func writeField(b *strings.Builder, indent string, f field) {
+	fmt.Fprintf(b, "%[1]s- name: %[2]q\n%[1]s  type: %[3]s\n%[1]s  description: %[4]q\n", indent, f.Name, f.Type, f.Description)
+	if f.Example != "" {
+		fmt.Fprintf(b, "%s  example: %q\n", indent, f.Example)
+	}
+	if f.Type == keyword {
+		fmt.Fprintf(b, "%[1]s  ignore_above: %[2]d\n%[1]s  default_field: true\n", indent, ignoreAbove)
+	}
 }
 
 // fieldsGo is the same inside the program. It is kept as it reads and packed at

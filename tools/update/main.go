@@ -63,5 +63,8 @@ func generate(root string) (map[string]string, error) {
 	if made["docs/upgrade.md"], err = fill(filepath.Join(root, "docs/upgrade.md"), "older keys", olderKeys()); err != nil {
 		return nil, err
 	}
+	if made["docs/messages.md"], err = fill(filepath.Join(root, "docs/messages.md"), "fields", messageFields(groups)); err != nil {
+		return nil, err
+	}
 	return made, nil
 }

@@ -1,0 +1,99 @@
+package engine
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
+)
+
+func messages() Config {
+	cfg := DefaultConfig()
+	cfg.Messages = true
+	return cfg
+}
+
+// TestMessages: each message is a record, in one order with the events, before those
+// that it makes.
+func TestMessages(t *testing.T) {
+	got, s := run(t, messages(), &frames{all: []packet.Frame{
+		udp(0, "192.0.2.1:5060", "192.0.2.2:5060", options),
+		udp(time.Millisecond, "192.0.2.2:5060", "192.0.2.1:5060", answer),
+		udp(time.Second, "192.0.2.1:5060", "192.0.2.2:5060", strings.Replace(options, "To: ", "Two: ", 1)),
+		udp(2*time.Second, "192.0.2.1:5060", "192.0.2.2:5060", "\r\n\r\n"),
+	}})
+	var types []string
+	for i := range got {
+		types = append(types, got[i].Type.String())
+		if got[i].Sequence != uint64(i+1) {
+			t.Errorf("%s has number %d, want %d", got[i].Type, got[i].Sequence, i+1)
+		}
+		if got[i].Capture != "test.pcap" {
+			t.Errorf("%s comes from %q", got[i].Type, got[i].Capture)
+		}
+	}
+	if have := strings.Join(types, " "); have != "message message other-ok parse-error" {
+		t.Errorf("have %s", have)
+	}
+	if s.Events[event.Message] != 2 {
+		t.Errorf("%d counted", s.Events[event.Message])
+	}
+}
+
+// TestMessagesOnce: a retransmission is a message, a mirror duplicate is none.
+func TestMessagesOnce(t *testing.T) {
+	frame := udp(0, "192.0.2.1:5060", "192.0.2.2:5060", options)
+	mirrored := siptest.VLAN(frame, 0x8100, 100)[0]
+	mirrored.Time += int64(time.Millisecond)
+	again := identified(frame, 77)
+	again.Time += int64(500 * time.Millisecond)
+	got, _ := run(t, messages(), &frames{all: []packet.Frame{frame, mirrored, again}})
+	n := 0
+	ids := map[event.Hash]bool{}
+	for i := range got {
+		if got[i].Type == event.Message {
+			n++
+			ids[got[i].ID] = true
+		}
+	}
+	if n != 2 || len(ids) != 2 {
+		t.Errorf("%d records with %d ids, want 2", n, len(ids))
+	}
+}
+
+// TestMessagesOff: there are none unless they are asked for, and the events are the same.
+func TestMessagesOff(t *testing.T) {
+	all := []packet.Frame{udp(0, "192.0.2.1:5060", "192.0.2.2:5060", options), udp(time.Millisecond, "192.0.2.2:5060", "192.0.2.1:5060", answer)}
+	got, s := run(t, DefaultConfig(), &frames{all: all})
+	if len(got) != 1 || got[0].Type != event.OtherOK || s.Events[event.Message] != 0 {
+		t.Errorf("events: %s", summary(got))
+	}
+}
+
+// TestMessagesCarried: the ends are those of the SIP, however it travels.
+func TestMessagesCarried(t *testing.T) {
+	for name, carry := range map[string]func(packet.Frame) []packet.Frame{
+		"plain": func(f packet.Frame) []packet.Frame { return []packet.Frame{f} },
+		"vxlan": siptest.VXLAN,
+		"hep":   func(f packet.Frame) []packet.Frame { return siptest.HEP(f, 3, false) },
+		"pieces": func(f packet.Frame) []packet.Frame {
+			return siptest.Fragments(f, 64)
+		},
+	} {
+		var all []packet.Frame
+		for _, f := range []packet.Frame{udp(0, "192.0.2.1:5060", "192.0.2.2:5060", options), udp(time.Millisecond, "192.0.2.2:5060", "192.0.2.1:5060", answer)} {
+			all = append(all, carry(f)...)
+		}
+		got, _ := run(t, messages(), &frames{all: all})
+		if len(got) != 3 || got[0].Type != event.Message || got[0].Src.String() != "192.0.2.1:5060" || got[1].Code != 200 {
+			t.Errorf("%s: %s", name, summary(got))
+		}
+	}
+}
+
+func TestMessagesNoAllocation(t *testing.T) {
+	noAllocationWith(t, messages(), func(f packet.Frame) packet.Frame { return f })
+}
