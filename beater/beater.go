@@ -95,6 +95,10 @@ func (bt *Beater) Run(b *beat.Beat) error {
 	if err != nil {
 		return err
 	}
+	notify, err := newNotifier(os.Getenv)
+	if err != nil {
+		bt.log.Warn(err)
+	}
 	r := &run{
 		cfg:     bt.cfg,
 		log:     bt.log,
@@ -105,10 +109,12 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		told:    bt.told,
 		keeper:  keeper,
 		metrics: newMetrics(b),
+		notify:  notify,
 	}
 	if err := r.start(b.Publisher, bt.maps); err != nil {
 		return err
 	}
+	notify.say("READY=1", "STATUS=running")
 	err = r.wait()
 	if r.drained && !b.Manager.Enabled() {
 		if c, ok := b.Publisher.(io.Closer); ok {
@@ -129,6 +135,7 @@ type run struct {
 	quit    <-chan struct{}
 	metrics metrics
 	told    Voice
+	notify  *notifier // nil: no service manager
 
 	engine *engine.Engine
 	keeper *engine.Keeper // nil: no saved state
@@ -251,6 +258,8 @@ func (r *run) wait() error {
 	const every = time.Minute
 	status := time.NewTicker(every)
 	defer status.Stop()
+	signs, stop := r.notify.signs()
+	defer stop()
 	var look <-chan time.Time // for the end of the delivery, once all is handed over
 	for !r.finished() {
 		if !r.reading && !r.sending && look == nil {
@@ -284,6 +293,8 @@ func (r *run) wait() error {
 		case <-status.C:
 			r.status()
 			r.progress(every)
+		case <-signs:
+			r.alive()
 		case <-look:
 		}
 	}
@@ -295,6 +306,7 @@ func (r *run) wait() error {
 // what is left.
 func (r *run) stop(who string) {
 	r.stopping = true
+	r.notify.say("STOPPING=1", "STATUS=delivering what is left")
 	r.log.Infof("stopping (%s): what is left is delivered, for at most %v; a second signal ends at once", who, r.cfg.ShutdownTimeout)
 	r.deadline = time.After(r.cfg.ShutdownTimeout)
 	if r.reading && !r.live {
