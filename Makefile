@@ -128,6 +128,7 @@ coverage-report: test-tools ## coverage of the tests, into build/coverage/
 update: ## make the generated files anew: documents, fields, configurations
 	$(GO) run ./tools/update
 	$(GO) test ./internal/track -run StatesDocument -update
+	$(GO) test ./cmd -run Manual -update
 
 .PHONY: fmt
 fmt: ## format the code
