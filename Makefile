@@ -8,6 +8,11 @@ CACHE ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/sipcmbeat
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' cmd/version.go 2>/dev/null)
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+# The time in everything that is packaged: the last commit's.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
+# For which architectures packages are made. Another one than the machine's costs five
+# minutes the first time.
+ARCHES ?= amd64 arm64
 BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 BENCHMARK = $(GO) test -run '^$$' -bench '^Benchmark[^H]' -benchtime 200ms ./internal/sip ./internal/hep ./internal/packet ./internal/capture ./internal/track ./internal/event ./internal/stream ./internal/dump
 FUZZTIME ?= 20s
@@ -130,12 +135,31 @@ coverage-report: test-tools ## coverage of the tests, into build/coverage/
 	$(GO) tool cover -html build/coverage/profile.txt -o build/coverage/index.html
 	$(GO) tool cover -func build/coverage/profile.txt | tail -n 1
 
+##@ Delivering it
+
+.PHONY: package
+package: go-version package-tools ## deb, rpm and tar.gz in build/dist, for ARCHES (amd64 arm64)
+	@rm -rf build/dist
+	@for arch in $(ARCHES); do \
+	  CACHE=$(CACHE) VERSION=$(VERSION) COMMIT=$(COMMIT) GO=$(GO) packaging/build.sh $$arch build/dist || exit 1; \
+	done
+
+.PHONY: release
+release: package ## package, with SBOMs (SPDX) and SHA256SUMS
+	@cd build/dist && sha256sum $$(ls | grep -v SHA256SUMS) >SHA256SUMS && cat SHA256SUMS
+
+.PHONY: package-tests
+package-tests: go-version package-tools package-test-tools ## the packages in a Debian of their own, with systemd (root)
+	$(MAKE) release ARCHES=$$($(GO) env GOHOSTARCH)
+	CACHE=$(CACHE) SIPCMBEAT_DIST=$(CURDIR)/build/dist $(GO) test -count=1 -timeout 10m -v ./tests/packages
+
 ##@ Changing it
 
 .PHONY: update
 update: ## make the generated files anew: documents, fields, configurations
 	$(GO) run ./tools/update
 	$(GO) test ./internal/track -run StatesDocument -update
+	$(GO) test ./cmd -run Manual -update
 
 .PHONY: fmt
 fmt: ## format the code
@@ -168,6 +192,14 @@ integration-tools: libpcap
 .PHONY: store-tools
 store-tools: ; @tests/need.sh 'jvm/java-17-openjdk-*/lib/server/libjvm.so:openjdk-17-jre-headless' mvn:maven unzip:unzip \
 	  redis-server:redis-server
+
+.PHONY: package-tools
+package-tools: libpcap
+	@tests/need.sh flex:flex bison:bison $(if $(findstring arm64,$(ARCHES)),aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu)
+
+.PHONY: package-test-tools
+package-test-tools:
+	@tests/need.sh debootstrap:debootstrap rpm:rpm mandoc:mandoc man:man-db systemd-analyze:systemd fish:fish zsh:zsh
 
 .PHONY: help
 help: ## this list

@@ -101,6 +101,10 @@ func (bt *Beater) Run(b *beat.Beat) error {
 	if err != nil {
 		return err
 	}
+	notify, err := newNotifier(os.Getenv)
+	if err != nil {
+		bt.log.Warn(err)
+	}
 	r := &run{
 		cfg:     bt.cfg,
 		log:     bt.log,
@@ -111,10 +115,12 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		told:    bt.told,
 		keeper:  keeper,
 		metrics: newMetrics(b),
+		notify:  notify,
 	}
 	if err := r.start(b.Publisher, bt.maps); err != nil {
 		return err
 	}
+	notify.say("READY=1", "STATUS=running")
 	err = r.wait()
 	if r.drained && !b.Manager.Enabled() {
 		if c, ok := b.Publisher.(io.Closer); ok {
@@ -135,6 +141,7 @@ type run struct {
 	quit    <-chan struct{}
 	metrics metrics
 	told    Voice
+	notify  *notifier // nil: no service manager
 
 	engine *engine.Engine
 	keeper *engine.Keeper // nil: no saved state
@@ -261,6 +268,8 @@ func (r *run) wait() error {
 	const often = 10 * time.Second
 	progress := time.NewTicker(often)
 	defer progress.Stop()
+	signs, stop := r.notify.signs()
+	defer stop()
 	var look <-chan time.Time // for the end of the delivery, once all is handed over
 	for !r.finished() {
 		if !r.reading && !r.sending && look == nil {
@@ -295,6 +304,8 @@ func (r *run) wait() error {
 			r.status()
 		case <-progress.C:
 			r.progress(often)
+		case <-signs:
+			r.alive()
 		case <-look:
 		}
 	}
@@ -306,6 +317,7 @@ func (r *run) wait() error {
 // what is left.
 func (r *run) stop(who string) {
 	r.stopping = true
+	r.notify.say("STOPPING=1", "STATUS=delivering what is left")
 	r.log.Infof("stopping (%s): what is left is delivered, for at most %v; a second signal ends at once", who, r.cfg.ShutdownTimeout)
 	r.deadline = time.After(r.cfg.ShutdownTimeout)
 	if r.reading && !r.live {

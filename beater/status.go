@@ -21,7 +21,10 @@ func (r *run) status() {
 		return
 	}
 	s, each := r.engine.Inputs()
-	r.log.Infof("since the start: %s%s", r.line(&s), perInput(each))
+	line := r.line(&s)
+	r.log.Infof("since the start: %s%s", line, perInput(each))
+	in, _, _ := strings.Cut(line, ";")
+	r.notify.say("STATUS=" + in + ", " + plural(r.ledger.acked.Load(), "event") + " delivered")
 	if r.relayed() != nil {
 		s := r.out.relay.Stats()
 		r.log.Info(relayLine(&s, false))

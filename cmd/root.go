@@ -96,6 +96,7 @@ func newRoot() *cmd.BeatsRootCmd {
 		}
 	}
 	root.VersionCmd.Run = showVersion
+	setCompletion(root.CompletionCmd)
 	for _, c := range []*cobra.Command{&root.Command, root.RunCmd, root.SetupCmd} {
 		c.PreRunE = checkFile
 	}

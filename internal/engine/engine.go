@@ -158,9 +158,11 @@ const often = 64
 // runLive reads a live input to its end. An error that the source goes on after is
 // only told; the one that it ends by counts.
 func (e *Engine) runLive(ctx context.Context, l *lane) {
+	defer l.over.Store(true)
 	defer l.leave()
 	var failed error
 	for n := uint(0); ; n++ {
+		l.rounds.Add(1)
 		if n%often == 0 && ctx.Err() != nil {
 			return
 		}
@@ -190,6 +192,24 @@ func (e *Engine) runLive(ctx context.Context, l *lane) {
 			e.core.trouble(l, err)
 		}
 	}
+}
+
+// Moving tells whether every live lane that has not ended has gone on since the last
+// call, or since the start. Without packets a lane goes round some ten times a second;
+// so one that has not moved for seconds hangs. It takes no lock that a lane could hold.
+// Files count for nothing: they may wait for the output, or for who writes a pipe. One
+// goroutine may call it, after Run has begun.
+func (e *Engine) Moving() bool {
+	moving := true
+	for _, l := range e.lanes {
+		if !l.in.Live || l.over.Load() {
+			continue
+		}
+		now := l.rounds.Load()
+		moving = moving && now != l.seen
+		l.seen = now
+	}
+	return moving
 }
 
 // runFiles reads all file inputs, always the oldest of their next frames, so that

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
@@ -23,6 +24,10 @@ type lane struct {
 	turns  turner
 	errors int
 	halted bool // given up with frames unread
+
+	rounds atomic.Uint64 // of a live lane: packets, and pauses without one
+	over   atomic.Bool   // a live lane that has ended
+	seen   uint64        // rounds at the last look
 
 	mu       sync.Mutex
 	ports    portSet

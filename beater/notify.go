@@ -1,0 +1,63 @@
+package beater
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// notifier tells the service manager how a run is (sd_notify(3)). A nil one tells
+// nobody.
+type notifier struct {
+	conn  net.Conn
+	every time.Duration // between two signs of life; 0: none are asked for
+}
+
+// newNotifier finds the service manager in the environment; nil where there is none.
+func newNotifier(env func(string) string) (*notifier, error) {
+	socket := env("NOTIFY_SOCKET")
+	if socket == "" {
+		return nil, nil
+	}
+	conn, err := net.Dial("unixgram", socket) // @NAME is an abstract one in both notations
+	if err != nil {
+		return nil, fmt.Errorf("reach the service manager: %w", err)
+	}
+	n := &notifier{conn: conn}
+	if pid := env("WATCHDOG_PID"); pid == "" || pid == strconv.Itoa(os.Getpid()) {
+		// Without the variable 0. A third of the limit: one that comes late is not missed.
+		us, _ := strconv.ParseInt(env("WATCHDOG_USEC"), 10, 64)
+		n.every = time.Duration(us) * time.Microsecond / 3
+	}
+	return n, nil
+}
+
+// say sends assignments. A manager that does not listen is none.
+func (n *notifier) say(assignments ...string) {
+	if n != nil {
+		_, _ = n.conn.Write([]byte(strings.Join(assignments, "\n")))
+	}
+}
+
+// signs is a channel for the times of the signs of life, and what ends it.
+func (n *notifier) signs() (<-chan time.Time, func()) {
+	if n == nil || n.every <= 0 {
+		return nil, func() {}
+	}
+	t := time.NewTicker(n.every)
+	return t.C, t.Stop
+}
+
+// alive sends a sign of life, unless a live input hangs: the manager then ends the run,
+// the goroutines' stacks go into its log, and the saved state is taken up at the restart.
+// A quiet link is no reason, nor is an output that takes nothing.
+func (r *run) alive() {
+	if r.reading && !r.engine.Moving() {
+		r.log.Errorf("an input has not gone on for %v, a fault of this program; the service manager gets no sign of life", r.notify.every)
+		return
+	}
+	r.notify.say("WATCHDOG=1")
+}
