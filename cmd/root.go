@@ -75,6 +75,7 @@ func newRoot() *cmd.BeatsRootCmd {
 		Version:         Version,
 		ConfigOverrides: defaults(),
 		Processing:      support,
+		HasDashboards:   true,
 	})
 	root.Short = "Observes SIP traffic and ships what happened as ECS events"
 	root.Long = root.Short + ".\n\nWithout a command it runs: from an interface, or from the capture files in " +
@@ -110,6 +111,7 @@ func newRoot() *cmd.BeatsRootCmd {
 			}
 		}
 	}
+	withoutKibana(root.SetupCmd)
 	root.AddCommand(newReplay(), newDevices(), newDoctor())
 	usageErrors(&root.Command)
 	return root
