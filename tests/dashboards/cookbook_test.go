@@ -156,7 +156,7 @@ var checks = map[string]func(*asked){
 	},
 	"Longest calls": func(q *asked) {
 		longest := 0.0
-		for _, h := range q.All(q.T, everything) {
+		for _, h := range q.records(q.T, everything) {
 			if v, ok := at(h.Source, "sip.call.duration_ms").(float64); ok {
 				longest = max(longest, v)
 			}
@@ -340,7 +340,7 @@ func total(events map[string]int) (n int) {
 // found counts records one by one.
 func (q *asked) found(stream string, is func(stores.Hit) bool) (n int) {
 	q.Helper()
-	for _, h := range q.All(q.T, stream) {
+	for _, h := range q.records(q.T, stream) {
 		if is(h) {
 			n++
 		}

@@ -58,6 +58,16 @@ type lab struct {
 	*stores.Server
 	scenarios []*scenario
 	end       string // the time of the last record
+	fetched   map[string][]stores.Hit
+}
+
+// records are those of a stream as they were sent.
+func (l *lab) records(t *testing.T, stream string) []stores.Hit {
+	t.Helper()
+	if l.fetched[stream] == nil {
+		l.fetched[stream] = l.All(t, stream)
+	}
+	return l.fetched[stream]
 }
 
 var (
@@ -72,7 +82,7 @@ func laboratory(t *testing.T) *lab {
 	if _, err := os.Stat(beside); err != nil {
 		stop(t, "the captures beside the checkout (../shared) are missing")
 	}
-	l := &lab{Server: stores.Elasticsearch(t, stores.Options{})}
+	l := &lab{Server: stores.Elasticsearch(t, stores.Options{}), fetched: map[string][]stores.Hit{}}
 	filling.Do(func() {
 		l.fill(t)
 		filled = l

@@ -52,16 +52,16 @@ func (p *panel) grafana() object {
 	case "number":
 		made["type"] = "stat"
 		made["options"] = object{"reduceOptions": object{"calcs": []string{"lastNotNull"}, "fields": "", "values": false},
-			"colorMode": "none", "graphMode": "none", "justifyMode": "auto", "textMode": "value", "orientation": "auto"}
+			"colorMode": "none", "graphMode": "none", "justifyMode": "auto", "textMode": "value", "orientation": "auto",
+			"wideLayout": true, "showPercentChange": false, "percentChangeColorMode": "standard"}
 	case "pie":
 		made["type"] = "piechart"
-		made["options"] = object{"pieType": "donut", "legend": legend, "displayLabels": []any{}, "tooltip": object{"mode": "single", "sort": "none"},
+		legend["values"] = []string{"value", "percent"}
+		made["options"] = object{"pieType": "donut", "orientation": "auto", "legend": legend, "displayLabels": []any{}, "tooltip": object{"mode": "single", "sort": "none"},
 			"reduceOptions": object{"calcs": []any{}, "fields": "", "values": true}}
-	case "table":
-		made["type"], made["options"] = "table", object{"showHeader": true}
-	case "list":
-		made["type"], made["options"] = "table", object{"showHeader": true}
-		if p.Sort == "" {
+	case "table", "list":
+		made["type"], made["options"] = "table", object{"showHeader": true, "frameIndex": 0}
+		if p.As == "list" && p.Sort == "" {
 			made["transformations"] = []object{{"id": "filterFieldsByName", "options": object{"include": object{"names": append([]string{timeField}, p.Columns...)}}}}
 		}
 	default:
