@@ -104,10 +104,12 @@ func first(make func(dir string) (*Server, error)) (*Server, error) {
 type Server struct {
 	Name     string
 	Addr     string // host:port
+	TLSAddr  string // the same with TLS, where that has a port of its own
 	URL      string // of one that speaks HTTP
 	User     string
 	Password string
 	CA       string // a file: who signed its certificate
+	Gate     *Gate  // the way to it, of one that names its own address
 
 	dir     string
 	command func() *exec.Cmd // a new one for each start
@@ -214,6 +216,9 @@ func (s *Server) end() {
 	}
 	if s.log != nil {
 		s.log.Close()
+	}
+	if s.Gate != nil {
+		s.Gate.close()
 	}
 }
 
