@@ -72,8 +72,9 @@ live-tests: build integration-tools ## SIPp calls and registrations over loopbac
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 4m -v -run '^TestLoopback$$' ./tests/integration
 
 .PHONY: integration
-integration: build integration-tools ## real SIPp, Kamailio and tunnels, watched live and over HEP (as root)
+integration: build integration-tools store-tools dashboard-tools ## real SIPp, Kamailio and tunnels, watched live and over HEP (as root)
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 4m -parallel 4 -v ./tests/integration
+	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 10m -v ./tests/dashboards
 	@echo "make integration: all passed"
 
 .PHONY: integration-tests
@@ -156,6 +157,9 @@ integration-tools: libpcap
 	@tests/need.sh sipp:sip-tester ip:iproute2 ethtool:ethtool tcpreplay:tcpreplay kamailio:kamailio \
 	  '*/kamailio/modules/websocket.so:kamailio-websocket-modules' \
 	  '*/kamailio/modules/tls.so:kamailio-tls-modules' ovs-vswitchd:openvswitch-switch
+
+.PHONY: dashboard-tools
+dashboard-tools: ; @tests/need.sh promtool:prometheus prometheus-node-exporter:prometheus-node-exporter curl:curl jq:jq
 
 .PHONY: store-tools
 store-tools: ; @tests/need.sh 'jvm/java-17-openjdk-*/lib/server/libjvm.so:openjdk-17-jre-headless' mvn:maven unzip:unzip \

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -390,6 +391,42 @@ func TestCookbook(t *testing.T) {
 	for heading := range left {
 		t.Errorf("the document has no %q", heading)
 	}
+}
+
+// The way to send a query that the document shows is one.
+func TestCookbookCurl(t *testing.T) {
+	l := laboratory(t)
+	tool(t, "curl")
+	text, err := os.ReadFile(root + "docs/cookbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile("(?m)^curl .*$").FindString(string(text))
+	dir := t.TempDir()
+	for _, r := range cookbook(t) {
+		if r.heading != "Who hung up" {
+			continue
+		}
+		body, err := json.Marshal(r.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(dir+"/query.json", body, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := exec.Command("sh", "-c", strings.ReplaceAll(line, "http://localhost:9200", l.URL))
+		c.Dir = dir
+		out, err := c.Output()
+		var a answer
+		if err == nil {
+			err = json.Unmarshal(out, &a)
+		}
+		if err != nil || a.Aggregations["side"] == nil {
+			t.Errorf("%s: %v: %s", line, err, out)
+		}
+		return
+	}
+	t.Error("no query to send")
 }
 
 // walk looks at every field that a query names.

@@ -25,6 +25,7 @@ func TestGrafanaSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	//lint:ignore SA1019 the older form is what every Grafana imports
 	var d dashboard.Dashboard
 	said := func(err error) {
 		t.Helper()

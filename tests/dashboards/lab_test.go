@@ -44,13 +44,7 @@ type scenario struct {
 		BYEBy    string `json:"bye_by"`
 	}
 	Registrations map[string][]string
-	Notes         []string
 	path          string
-}
-
-// all tells whether every dialog is listed.
-func (s *scenario) all() bool {
-	return !slices.ContainsFunc(s.Notes, func(n string) bool { return strings.HasPrefix(n, "dialogs: only") })
 }
 
 // lab is the server with everything in it.
