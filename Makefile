@@ -72,10 +72,17 @@ live-tests: build integration-tools ## SIPp calls and registrations over loopbac
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 4m -v -run '^TestLoopback$$' ./tests/integration
 
 .PHONY: integration
-integration: build integration-tools store-tools dashboard-tools ## real SIPp, Kamailio and tunnels, watched live and over HEP (as root)
+integration: build integration-tools delivery dashboards ## real SIPp, Kamailio and tunnels (as root); real servers that events go to
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 4m -parallel 4 -v ./tests/integration
-	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 10m -v ./tests/dashboards
 	@echo "make integration: all passed"
+
+.PHONY: delivery
+delivery: build store-tools ## every event at Elasticsearch, OpenSearch, Logstash, Kafka, Redis, after every trouble
+	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 8m -v ./tests/delivery
+
+.PHONY: dashboards
+dashboards: build store-tools dashboard-tools ## every panel and query that is shipped, asked of a real Elasticsearch
+	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 10m -v ./tests/dashboards
 
 .PHONY: integration-tests
 integration-tests: integration ## the same as integration

@@ -256,7 +256,7 @@ func TestNoProgress(t *testing.T) {
 		accepted, acked uint64
 		want            string
 	}{
-		"output":        {accepted: 7, acked: 2, want: "no progress for 1m0s: 5 events wait for the output; the log says why, and `sipcmbeat test output` tries it"},
+		"output":        {accepted: 7, acked: 2, want: "no progress for 1m0s: 5 events wait for the output; the log says why"},
 		"queue on disk": {disk: true, accepted: 7, acked: 2, want: "no progress for 1m0s: 5 events wait for the queue on disk (queue.disk), which takes no more; the disk may be full, or the output slow and queue.disk.max_size reached"},
 		"all delivered": {accepted: 7, acked: 7},
 		"live":          {live: true, accepted: 7, acked: 2},

@@ -88,9 +88,9 @@ func (r *run) waitsFor(now moves) string {
 		return fmt.Sprintf("%s wait for the queue on disk (queue.disk), which takes no more; the disk may be full, "+
 			"or the output slow and queue.disk.max_size reached", plural(left, "event"))
 	case r.disk != nil && r.disk.holds():
-		return "the output does not take what is in the queue on disk (queue.disk); the log says why, and `sipcmbeat test output` tries it"
+		return "the output does not take what is in the queue on disk (queue.disk); the log says why"
 	case left > 0:
-		return fmt.Sprintf("%s wait for the output; the log says why, and `sipcmbeat test output` tries it", plural(left, "event"))
+		return fmt.Sprintf("%s wait for the output; the log says why", plural(left, "event"))
 	}
 	return ""
 }

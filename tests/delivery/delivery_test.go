@@ -29,11 +29,6 @@ import (
 
 var update = flag.Bool("update", false, "write the tables of docs/delivery.md anew")
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	os.Exit(stores.Main(m))
-}
-
 const (
 	calls    = 1500
 	sent     = 2 * calls         // a call-start and a call-end each
@@ -155,6 +150,7 @@ func begin(t testing.TB, home, config string, args ...string) *beat {
 	}
 	b.cmd = exec.Command(path, append(args, "-c", file, "--path.home", home, "--path.data", filepath.Join(home, "data"), "--path.logs", filepath.Join(home, "logs"))...)
 	b.cmd.Stderr = b.stderr
+	b.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := b.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +262,7 @@ func (b *beat) counter(path string) int {
 	return int(n)
 }
 
-// idOf is the id of an event as an output wrote it.
+// idOf is the id of an event.
 func idOf(t testing.TB, text []byte) string {
 	t.Helper()
 	var e struct{ Event struct{ ID string } }
@@ -276,10 +272,21 @@ func idOf(t testing.TB, text []byte) string {
 	return e.Event.ID
 }
 
+// idsOf are those of events as an output wrote them: each says beside itself under
+// which _id a consumer may store it.
 func idsOf(t testing.TB, all [][]byte) (ids []string) {
 	t.Helper()
 	for _, text := range all {
-		ids = append(ids, idOf(t, text))
+		id := idOf(t, text)
+		var e struct {
+			Metadata struct {
+				ID string `json:"_id"`
+			} `json:"@metadata"`
+		}
+		if err := json.Unmarshal(text, &e); err != nil || e.Metadata.ID != id {
+			t.Fatalf("@metadata._id is %q, event.id %q", e.Metadata.ID, id)
+		}
+		ids = append(ids, id)
 	}
 	return ids
 }

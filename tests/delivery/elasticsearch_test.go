@@ -102,6 +102,13 @@ func TestRollover(t *testing.T) {
 	if found != len(want) || again != len(want) || len(indices) != 2 {
 		t.Errorf("%d of %d were found, %d again, in %v", found, len(want), again, indices)
 	}
+	var collapsed struct {
+		Hits struct{ Hits []stores.Hit }
+	}
+	s.Do(t, "POST", "/"+name+"/_search", `{"size": 1000, "collapse": {"field": "event.id"}}`, &collapsed)
+	if n := len(collapsed.Hits.Hits); n != len(want) {
+		t.Errorf("%d hits collapsed by event.id, want %d", n, len(want))
+	}
 	special.note("the same capture is sent before and after a rollover of the data stream", "found",
 		fmt.Sprintf("%d of %d, each in both backing indices", found, len(want)))
 }

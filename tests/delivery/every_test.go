@@ -83,6 +83,9 @@ func TestDelivery(t *testing.T) {
 	}
 	for _, make := range []func(testing.TB) output{elasticsearchOutput, openSearchOutput, logstashOutput, kafkaOutput, redisOutput} {
 		o := make(t)
+		for _, trouble := range troubles {
+			everywhere.note(trouble.what, o.name, "") // in this order
+		}
 		t.Run(o.name, func(t *testing.T) {
 			t.Parallel()
 			for _, trouble := range troubles {
@@ -98,7 +101,7 @@ func TestDelivery(t *testing.T) {
 					if twice > 0 && (o.once || trouble.name == "none") {
 						t.Errorf("%d were found more than once", twice)
 					}
-					table.note(trouble.what, o.name, cell)
+					everywhere.note(trouble.what, o.name, cell)
 				})
 			}
 		})
