@@ -81,13 +81,17 @@ index-tests: build store-tools ## set-up, template, the laboratory's records and
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test $(TESTFLAGS) -count=1 -timeout 20m ./tests/index
 
 .PHONY: integration
-integration: build integration-tools delivery index-tests ## real SIPp, Kamailio and tunnels (as root); real servers that events go to
+integration: build integration-tools delivery index-tests dashboards ## real SIPp, Kamailio and tunnels (as root); real servers that events go to
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 4m -parallel 4 -v ./tests/integration
 	@echo "make integration: all passed"
 
 .PHONY: delivery
 delivery: build store-tools ## every event at Elasticsearch, OpenSearch, Logstash, Kafka, Redis, after every trouble
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 8m -v ./tests/delivery
+
+.PHONY: dashboards
+dashboards: build store-tools dashboard-tools ## every panel and query that is shipped, asked of a real Elasticsearch
+	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 10m -v ./tests/dashboards
 
 .PHONY: integration-tests
 integration-tests: integration ## the same as integration
@@ -188,6 +192,9 @@ integration-tools: libpcap
 	@tests/need.sh sipp:sip-tester ip:iproute2 ethtool:ethtool tcpreplay:tcpreplay kamailio:kamailio \
 	  '*/kamailio/modules/websocket.so:kamailio-websocket-modules' \
 	  '*/kamailio/modules/tls.so:kamailio-tls-modules' ovs-vswitchd:openvswitch-switch
+
+.PHONY: dashboard-tools
+dashboard-tools: ; @tests/need.sh promtool:prometheus prometheus-node-exporter:prometheus-node-exporter curl:curl jq:jq
 
 .PHONY: store-tools
 store-tools: ; @tests/need.sh 'jvm/java-17-openjdk-*/lib/server/libjvm.so:openjdk-17-jre-headless' mvn:maven unzip:unzip \

@@ -11,6 +11,7 @@ require (
 	github.com/elastic/sarama v1.19.1-0.20250603175145-7672917f26b6
 	github.com/gomodule/redigo v1.9.2
 	github.com/google/gopacket v1.1.19
+	github.com/grafana/grafana-foundation-sdk/go v0.0.22
 	github.com/mattn/go-isatty v0.0.20
 	github.com/rogpeppe/go-internal v1.14.1
 	github.com/spf13/cobra v1.10.1

@@ -77,6 +77,7 @@ func newRoot() *cmd.BeatsRootCmd {
 		ConfigOverrides: defaults(),
 		Processing:      support,
 		IndexManagement: index.support,
+		HasDashboards:   true,
 	})
 	root.Short = "Observes SIP traffic and ships what happened as ECS events"
 	root.Long = root.Short + ".\n\nWithout a command it runs: from an interface, or from the capture files in " +
@@ -118,6 +119,7 @@ func newRoot() *cmd.BeatsRootCmd {
 			c.PreRunE = aloud
 		}
 	}
+	withoutKibana(root.SetupCmd)
 	root.AddCommand(newReplay(), newDevices(), newDoctor())
 	usageErrors(&root.Command)
 	return root

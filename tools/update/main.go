@@ -1,11 +1,15 @@
 // Command update writes every file that is made of another one: fields.yml,
-// include/fields.go, sipcmbeat.yml, sipcmbeat.reference.yml and the tables in docs/.
+// include/fields.go, sipcmbeat.yml, sipcmbeat.reference.yml, the tables in docs/ and
+// the dashboards in _meta/kibana and deploy/grafana.
 // Its sources are _meta/, internal/event and config. Run it in the project's root.
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 )
@@ -37,6 +41,16 @@ func update(root string) error {
 		}
 		fmt.Println("wrote", path)
 	}
+	gone, err := old(root, made)
+	if err != nil {
+		return err
+	}
+	for _, path := range gone {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+		fmt.Println("removed", path)
+	}
 	return nil
 }
 
@@ -66,5 +80,33 @@ func generate(root string) (map[string]string, error) {
 	if made["docs/messages.md"], err = fill(filepath.Join(root, "docs/messages.md"), "fields", messageFields(groups)); err != nil {
 		return nil, err
 	}
-	return made, nil
+	boards, err := readBoards(filepath.Join(root, "_meta/dashboards.yml"))
+	if err != nil {
+		return nil, err
+	}
+	if made[grafanaFile], err = grafana(boards); err != nil {
+		return nil, err
+	}
+	objects, err := kibana(boards)
+	maps.Copy(made, objects)
+	return made, err
+}
+
+// old are the files below Kibana's folder that are not made any more: setup would go
+// on loading them.
+func old(root string, made map[string]string) (paths []string, err error) {
+	err = filepath.WalkDir(filepath.Join(root, kibanaFolder), func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		if _, ok := made[filepath.ToSlash(name)]; !ok {
+			paths = append(paths, path)
+		}
+		return err
+	})
+	return paths, err
 }
