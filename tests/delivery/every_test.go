@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/sipcmbeat/sipcmbeat/tests/stores"
 )
 
 // trouble is what befalls every output. run makes it and returns when the program has
@@ -105,5 +107,21 @@ func TestDelivery(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// A Logstash that kept a batch whose acknowledgement was lost gets it again, with the
+// same ids.
+func TestAcknowledgementLost(t *testing.T) {
+	s := stores.Lumberjack(t, false)
+	file := capture(t, calls)
+	s.Mute()
+	b := begin(t, t.TempDir(), reading(file)+fmt.Sprintf("output.logstash: {hosts: [%q], %s, %s}\n", s.Addr, batch, again))
+	b.until("batch", func() bool { return len(s.Events()) > 0 })
+	s.Kill(t)
+	s.Start(t)
+	b.exits(0)
+	if found, twice := distinct(t, idsOf(t, s.Events()), expected(t, file)); found != sent || twice == 0 {
+		t.Errorf("%d of %d were found, %d more than once", found, sent, twice)
 	}
 }

@@ -241,12 +241,6 @@ func (s *Server) Start(t testing.TB) {
 	}
 }
 
-// Freeze makes the server stand still, its connections open, until Thaw.
-func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
-
-// Thaw lets a frozen server go on.
-func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
-
 // FreeAddr is an address of this host at which nobody listens. Its port is none that
 // the kernel gives to connections: a server that is away for a while finds it free.
 func FreeAddr() (string, error) {
