@@ -71,8 +71,12 @@ shared-tests: build test-tools ## captures and load beside the checkout, against
 live-tests: build integration-tools ## SIPp calls and registrations over loopback, watched live
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 4m -v -run '^TestLoopback$$' ./tests/integration
 
+.PHONY: index-tests
+index-tests: build store-tools ## set-up, template, the laboratory's records and the documented requests in a real Elasticsearch
+	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test $(TESTFLAGS) -count=1 -timeout 20m ./tests/index
+
 .PHONY: integration
-integration: build integration-tools ## real SIPp, Kamailio and tunnels, watched live and over HEP (as root)
+integration: build integration-tools index-tests ## real SIPp, Kamailio and tunnels, watched live and over HEP (as root)
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 4m -parallel 4 -v ./tests/integration
 	@echo "make integration: all passed"
 

@@ -49,6 +49,12 @@ type Beater struct {
 // newBeater checks the whole section and that the files are there. It starts
 // nothing.
 func newBeater(b *beat.Beat, section *conf.C, maps bool, told Voice) (beat.Beater, error) {
+	if b.InSetupCmd && section.HasField("config") {
+		// libbeat's, for programs with modules; it is written into a section that is there.
+		if _, err := section.Remove("config", -1); err != nil {
+			return nil, err
+		}
+	}
 	cfg, err := config.New(section)
 	if err != nil {
 		return nil, err

@@ -3,48 +3,20 @@
 package tests
 
 import (
-	"os"
 	"strings"
 	"testing"
 
-	"gopkg.in/yaml.v3"
-
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/tests/declared"
 )
 
-// described is an entry of _meta/fields.yml.
-type described struct{ Name, Type, Description, Example string }
-
-func readMeta(t *testing.T) map[string]described {
+func readMeta(t *testing.T) map[string]declared.Field {
 	t.Helper()
-	text, err := os.ReadFile("../_meta/fields.yml")
+	all, err := declared.Fields("..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var groups []struct {
-		Key, Title, Description string
-		Fields                  []described
-	}
-	if err := yaml.Unmarshal(text, &groups); err != nil {
-		t.Fatal(err)
-	}
-	all := map[string]described{}
-	for _, g := range groups {
-		for _, f := range g.Fields {
-			if _, ok := all[f.Name]; ok {
-				t.Errorf("_meta/fields.yml describes %s twice", f.Name)
-			}
-			all[f.Name] = f
-		}
-	}
 	return all
-}
-
-// added is what beater and libbeat put into every record; it has no row in
-// event.Fields.
-var added = []string{
-	"observer.type", "observer.product", "observer.vendor", "observer.version", "observer.hostname",
-	"agent.name", "agent.type", "agent.version", "agent.id", "agent.ephemeral_id", "host.name",
 }
 
 // The declared set is the written set: a field that is written is described, with
@@ -63,7 +35,7 @@ func TestFieldsAreDescribed(t *testing.T) {
 		}
 		delete(meta, f.Key)
 	}
-	for _, name := range added {
+	for _, name := range declared.Added {
 		if meta[name].Type != "keyword" {
 			t.Errorf("%s is added to every record and not described as a keyword", name)
 		}
