@@ -227,7 +227,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 
 	var ctx context.Context
 	ctx, r.cancel = context.WithCancel(context.Background())
-	p := &publisher{ring: r.ring, client: r.client, maps: maps, tree: newTree(r.cfg.Schema), done: r.published}
+	p := &publisher{ring: r.ring, client: r.client, maps: maps, tree: newTree(r.cfg.Names), done: r.published}
 	go p.run() // first: what the saved state has no room for is sent
 	if err := r.restore(); err != nil {
 		r.ring.close()

@@ -1,14 +1,28 @@
 package beater
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/elastic/beats/v7/libbeat/outputs/codec/json"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/engine"
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
 )
 
 // Both ways to render, alone and with libbeat's own encoder.
 func BenchmarkRender(b *testing.B) {
-	all := events(b, "../tests/captures/04-calls.pcap")
+	benchmarkRender(b, events(b, "../tests/captures/04-calls.pcap"))
+}
+
+// BenchmarkRenderMessages is the same of records of messages.
+func BenchmarkRenderMessages(b *testing.B) {
+	cfg := engine.DefaultConfig()
+	cfg.Messages = true
+	benchmarkRender(b, slices.DeleteFunc(eventsWith(b, cfg, "../tests/captures/04-calls.pcap"), func(e *event.Event) bool { return e.Type != event.Message }))
+}
+
+func benchmarkRender(b *testing.B, all []*event.Event) {
 	for _, way := range []struct {
 		name string
 		maps bool

@@ -4,6 +4,7 @@ import (
 	"context"
 	stdjson "encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/elastic/beats/v7/libbeat/outputs/codec/json"
@@ -26,6 +27,11 @@ func (c *collect) Put(e *event.Event) {
 // events reads captures.
 func events(tb testing.TB, paths ...string) []*event.Event {
 	tb.Helper()
+	return eventsWith(tb, engine.DefaultConfig(), paths...)
+}
+
+func eventsWith(tb testing.TB, config engine.Config, paths ...string) []*event.Event {
+	tb.Helper()
 	cfg := capture.DefaultFilesConfig()
 	cfg.Paths = paths
 	src, err := capture.NewFiles(cfg)
@@ -33,7 +39,7 @@ func events(tb testing.TB, paths ...string) []*event.Event {
 		tb.Fatal(err)
 	}
 	var c collect
-	if err := engine.New(engine.DefaultConfig(), []engine.Input{{Source: src}}, &c).Run(context.Background()); err != nil {
+	if err := engine.New(config, []engine.Input{{Source: src}}, &c).Run(context.Background()); err != nil {
 		tb.Fatal(err)
 	}
 	if len(c.all) == 0 {
@@ -81,6 +87,44 @@ func TestRenderedAsAppendJSON(t *testing.T) {
 			}
 			if rendered.Timestamp.UnixNano() != e.Time {
 				t.Errorf("timestamp is %v", rendered.Timestamp)
+			}
+		}
+	}
+}
+
+// The same with other schemas: the older names, headers that are configured, messages.
+func TestRenderedBySchema(t *testing.T) {
+	cfg := engine.DefaultConfig()
+	cfg.Track.Headers = []string{"Max-Forwards", "X-None"}
+	for name, schema := range map[string]*event.Schema{
+		"legacy":  event.NewSchema(event.OlderFields(), cfg.Track.Headers),
+		"headers": event.NewSchema(event.Fields, cfg.Track.Headers),
+	} {
+		cfg.Messages = name == "headers"
+		all := eventsWith(t, cfg, "../tests/captures/04-calls.pcap")
+		for _, maps := range []bool{true, false} {
+			r, enc := renderer{maps: maps, tree: newTree(schema)}, json.New("1", json.Config{})
+			for _, e := range all {
+				rendered := r.render(e)
+				text, err := enc.Encode("sipcmbeat", &rendered)
+				if err != nil {
+					t.Fatal(err)
+				}
+				native := event.Renderer{Schema: schema}
+				want := native.Append(nil, e, nil)
+				got, wanted := decode(t, text), decode(t, want)
+				if id := got["@metadata"].(map[string]any)["_id"]; id != got["event"].(map[string]any)["id"] {
+					t.Errorf("%s: _id is %v", name, id)
+				}
+				delete(got, "@metadata")
+				delete(got, "@timestamp")
+				delete(wanted, "@timestamp")
+				if !reflect.DeepEqual(got, wanted) {
+					t.Fatalf("%s, maps %v:\n%s\nwant\n%s", name, maps, text, want)
+				}
+				if e.Count(e.Headers) != 0 && !strings.Contains(string(text), `"header":{"max-forwards":"`) {
+					t.Fatalf("%s: no header in %s", name, text)
+				}
 			}
 		}
 	}

@@ -9,12 +9,15 @@ import (
 	"github.com/elastic/beats/v7/libbeat/beat"
 	"github.com/elastic/beats/v7/libbeat/idxmgmt"
 	"github.com/elastic/beats/v7/libbeat/idxmgmt/lifecycle"
+	"github.com/elastic/beats/v7/libbeat/mapping"
 	"github.com/elastic/beats/v7/libbeat/template"
 	conf "github.com/elastic/elastic-agent-libs/config"
 	"github.com/elastic/elastic-agent-libs/logp"
 	"github.com/elastic/elastic-agent-libs/mapstr"
 
 	"github.com/sipcmbeat/sipcmbeat/config"
+	"github.com/sipcmbeat/sipcmbeat/include"
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
 )
 
 // indexes is libbeat's index management, with two things of our own: how long records
@@ -28,10 +31,11 @@ type indexes struct {
 
 // support implements idxmgmt.SupportFactory.
 func (x *indexes) support(log *logp.Logger, info beat.Info, root *conf.C) (idxmgmt.Supporter, error) {
-	days, err := retentionDays(root)
+	c, err := section(root)
 	if err != nil {
 		return nil, err
 	}
+	days := c.RetentionDays
 	// libbeat has no other way in: it makes its policies of these unless the user names
 	// a file.
 	lifecycle.DefaultILMPolicy, lifecycle.DefaultDSLPolicy = policyILM(days), policyDSL(days)
@@ -39,22 +43,19 @@ func (x *indexes) support(log *logp.Logger, info beat.Info, root *conf.C) (idxmg
 	if err != nil {
 		return nil, err
 	}
-	return &indexSupport{Supporter: s, log: log.Named("index-management"), say: x.say}, nil
+	return &indexSupport{Supporter: s, log: log.Named("index-management"), say: x.say, names: c}, nil
 }
 
-func retentionDays(root *conf.C) (int, error) {
+// section is ours of a whole configuration.
+func section(root *conf.C) (*config.Config, error) {
 	var section *conf.C
 	if root != nil && root.HasField(config.Section) {
 		var err error
 		if section, err = root.Child(config.Section, -1); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
-	c, err := config.New(section)
-	if err != nil {
-		return 0, err
-	}
-	return c.RetentionDays, nil
+	return config.New(section)
 }
 
 // policyILM deletes an index when it has been closed for so many days, so that every
@@ -96,8 +97,9 @@ func (x *indexes) exports(c *cobra.Command) {
 
 type indexSupport struct {
 	idxmgmt.Supporter
-	log *logp.Logger
-	say func(line string)
+	log   *logp.Logger
+	say   func(line string)
+	names *config.Config // under which names records leave
 }
 
 func (s *indexSupport) Manager(h idxmgmt.ClientHandler, assets idxmgmt.Asseter) idxmgmt.Manager {
@@ -130,12 +132,25 @@ func (s *server) CheckEnabled() (bool, error) {
 // Load loads the template. Where data streams can not be asked for, the first record
 // makes ours.
 func (s *server) Load(cfg template.TemplateConfig, info beat.Info, fields []byte, migration bool) error {
+	if s.names.Legacy() {
+		fields = []byte(include.LegacyFields)
+	}
+	cfg.AppendFields = append(headerFields(s.names.Headers), cfg.AppendFields...)
 	err := s.ClientHandler.Load(cfg, info, fields, migration)
 	if err != nil && strings.Contains(err.Error(), askedStream) && isMissing(err) {
 		s.log.Info("The data stream is made by the first record: this Elasticsearch cannot be asked for one.")
 		return nil
 	}
 	return err
+}
+
+// headerFields are the mappings of the headers that the configuration names. What else
+// might stand below sip.header makes none: nothing below sip is dynamic.
+func headerFields(names []string) (fields mapping.Fields) {
+	for _, name := range names {
+		fields = append(fields, mapping.Field{Name: event.HeaderField(name).Key, Type: "keyword", IgnoreAbove: event.MaxText})
+	}
+	return fields
 }
 
 // askedStream is what libbeat says when the template is loaded and the data stream is

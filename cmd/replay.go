@@ -221,7 +221,7 @@ func (r *replay) run() error {
 	var p printer
 	for _, f := range formats {
 		if f.name == r.format {
-			p = f.make(w, colour(r.stdout), r.cfg.Schema)
+			p = f.make(w, colour(r.stdout), r.cfg.Names)
 		}
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

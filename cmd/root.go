@@ -22,7 +22,6 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/beater"
 	"github.com/sipcmbeat/sipcmbeat/config"
-	_ "github.com/sipcmbeat/sipcmbeat/include"
 )
 
 // Exit statuses.

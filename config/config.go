@@ -84,6 +84,7 @@ type Keys struct {
 	KeepaliveProbes bool     `config:"keepalive_probes"`
 
 	Messages Messages `config:"messages"`
+	Schema   string   `config:"schema"`
 
 	CallAliveInterval  time.Duration `config:"call_alive_interval"`
 	CorrelationHeaders []string      `config:"correlation_headers,replace"`
@@ -204,7 +205,7 @@ type Config struct {
 
 	flushSet bool // the user chose replay_flush
 
-	Schema   *event.Schema        // under which names records leave
+	Names    *event.Schema        // under which records leave
 	Held     [event.NumTypes]bool // types that are held back
 	HeldSet  bool                 // whether the user chose them
 	Warnings []string             // for the log: what was ignored, and what to write instead
@@ -405,12 +406,37 @@ func (c *Config) composeEngine() error {
 		return err
 	}
 	t.Headers = k.Headers
-	c.Schema = event.NewSchema(event.Fields, k.Headers)
 	if e.Flush, err = flush(k.ReplayFlush); err != nil {
 		return err
 	}
 	c.Engine = e
 	c.composeState()
+	return c.composeNames()
+}
+
+// The values of schema.
+const (
+	native = "native"
+	legacy = "legacy"
+)
+
+// Legacy tells whether records have the older program's names.
+func (c *Config) Legacy() bool { return c.Schema == legacy }
+
+// composeNames chooses the names under which records leave.
+func (c *Config) composeNames() error {
+	fields := event.Fields
+	switch c.Schema {
+	case native:
+	case legacy:
+		if c.Messages.Enabled {
+			return fmt.Errorf("%[1]s.messages.enabled: true is not allowed with %[1]s.schema: legacy, whose names for From, To and Contact are others; allowed: false", Section)
+		}
+		fields = event.OlderFields()
+	default:
+		return refuse("schema", quote(c.Schema), "native, legacy")
+	}
+	c.Names = event.NewSchema(fields, c.Headers)
 	return nil
 }
 

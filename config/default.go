@@ -74,6 +74,7 @@ func DefaultKeys() Keys {
 		RegExpDelta: t.RegExpDelta,
 		RegDelDelay: t.RegDelDelay,
 
+		Schema:             native,
 		CorrelationHeaders: t.CorrelationHeaders,
 		Numbers:            Numbers{Emergency: t.Emergency},
 

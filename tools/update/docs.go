@@ -216,8 +216,12 @@ func fill(path, region, text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return fillText(string(doc), path, region, text)
+}
+
+func fillText(doc, path, region, text string) (string, error) {
 	begin, end := fmt.Sprintf("<!-- %s: made by tools/update -->\n", region), fmt.Sprintf("<!-- end of %s -->\n", region)
-	before, rest, ok := strings.Cut(string(doc), begin)
+	before, rest, ok := strings.Cut(doc, begin)
 	_, after, closed := strings.Cut(rest, end)
 	if !ok || !closed {
 		return "", fmt.Errorf("%s: the marks of %q are missing", path, region)

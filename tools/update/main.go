@@ -66,6 +66,11 @@ func generate(root string) (map[string]string, error) {
 		"docs/events.md": eventsDoc(),
 		"docs/config.md": configDoc(),
 	}
+	older := legacyFields(groups)
+	made["fields.legacy.yml"] = fieldsYAML(older)
+	if made["include/legacy.go"], err = legacyGo(made["fields.legacy.yml"]); err != nil {
+		return nil, err
+	}
 	if made["include/fields.go"], err = fieldsGo(made["fields.yml"]); err != nil {
 		return nil, err
 	}
@@ -75,6 +80,9 @@ func generate(root string) (map[string]string, error) {
 		}
 	}
 	if made["docs/upgrade.md"], err = fill(filepath.Join(root, "docs/upgrade.md"), "older keys", olderKeys()); err != nil {
+		return nil, err
+	}
+	if made["docs/upgrade.md"], err = fillText(made["docs/upgrade.md"], "docs/upgrade.md", "older names", olderNames()); err != nil {
 		return nil, err
 	}
 	if made["docs/messages.md"], err = fill(filepath.Join(root, "docs/messages.md"), "fields", messageFields(groups)); err != nil {
