@@ -1386,9 +1386,6 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
           example: "no-max-forwards"
           ignore_above: 1024
           default_field: true
-        - name: header
-          type: object
-          dynamic: true
     - name: source
       type: group
       fields:

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +92,19 @@ func TestMessagesCarried(t *testing.T) {
 		if len(got) != 3 || got[0].Type != event.Message || got[0].Src.String() != "192.0.2.1:5060" || got[1].Code != 200 {
 			t.Errorf("%s: %s", name, summary(got))
 		}
+	}
+}
+
+// TestMessagesDirection: of an answer it is that of the answer.
+func TestMessagesDirection(t *testing.T) {
+	cfg := messages()
+	cfg.Internal = []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}
+	got, _ := run(t, cfg, &frames{all: []packet.Frame{
+		udp(0, "192.0.2.1:5060", "192.0.2.2:5060", options),
+		udp(time.Millisecond, "192.0.2.2:5060", "192.0.2.1:5060", answer),
+	}})
+	if len(got) != 3 || got[0].Direction != event.Outbound || got[1].Direction != event.Inbound || got[2].Direction != event.Outbound {
+		t.Errorf("%s", summary(got))
 	}
 }
 

@@ -27,7 +27,8 @@ func (d Direction) String() string {
 	return [...]string{"", "internal", "outbound", "inbound", "external"}[d]
 }
 
-// SetDirection tells the direction of e by the networks that are internal.
+// SetDirection tells the direction of e by the networks that are internal: that of the
+// request, and of the record of a single answer that of the answer.
 func (e *Event) SetDirection(internal []netip.Prefix) {
 	if len(internal) == 0 || !e.Src.IsValid() || !e.Dst.IsValid() {
 		return
@@ -41,7 +42,11 @@ func (e *Event) SetDirection(internal []netip.Prefix) {
 		}
 		return false
 	}
-	switch from, to := within(e.Src.Addr()), within(e.Dst.Addr()); {
+	src, dst := e.Src, e.Dst
+	if e.answer() {
+		src, dst = dst, src
+	}
+	switch from, to := within(src.Addr()), within(dst.Addr()); {
 	case from && to:
 		e.Direction = Internal
 	case from:

@@ -34,6 +34,7 @@ func (r *Recorder) Record(e *event.Event, p *packet.Packet, m *sip.Message, turn
 	e.Type = event.Message
 	e.OpenParts()
 	fillPacket(e, p, m.IsRequest())
+	e.OuterSrc, e.OuterDst = p.OuterSrc, p.OuterDst // as source and destination
 	e.Time, e.Start, e.End = p.Time, p.Time, p.Time
 	r.identify(e, p, turn)
 	if m.IsRequest() {

@@ -218,7 +218,7 @@ func TestDynamic(t *testing.T) {
 		`processors=[{add_labels: {labels: {tenant: "12"}}}]`,
 		`setup.template.append_fields=[{name: labels.ticket, type: long}]`)...)
 	s.Do(t, "POST", "/dynamic-calls/_doc?refresh=true", `{"@timestamp":"2026-01-01T00:00:00.123456789Z","sip":{"x-`+strings.Repeat("a", 100)+
-		`":"1","uri":{"new":1},"new":{"a":{"b":1}}},"labels":{"ticket":"7"}}`, nil)
+		`":"1","uri":{"new":1},"header":{"x-hostile":"1"},"new":{"a":{"b":1}}},"labels":{"ticket":"7"}}`, nil)
 	for index, types := range mappings(t, s, "dynamic-calls") {
 		if types["labels.ticket"] != "long" || types["fields.site"] != "keyword" {
 			t.Errorf("labels.ticket is %q, fields.site %q", types["labels.ticket"], types["fields.site"])

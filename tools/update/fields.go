@@ -45,10 +45,6 @@ const (
 // there makes no mapping.
 var owned = []string{"sip", "sipcmbeat"}
 
-// open are the objects within them whose names the configuration gives: 16 headers at
-// most, each a keyword by the rule for texts.
-var open = map[string][]string{"sip": {"header"}}
-
 // fieldsYAML is what libbeat makes the index template of. Each object at the top is a
 // group, so that it can have settings of its own. Keywords are what a search without
 // a field name looks into.
@@ -81,9 +77,6 @@ func fieldsYAML(groups []group) string {
 		b.WriteString("      fields:\n")
 		for _, f := range under[root] {
 			writeField(&b, "        ", f)
-		}
-		for _, name := range open[root] {
-			fmt.Fprintf(&b, "        - name: %s\n          type: object\n          dynamic: true\n", name)
 		}
 	}
 	return b.String()
