@@ -97,7 +97,7 @@ func DefaultKeys() Keys {
 			event.MsgProbe.String(), event.ParseError.String(),
 			event.OtherOK.String(), event.OtherFailed.String(), event.OtherTimeout.String(),
 		},
-		RetentionDays:   90,
+		RetentionDays:   0,
 		EventBufferSize: 65536,
 		ShutdownTimeout: 8 * time.Second,
 	}
