@@ -47,6 +47,7 @@ event.kind event
 event.start 2026-01-01T00:00:00.000000000Z
 event.type info,protocol
 network.application sip
+network.community_id 1:j2hjtbj7fowe5YBidJkt0KASgiw=
 network.iana_number 6
 network.protocol sip
 network.transport tcp
