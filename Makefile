@@ -76,9 +76,13 @@ index-tests: build store-tools ## set-up, template, the laboratory's records and
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test $(TESTFLAGS) -count=1 -timeout 20m ./tests/index
 
 .PHONY: integration
-integration: build integration-tools index-tests ## real SIPp, Kamailio and tunnels, watched live and over HEP (as root)
+integration: build integration-tools delivery index-tests ## real SIPp, Kamailio and tunnels (as root); real servers that events go to
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 4m -parallel 4 -v ./tests/integration
 	@echo "make integration: all passed"
+
+.PHONY: delivery
+delivery: build store-tools ## every event at Elasticsearch, OpenSearch, Logstash, Kafka, Redis, after every trouble
+	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 8m -v ./tests/delivery
 
 .PHONY: integration-tests
 integration-tests: integration ## the same as integration

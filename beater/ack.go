@@ -61,8 +61,14 @@ func (m metrics) dropped() uint64 { return m.uint("libbeat.output.events.dropped
 // sent counts events that the output is done with, each once.
 func (m metrics) sent() uint64 {
 	return m.uint("libbeat.output.events.acked") + m.dropped() +
-		m.uint("libbeat.output.events.duplicates") + m.uint("libbeat.output.events.dead_letter")
+		m.there() + m.aside()
 }
+
+// there counts events that the index had already: what is sent twice is stored once.
+func (m metrics) there() uint64 { return m.uint("libbeat.output.events.duplicates") }
+
+// aside counts events that the index refused and the dead letter index took.
+func (m metrics) aside() uint64 { return m.uint("libbeat.output.events.dead_letter") }
 
 // onDisk tells whether libbeat's queue is the one on disk.
 func (m metrics) onDisk() bool {

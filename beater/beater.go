@@ -146,10 +146,11 @@ type run struct {
 	held   [event.NumTypes]atomic.Uint64
 	faults atomic.Uint64
 
-	unsaved bool       // the last state could not be written
-	disk    *diskQueue // nil: libbeat's queue is in memory
-	moved   moves      // a minute ago
-	out     *output    // nil: no HEP output
+	unsaved bool          // the last state could not be written
+	disk    *diskQueue    // nil: libbeat's queue is in memory
+	moved   moves         // when progress was last looked at
+	stuck   time.Duration // for how long nothing has moved
+	out     *output       // nil: no HEP output
 
 	began     time.Time
 	captured  chan error    // the engine's error, once
@@ -257,6 +258,9 @@ func (r *run) wait() error {
 	const every = time.Minute
 	status := time.NewTicker(every)
 	defer status.Stop()
+	const often = 10 * time.Second
+	progress := time.NewTicker(often)
+	defer progress.Stop()
 	var look <-chan time.Time // for the end of the delivery, once all is handed over
 	for !r.finished() {
 		if !r.reading && !r.sending && look == nil {
@@ -289,7 +293,8 @@ func (r *run) wait() error {
 			r.endRelay()
 		case <-status.C:
 			r.status()
-			r.progress(every)
+		case <-progress.C:
+			r.progress(often)
 		case <-look:
 		}
 	}
@@ -354,8 +359,20 @@ func (r *run) end(why string) error {
 		r.client.Close()
 		why = "the queue was closed" // of what it refused, if anything
 	}
-	r.log.Infof("delivered: %s", plural(delivered-min(dropped, delivered), "event"))
+	r.log.Info(deliveredLine(delivered-min(dropped, delivered), r.metrics.there(), r.metrics.aside()))
 	return r.verdict(why, left, dropped)
+}
+
+// deliveredLine is the last line of a run that ends well.
+func deliveredLine(delivered, there, aside uint64) string {
+	line := "delivered: " + plural(delivered, "event")
+	if there > 0 {
+		line += fmt.Sprintf("; %d of them had been there before and are stored once", there)
+	}
+	if aside > 0 {
+		line += fmt.Sprintf("; %d of them went to the dead letter index: the index refused them", aside)
+	}
+	return line
 }
 
 // verdict is what went wrong, on one line.
@@ -372,7 +389,7 @@ func (r *run) verdict(why string, left, dropped uint64) error {
 	}
 	if dropped > 0 && !r.live { // a live run has said so in its status lines
 		wrong = append(wrong, fmt.Errorf("%s lost: the output could not take them (a full disk, a record that the index refuses); "+
-			"the log says why", plural(dropped, "event")))
+			"the log says why, and *-events-data-*.ndjson beside it has what an index refused", plural(dropped, "event")))
 	}
 	return joinLine(wrong)
 }

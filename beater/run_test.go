@@ -279,12 +279,35 @@ func TestNoProgress(t *testing.T) {
 				t.Errorf("%s\nwant %s", got, c.want)
 			}
 			told.lines = nil
+			r.progress(10 * time.Second)
+			if len(told.lines) > 0 {
+				t.Errorf("said again after ten seconds: %q", told.lines)
+			}
+			r.progress(50 * time.Second)
+			if (len(told.lines) > 0) != (c.want != "") {
+				t.Errorf("after another minute: %q", told.lines)
+			}
+			told.lines = nil
 			r.ledger.acked.Add(1)
 			r.progress(time.Minute)
 			if len(told.lines) > 0 {
 				t.Errorf("it goes on: %q", told.lines)
 			}
 		})
+	}
+}
+
+func TestDeliveredLine(t *testing.T) {
+	for want, n := range map[string][3]uint64{
+		"delivered: 1 event":  {1, 0, 0},
+		"delivered: 0 events": {0, 0, 0},
+		"delivered: 9 events; 4 of them had been there before and are stored once": {9, 4, 0},
+		"delivered: 9 events; 4 of them had been there before and are stored once; " +
+			"2 of them went to the dead letter index: the index refused them": {9, 4, 2},
+	} {
+		if got := deliveredLine(n[0], n[1], n[2]); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 

@@ -48,8 +48,8 @@ func (r *run) summary() {
 // moves are what counts up as long as a file run goes on.
 type moves struct{ frames, accepted, added, acked, sent uint64 }
 
-// progress says of a file run that has not gone on for a while what it waits for. It
-// goes on by itself when that is mended.
+// progress says of a file run that has not gone on during that time what it waits for,
+// and again every minute. It goes on by itself when that is mended.
 func (r *run) progress(during time.Duration) {
 	if r.live {
 		return
@@ -58,10 +58,15 @@ func (r *run) progress(during time.Duration) {
 	before := r.moved
 	r.moved = now
 	if now != before {
+		r.stuck = 0
+		return
+	}
+	r.stuck += during
+	if r.stuck != during && r.stuck%time.Minute != 0 {
 		return
 	}
 	if what := r.waitsFor(now); what != "" {
-		line := fmt.Sprintf("no progress for %v: %s", during, what)
+		line := fmt.Sprintf("no progress for %v: %s", r.stuck, what)
 		r.log.Warn(line)
 		r.told.Stuck(line)
 	}

@@ -29,19 +29,14 @@ import (
 
 var update = flag.Bool("update", false, "write the tables of docs/delivery.md anew")
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	os.Exit(stores.Main(m))
-}
-
 const (
 	calls    = 1500
 	sent     = 2 * calls         // a call-start and a call-end each
 	patience = 120 * time.Second // for what must happen, on two cores
 )
 
-// messages are those of one answered call, with the side that sends them.
-func messages(n int) (all []string) {
+// messages are those of one answered call; more are header lines of its INVITE.
+func messages(n int, more string) (all []string) {
 	for _, m := range []struct{ first, cseq, to string }{
 		{"INVITE sip:bob@192.0.2.2 SIP/2.0", "1 INVITE", ""},
 		{"SIP/2.0 200 OK", "1 INVITE", ";tag=b"},
@@ -50,15 +45,16 @@ func messages(n int) (all []string) {
 		{"SIP/2.0 200 OK", "2 BYE", ";tag=b"},
 	} {
 		all = append(all, fmt.Sprintf("%s\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK%d-%s\r\nFrom: <sip:alice@example.com>;tag=a%d\r\n"+
-			"To: <sip:bob@example.com>%s\r\nCall-ID: %d@delivery\r\nCSeq: %s\r\nContact: <sip:alice@192.0.2.1>\r\nContent-Length: 0\r\n\r\n",
-			m.first, n, m.cseq[:1], n, m.to, n, m.cseq))
+			"To: <sip:bob@example.com>%s\r\nCall-ID: %d@delivery\r\nCSeq: %s\r\nContact: <sip:alice@192.0.2.1>\r\n%sContent-Length: 0\r\n\r\n",
+			m.first, n, m.cseq[:1], n, m.to, n, m.cseq, more))
+		more = ""
 	}
 	return all
 }
 
 var ends = [2]netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:5060"), netip.MustParseAddrPort("192.0.2.2:5060")}
 
-// answered tells whose message it is: the callee's are answers.
+// way is how a message goes: the callee's are answers.
 func way(message string) (src, dst netip.AddrPort) {
 	if strings.HasPrefix(message, "SIP/2.0") {
 		return ends[1], ends[0]
@@ -67,11 +63,14 @@ func way(message string) (src, dst netip.AddrPort) {
 }
 
 // capture writes a capture file of so many calls, one after the other.
-func capture(t testing.TB, calls int) string {
+func capture(t testing.TB, calls int) string { return captureWith(t, calls, nil) }
+
+// captureWith has header lines of single calls besides.
+func captureWith(t testing.TB, calls int, more map[int]string) string {
 	t.Helper()
 	var frames []packet.Frame
 	for n := range calls {
-		for _, m := range messages(n) {
+		for _, m := range messages(n, more[n]) {
 			src, dst := way(m)
 			data := siptest.UDPFrame(src, dst, []byte(m))
 			frames = append(frames, packet.Frame{
@@ -151,6 +150,7 @@ func begin(t testing.TB, home, config string, args ...string) *beat {
 	}
 	b.cmd = exec.Command(path, append(args, "-c", file, "--path.home", home, "--path.data", filepath.Join(home, "data"), "--path.logs", filepath.Join(home, "logs"))...)
 	b.cmd.Stderr = b.stderr
+	b.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := b.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func (b *beat) counter(path string) int {
 	return int(n)
 }
 
-// idOf is the id of an event as an output wrote it.
+// idOf is the id of an event.
 func idOf(t testing.TB, text []byte) string {
 	t.Helper()
 	var e struct{ Event struct{ ID string } }
@@ -272,16 +272,27 @@ func idOf(t testing.TB, text []byte) string {
 	return e.Event.ID
 }
 
+// idsOf are those of events as an output wrote them: each says beside itself under
+// which _id a consumer may store it.
 func idsOf(t testing.TB, all [][]byte) (ids []string) {
 	t.Helper()
 	for _, text := range all {
-		ids = append(ids, idOf(t, text))
+		id := idOf(t, text)
+		var e struct {
+			Metadata struct {
+				ID string `json:"_id"`
+			} `json:"@metadata"`
+		}
+		if err := json.Unmarshal(text, &e); err != nil || e.Metadata.ID != id {
+			t.Fatalf("@metadata._id is %q, event.id %q", e.Metadata.ID, id)
+		}
+		ids = append(ids, id)
 	}
 	return ids
 }
 
-// expected are the ids of all events, as `replay` prints them.
-func expected(t testing.TB, capture string) map[string]bool {
+// events are all of a capture as `replay` prints them, by their ids.
+func events(t testing.TB, capture string) map[string]string {
 	t.Helper()
 	path, err := binary()
 	if err != nil {
@@ -291,9 +302,19 @@ func expected(t testing.TB, capture string) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids := map[string]bool{}
+	all := map[string]string{}
 	for line := range bytes.Lines(out) {
-		ids[idOf(t, line)] = true
+		all[idOf(t, line)] = string(line)
+	}
+	return all
+}
+
+// expected are their ids.
+func expected(t testing.TB, capture string) map[string]bool {
+	t.Helper()
+	ids := map[string]bool{}
+	for id := range events(t, capture) {
+		ids[id] = true
 	}
 	return ids
 }

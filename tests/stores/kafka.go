@@ -15,9 +15,10 @@ import (
 	"github.com/elastic/sarama"
 )
 
-// Kafka is an Apache Kafka 4.1 of one node that is its own controller. It has two
-// listeners: Addr is for the tests themselves; whoever connects to Gate goes through
-// that, also when the broker names its address.
+// Kafka is an Apache Kafka 4.1 of one node that is its own controller. Addr is for the
+// tests themselves; whoever connects to Gate goes through that, also when the broker
+// names its address; TLSAddr speaks TLS with a certificate of CA and wants User and
+// Password (SASL, PLAIN).
 func Kafka(t testing.TB) *Server {
 	t.Helper()
 	return once(t, "kafka", newKafka)
@@ -32,14 +33,35 @@ func newKafka(dir string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	var addrs [3]string
+	var addrs [4]string
 	for i := range addrs {
 		if addrs[i], err = FreeAddr(); err != nil {
 			return nil, err
 		}
 	}
-	s := &Server{Name: "kafka", Addr: addrs[0], dir: dir}
+	s := &Server{Name: "kafka", Addr: addrs[0], TLSAddr: addrs[3], User: "tests", Password: password, dir: dir}
 	if s.Gate, err = newGate(addrs[1]); err != nil {
+		return nil, err
+	}
+	ca, err := NewCA(dir)
+	if err != nil {
+		return nil, err
+	}
+	s.CA = ca.File
+	cert, key, err := ca.Sign("kafka", "127.0.0.1")
+	if err != nil {
+		return nil, err
+	}
+	var both []byte
+	for _, file := range []string{key, cert} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		both = append(both, text...)
+	}
+	store := filepath.Join(dir, "kafka.pem")
+	if err := os.WriteFile(store, both, 0o600); err != nil {
 		return nil, err
 	}
 	var id [16]byte
@@ -49,10 +71,13 @@ func newKafka(dir string) (*Server, error) {
 	properties := filepath.Join(dir, "server.properties")
 	if err := os.WriteFile(properties, []byte(strings.Join([]string{
 		"process.roles=broker,controller", "node.id=1", "controller.quorum.voters=1@" + addrs[2],
-		"listeners=INSIDE://" + addrs[0] + ",GATE://" + addrs[1] + ",CONTROLLER://" + addrs[2],
-		"advertised.listeners=INSIDE://" + addrs[0] + ",GATE://" + s.Gate.Addr,
-		"listener.security.protocol.map=INSIDE:PLAINTEXT,GATE:PLAINTEXT,CONTROLLER:PLAINTEXT",
+		"listeners=INSIDE://" + addrs[0] + ",GATE://" + addrs[1] + ",SECURE://" + addrs[3] + ",CONTROLLER://" + addrs[2],
+		"advertised.listeners=INSIDE://" + addrs[0] + ",GATE://" + s.Gate.Addr + ",SECURE://" + addrs[3],
+		"listener.security.protocol.map=INSIDE:PLAINTEXT,GATE:PLAINTEXT,SECURE:SASL_SSL,CONTROLLER:PLAINTEXT",
 		"inter.broker.listener.name=INSIDE", "controller.listener.names=CONTROLLER",
+		"ssl.keystore.type=PEM", "ssl.keystore.location=" + store, "sasl.enabled.mechanisms=PLAIN",
+		`listener.name.secure.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_` +
+			s.User + `="` + s.Password + `";`,
 		"log.dirs=" + filepath.Join(dir, "data"), "num.partitions=1", "offsets.topic.replication.factor=1",
 		"",
 	}, "\n")), 0o600); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/elastic/go-lumber/lj"
+	"github.com/elastic/go-lumber/log"
 	lumber "github.com/elastic/go-lumber/server/v2"
 )
 
@@ -26,9 +27,19 @@ type Logstash struct {
 	out sync.WaitGroup
 }
 
+// quiet is a log of go-lumber's, which tells of every connection.
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+func (quiet) Println(...any)        {}
+func (quiet) Print(...any)          {}
+
+var hush sync.Once
+
 // Lumberjack is a Logstash's beats input, until the test ends.
 func Lumberjack(t testing.TB, withTLS bool) *Logstash {
 	t.Helper()
+	hush.Do(func() { log.Logger = quiet{} })
 	addr, err := FreeAddr()
 	if err != nil {
 		t.Fatal(err)

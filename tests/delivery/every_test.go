@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/sipcmbeat/sipcmbeat/tests/stores"
 )
 
 // trouble is what befalls every output. run makes it and returns when the program has
@@ -83,6 +85,9 @@ func TestDelivery(t *testing.T) {
 	}
 	for _, make := range []func(testing.TB) output{elasticsearchOutput, openSearchOutput, logstashOutput, kafkaOutput, redisOutput} {
 		o := make(t)
+		for _, trouble := range troubles {
+			everywhere.note(trouble.what, o.name, "") // in this order
+		}
 		t.Run(o.name, func(t *testing.T) {
 			t.Parallel()
 			for _, trouble := range troubles {
@@ -98,9 +103,25 @@ func TestDelivery(t *testing.T) {
 					if twice > 0 && (o.once || trouble.name == "none") {
 						t.Errorf("%d were found more than once", twice)
 					}
-					table.note(trouble.what, o.name, cell)
+					everywhere.note(trouble.what, o.name, cell)
 				})
 			}
 		})
+	}
+}
+
+// A Logstash that kept a batch whose acknowledgement was lost gets it again, with the
+// same ids.
+func TestAcknowledgementLost(t *testing.T) {
+	s := stores.Lumberjack(t, false)
+	file := capture(t, calls)
+	s.Mute()
+	b := begin(t, t.TempDir(), reading(file)+fmt.Sprintf("output.logstash: {hosts: [%q], %s, %s}\n", s.Addr, batch, again))
+	b.until("batch", func() bool { return len(s.Events()) > 0 })
+	s.Kill(t)
+	s.Start(t)
+	b.exits(0)
+	if found, twice := distinct(t, idsOf(t, s.Events()), expected(t, file)); found != sent || twice == 0 {
+		t.Errorf("%d of %d were found, %d more than once", found, sent, twice)
 	}
 }
