@@ -77,8 +77,9 @@ live-tests: build integration-tools ## SIPp calls and registrations over loopbac
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 4m -v -run '^TestLoopback$$' ./tests/integration
 
 .PHONY: integration
-integration: build integration-tools ## real SIPp, Kamailio and tunnels, watched live and over HEP (as root)
+integration: build integration-tools ## real SIPp, Kamailio and tunnels, watched live and over HEP; the packages (as root)
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 4m -parallel 4 -v ./tests/integration
+	$(MAKE) package-tests
 	@echo "make integration: all passed"
 
 .PHONY: integration-tests
@@ -143,7 +144,7 @@ release: package ## package, with SBOMs (SPDX) and SHA256SUMS
 .PHONY: package-tests
 package-tests: go-version package-tools package-test-tools ## the packages in a Debian of their own, with systemd (root)
 	$(MAKE) release ARCHES=$$($(GO) env GOHOSTARCH)
-	CACHE=$(CACHE) SIPCMBEAT_DIST=$(CURDIR)/build/dist $(GO) test -count=1 -timeout 10m -v ./tests/packages
+	CACHE=$(CACHE) VERSION=$(VERSION) COMMIT=$(COMMIT) GO=$(GO) SIPCMBEAT_DIST=$(CURDIR)/build/dist $(GO) test -count=1 -timeout 10m -v ./tests/packages
 
 ##@ Changing it
 
@@ -183,11 +184,12 @@ integration-tools: libpcap
 
 .PHONY: package-tools
 package-tools: libpcap
-	@tests/need.sh flex:flex bison:bison $(if $(findstring arm64,$(ARCHES)),aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu)
+	@tests/need.sh flex:flex bison:bison $(if $(findstring arm64,$(ARCHES)),aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu ../aarch64-linux-gnu/lib/libc.so:libc6-dev-arm64-cross)
 
 .PHONY: package-test-tools
 package-test-tools:
-	@tests/need.sh debootstrap:debootstrap rpm:rpm mandoc:mandoc man:man-db systemd-analyze:systemd fish:fish zsh:zsh
+	@tests/need.sh debootstrap:debootstrap rpm:rpm tcpreplay:tcpreplay ip:iproute2 unshare:util-linux \
+	  mandoc:mandoc man:man-db fish:fish zsh:zsh
 
 .PHONY: help
 help: ## this list

@@ -24,7 +24,7 @@ export GOOS=linux GOARCH=$arch CGO_ENABLED=1
 if [ "$arch" != "$(go env GOHOSTARCH)" ]; then
 	export CC=$host-gcc CGO_CFLAGS="-O2 -g -I$libpcap" CGO_LDFLAGS=-L$libpcap
 fi
-${GO:-go} build -ldflags "-s -w -X github.com/sipcmbeat/sipcmbeat/cmd.Commit=$COMMIT -extldflags=-L$libpcap" -o "$work/sipcmbeat" .
+${GO:-go} build -buildvcs=false -ldflags "-s -w -X github.com/sipcmbeat/sipcmbeat/cmd.Commit=$COMMIT -extldflags=-L$libpcap" -o "$work/sipcmbeat" .
 needed=$(readelf -d "$work/sipcmbeat" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort | tr '\n' ' ')
 glibc=$(objdump -T "$work/sipcmbeat" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1)
 case $needed in
@@ -58,8 +58,7 @@ for shell in bash zsh fish; do
 	"$program" completion $shell >"$work/completion/$shell"
 done
 
-# The archive runs from where it is unpacked.
-mkdir -p "build/package/$name"
+# The archive runs from where it is unpacked; the documents are its top folder.
 rm -rf "build/package/$name"
 cp -r "$work/doc" "build/package/$name"
 cp -r "$work/completion" "$work/sipcmbeat" "$work/sipcmbeat.1.gz" sipcmbeat.yml packaging/sipcmbeat.service "$work"/share/* "build/package/$name"
