@@ -44,7 +44,13 @@ mkdir -p "$work"/{doc/docs,share,completion,deb,rpm}
 cp README.md CHANGELOG.md LICENSE NOTICE sipcmbeat.reference.yml "$work/doc"
 cp docs/*.md "$work/doc/docs"
 gzip -9nc "$work/third-party" >"$work/doc/third-party-licences.gz"
-{ cat NOTICE; printf '\nThe licences of everything that is linked in: third-party-licences.gz\n\n'; cat LICENSE; } >"$work/copyright"
+{
+	cat NOTICE
+	echo
+	echo "The licence is in the file LICENSE beside this one; on Debian also in"
+	echo "/usr/share/common-licenses/Apache-2.0. Those of everything that is linked in:"
+	echo "third-party-licences.gz"
+} >"$work/copyright"
 [ ! -d _meta/kibana ] || cp -r _meta/kibana "$work/share/kibana"
 cp fields.yml "$work/share"
 cp packaging/{sipcmbeat.service,sipcmbeat.sh,sysusers.conf} "$work"
