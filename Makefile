@@ -81,8 +81,9 @@ index-tests: build store-tools ## set-up, template, the laboratory's records and
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test $(TESTFLAGS) -count=1 -timeout 20m ./tests/index
 
 .PHONY: integration
-integration: build integration-tools delivery index-tests dashboards ## real SIPp, Kamailio and tunnels (as root); real servers that events go to
+integration: build integration-tools delivery index-tests dashboards ## real SIPp, Kamailio and tunnels, real servers that events go to, the packages (as root)
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 4m -parallel 4 -v ./tests/integration
+	$(MAKE) package-tests
 	@echo "make integration: all passed"
 
 .PHONY: delivery
@@ -155,7 +156,7 @@ release: package ## package, with SBOMs (SPDX) and SHA256SUMS
 .PHONY: package-tests
 package-tests: go-version package-tools package-test-tools ## the packages in a Debian of their own, with systemd (root)
 	$(MAKE) release ARCHES=$$($(GO) env GOHOSTARCH)
-	CACHE=$(CACHE) SIPCMBEAT_DIST=$(CURDIR)/build/dist $(GO) test -count=1 -timeout 10m -v ./tests/packages
+	CACHE=$(CACHE) VERSION=$(VERSION) COMMIT=$(COMMIT) GO=$(GO) SIPCMBEAT_DIST=$(CURDIR)/build/dist $(GO) test -count=1 -timeout 10m -v ./tests/packages
 
 ##@ Changing it
 
@@ -202,11 +203,12 @@ store-tools: ; @tests/need.sh 'jvm/java-17-openjdk-*/lib/server/libjvm.so:openjd
 
 .PHONY: package-tools
 package-tools: libpcap
-	@tests/need.sh flex:flex bison:bison $(if $(findstring arm64,$(ARCHES)),aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu)
+	@tests/need.sh flex:flex bison:bison $(if $(findstring arm64,$(ARCHES)),aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu ../aarch64-linux-gnu/lib/libc.so:libc6-dev-arm64-cross)
 
 .PHONY: package-test-tools
 package-test-tools:
-	@tests/need.sh debootstrap:debootstrap rpm:rpm mandoc:mandoc man:man-db systemd-analyze:systemd fish:fish zsh:zsh
+	@tests/need.sh debootstrap:debootstrap rpm:rpm tcpreplay:tcpreplay ip:iproute2 unshare:util-linux \
+	  mandoc:mandoc man:man-db fish:fish zsh:zsh
 
 .PHONY: help
 help: ## this list

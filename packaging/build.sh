@@ -24,7 +24,7 @@ export GOOS=linux GOARCH=$arch CGO_ENABLED=1
 if [ "$arch" != "$(go env GOHOSTARCH)" ]; then
 	export CC=$host-gcc CGO_CFLAGS="-O2 -g -I$libpcap" CGO_LDFLAGS=-L$libpcap
 fi
-${GO:-go} build -ldflags "-s -w -X github.com/sipcmbeat/sipcmbeat/cmd.Commit=$COMMIT -extldflags=-L$libpcap" -o "$work/sipcmbeat" .
+${GO:-go} build -buildvcs=false -ldflags "-s -w -X github.com/sipcmbeat/sipcmbeat/cmd.Commit=$COMMIT -extldflags=-L$libpcap" -o "$work/sipcmbeat" .
 needed=$(readelf -d "$work/sipcmbeat" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort | tr '\n' ' ')
 glibc=$(objdump -T "$work/sipcmbeat" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1)
 case $needed in
@@ -44,7 +44,13 @@ mkdir -p "$work"/{doc/docs,share,completion,deb,rpm}
 cp README.md CHANGELOG.md LICENSE NOTICE sipcmbeat.reference.yml "$work/doc"
 cp docs/*.md "$work/doc/docs"
 gzip -9nc "$work/third-party" >"$work/doc/third-party-licences.gz"
-{ cat NOTICE; printf '\nThe licences of everything that is linked in: third-party-licences.gz\n\n'; cat LICENSE; } >"$work/copyright"
+{
+	cat NOTICE
+	echo
+	echo "The licence is in the file LICENSE beside this one; on Debian also in"
+	echo "/usr/share/common-licenses/Apache-2.0. Those of everything that is linked in:"
+	echo "third-party-licences.gz"
+} >"$work/copyright"
 [ ! -d _meta/kibana ] || cp -r _meta/kibana "$work/share/kibana"
 cp fields.yml "$work/share"
 cp packaging/{sipcmbeat.service,sipcmbeat.sh,sysusers.conf} "$work"
@@ -58,8 +64,7 @@ for shell in bash zsh fish; do
 	"$program" completion $shell >"$work/completion/$shell"
 done
 
-# The archive runs from where it is unpacked.
-mkdir -p "build/package/$name"
+# The archive runs from where it is unpacked; the documents are its top folder.
 rm -rf "build/package/$name"
 cp -r "$work/doc" "build/package/$name"
 cp -r "$work/completion" "$work/sipcmbeat" "$work/sipcmbeat.1.gz" sipcmbeat.yml packaging/sipcmbeat.service "$work"/share/* "build/package/$name"
