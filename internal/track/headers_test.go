@@ -45,6 +45,7 @@ func TestNamedHeadersRefused(t *testing.T) {
 	}
 	for _, names := range [][]string{
 		{""}, {"X Foo"}, {"X-Foo:"}, {"X.Foo"}, {"X*"}, {"X-Foo", "x-foo"}, {"Via", "v"}, {"authorization"}, {"Proxy-Authorization"},
+		{"Authentication-Info"}, {"proxy-authentication-info"},
 		{strings.Repeat("x", event.MaxHeaderName+1)}, many,
 	} {
 		cfg := DefaultConfig()
