@@ -74,7 +74,7 @@ const LegacyFields = `# Made by tools/update from _meta/fields.yml.
       fields:
         - name: "ip"
           type: keyword
-          description: "Address of the side that asked; the same as source.ip."
+          description: "Address of the side that asked; the same as source.ip, but for a single answer, whose destination it is."
           example: "192.0.2.10"
           ignore_above: 1024
           default_field: true
@@ -102,11 +102,11 @@ const LegacyFields = `# Made by tools/update from _meta/fields.yml.
       fields:
         - name: "ip"
           type: ip
-          description: "Address that the first request went to."
+          description: "Address that the first request went to; of a single message that of the packet."
           example: "198.51.100.5"
         - name: "port"
           type: long
-          description: "Port that the first request went to."
+          description: "Port that the first request went to; of a single message that of the packet."
           example: "5060"
     - name: ecs
       type: group
@@ -307,7 +307,7 @@ const LegacyFields = `# Made by tools/update from _meta/fields.yml.
       fields:
         - name: "ip"
           type: keyword
-          description: "Address of the side that was asked; the same as destination.ip."
+          description: "Address of the side that was asked; the same as destination.ip, but for a single answer, whose source it is."
           example: "198.51.100.5"
           ignore_above: 1024
           default_field: true
@@ -1115,11 +1115,11 @@ const LegacyFields = `# Made by tools/update from _meta/fields.yml.
       fields:
         - name: "ip"
           type: ip
-          description: "Address that the first request came from."
+          description: "Address that the first request came from; of a single message that of the packet."
           example: "192.0.2.10"
         - name: "port"
           type: long
-          description: "Port that the first request came from."
+          description: "Port that the first request came from; of a single message that of the packet."
           example: "5060"
     - name: tls
       type: group

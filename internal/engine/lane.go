@@ -357,9 +357,6 @@ func (l *lane) message(p *packet.Packet, ended bool) Fate {
 	}
 	c, fate := l.core, Message
 	l.lock()
-	if told {
-		c.sendMessage(&l.record)
-	}
 	var events []event.Event
 	if problem != sip.OK {
 		fate = Unusable
@@ -367,6 +364,9 @@ func (l *lane) message(p *packet.Packet, ended bool) Fate {
 	} else {
 		if l.cfg.Tap != nil {
 			l.cfg.Tap(p, &l.msg)
+		}
+		if told { // behind what may fail before the message is counted
+			c.sendMessage(&l.record)
 		}
 		events = c.track.See(c.events[:0], p, &l.msg)
 	}

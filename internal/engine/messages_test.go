@@ -8,6 +8,7 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 )
 
@@ -105,6 +106,24 @@ func TestMessagesDirection(t *testing.T) {
 	}})
 	if len(got) != 3 || got[0].Direction != event.Outbound || got[1].Direction != event.Inbound || got[2].Direction != event.Outbound {
 		t.Errorf("%s", summary(got))
+	}
+}
+
+// TestMessagesFault: a message that is given up before it is followed is no record, so
+// that the counters agree (run looks).
+func TestMessagesFault(t *testing.T) {
+	cfg := messages()
+	first := true
+	cfg.Tap = func(*packet.Packet, *sip.Message) {
+		if first {
+			first = false
+			panic("on purpose")
+		}
+	}
+	frame := udp(0, "192.0.2.1:5060", "192.0.2.2:5060", options)
+	_, s := run(t, cfg, &frames{all: []packet.Frame{frame, identified(frame, 77)}})
+	if s.Faults != 1 || s.Events[event.Message] != 1 {
+		t.Errorf("%d faults, %d records", s.Faults, s.Events[event.Message])
 	}
 }
 

@@ -223,7 +223,7 @@ func forMessages(fields []Field) []Field {
 	return fields
 }
 
-// SetLower is Set in lower case, behind a constant.
+// SetLower is Set in lower case, behind a constant that is so too.
 func (e *Event) SetLower(t *Text, before string, b []byte) {
 	if n := MaxText - len(before); len(b) > n {
 		b = b[:n]
@@ -234,12 +234,11 @@ func (e *Event) SetLower(t *Text, before string, b []byte) {
 		return
 	}
 	off := len(e.buf)
-	e.buf = append(e.buf, before...)
-	for _, c := range b {
+	e.buf = appendUnfolded(append(e.buf, before...), b)
+	for i, c := range e.buf[off:] {
 		if c-'A' < 26 {
-			c |= 0x20
+			e.buf[off+i] = c | 0x20
 		}
-		e.buf = append(e.buf, c)
 	}
 	*t = Text{uint16(off), uint16(len(e.buf) - off)}
 }

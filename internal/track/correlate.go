@@ -211,6 +211,9 @@ func namedLeg(t *Tracker, v *view) (value []byte) {
 	}
 	for i := range v.m.NumHeaders() {
 		id, name, b := v.m.HeaderAt(i)
+		if !t.correlators.may(id, name) {
+			continue
+		}
 		if j := t.correlators.find(id, name); j < best && len(b) >= leastShared {
 			best, value = j, b
 		}

@@ -22,13 +22,19 @@ type header struct {
 // wanted is a list of them.
 type wanted struct {
 	all  []header
-	lens uint64 // a bit for each of their lengths
+	lens uint64    // a bit for each of their lengths
+	ids  [2]uint64 // and one for each that package sip knows
 }
 
 func newWanted(names []string) (w wanted) {
 	for _, name := range names {
-		w.all = append(w.all, header{sip.ParseHeader([]byte(name)), []byte(name)})
-		w.lens |= 1 << min(len(name), 63)
+		id := sip.ParseHeader([]byte(name))
+		w.all = append(w.all, header{id, []byte(name)})
+		if id == sip.HeaderOther {
+			w.lens |= 1 << min(len(name), 63)
+		} else {
+			w.ids[id>>6&1] |= 1 << (id & 63)
+		}
 	}
 	return w
 }
@@ -43,11 +49,16 @@ func (w *wanted) in(m *sip.Message) bool {
 	return false
 }
 
+// may tells whether a header can be in the list: of most it says no.
+func (w *wanted) may(id sip.Header, name []byte) bool {
+	if id == sip.HeaderOther {
+		return w.lens>>min(len(name), 63)&1 != 0
+	}
+	return w.ids[id>>6&1]>>(id&63)&1 != 0
+}
+
 // find is the place of a header in the list; beyond its end where it is not in it.
 func (w *wanted) find(id sip.Header, name []byte) int {
-	if id == sip.HeaderOther && w.lens>>min(len(name), 63)&1 == 0 {
-		return len(w.all)
-	}
 	for i := range w.all {
 		if h := &w.all[i]; h.id == id && (id != sip.HeaderOther || bytes.EqualFold(h.name, name)) {
 			return i
@@ -80,6 +91,9 @@ func (n *named) fill(e *event.Event, m *sip.Message) {
 	var have uint
 	for i := range m.NumHeaders() {
 		id, name, value := m.HeaderAt(i)
+		if !n.may(id, name) {
+			continue
+		}
 		if j := n.find(id, name); j < len(n.all) && have>>j&1 == 0 && len(value) > 0 {
 			have |= 1 << j
 			n.scratch = e.AddHeader(n.scratch, n.prefixes[j], value)
@@ -106,6 +120,10 @@ func validHeaders(key string, names []string, most int, example string) error {
 	return nil
 }
 
+// secret are the headers with digests of a password: of the client, and of the server
+// that shows that it knows it too (rspauth, RFC 7616 §3.5). None has a compact form.
+var secret = [...]string{"Authorization", "Proxy-Authorization", "Authentication-Info", "Proxy-Authentication-Info"}
+
 // validNamed refuses names that make no name of a field, and headers that hold what
 // tells a password.
 func validNamed(names []string) error {
@@ -118,9 +136,8 @@ func validNamed(names []string) error {
 		if !plain || len(name) > event.MaxHeaderName {
 			return fmt.Errorf("%s: %q is not allowed; allowed: letters, digits, - and _, up to %d, such as %s", key, name, event.MaxHeaderName, example)
 		}
-		switch h := sip.ParseHeader([]byte(name)); h {
-		case sip.HeaderAuthorization, sip.HeaderProxyAuthorization:
-			return fmt.Errorf("%s: %s holds what a password can be guessed by; allowed: other headers (user, realm and scheme are in records)", key, h)
+		if slices.ContainsFunc(secret[:], func(s string) bool { return strings.EqualFold(s, name) }) {
+			return fmt.Errorf("%s: %s holds what a password can be guessed by; allowed: other headers (user, realm and scheme are in records)", key, name)
 		}
 	}
 	return nil

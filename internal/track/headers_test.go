@@ -45,6 +45,7 @@ func TestNamedHeadersRefused(t *testing.T) {
 	}
 	for _, names := range [][]string{
 		{""}, {"X Foo"}, {"X-Foo:"}, {"X.Foo"}, {"X*"}, {"X-Foo", "x-foo"}, {"Via", "v"}, {"authorization"}, {"Proxy-Authorization"},
+		{"Authentication-Info"}, {"proxy-authentication-info"},
 		{strings.Repeat("x", event.MaxHeaderName+1)}, many,
 	} {
 		cfg := DefaultConfig()
@@ -83,5 +84,19 @@ func TestNamedHeadersBounded(t *testing.T) {
 	}
 	if e.Count(e.Headers) != event.MaxHeaders {
 		t.Errorf("%d headers", e.Count(e.Headers))
+	}
+}
+
+// What is passed over is not in the list, and the other way round.
+func TestWantedMay(t *testing.T) {
+	w := newWanted([]string{"X-Foo", "Subject", "v", strings.Repeat("x", 70)})
+	for name, want := range map[string]bool{
+		"x-foo": true, "s": true, "Subject": true, "Via": true, strings.Repeat("X", 70): true,
+		"From": false, "X-Fooo": false, "Expires": false, "Call-ID": false, "Session-ID": false,
+	} {
+		id := sip.ParseHeader([]byte(name))
+		if may, at := w.may(id, []byte(name)), w.find(id, []byte(name)); may != want || at < len(w.all) != want {
+			t.Errorf("%s: may be there: %v, found at %d", name, may, at)
+		}
 	}
 }

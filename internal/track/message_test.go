@@ -303,3 +303,18 @@ func BenchmarkRecord(b *testing.B) {
 		})
 	}
 }
+
+// What is folded in the message is on one line in the record, in lower case too.
+func TestRecordUnfolds(t *testing.T) {
+	text := strings.NewReplacer("Accept: Application/SDP", "Accept: Application/SDP,\r\n\tText/HTML",
+		"Content-Type: Application/SDP", "Content-Type: Application/SDP;\r\n A=B").Replace(offer)
+	var r Recorder
+	var e event.Event
+	recorded(t, &r, &e, text)
+	got := string(event.AppendJSON(nil, &e, nil))
+	for _, want := range []string{`"accept":"application/sdp, text/html"`, `"content_type":"application/sdp; a=b"`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in %s", want, got)
+		}
+	}
+}
