@@ -401,3 +401,14 @@ func TestSeveralInputs(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestPlural: counts in the log have the right noun.
+func TestPlural(t *testing.T) {
+	for want, got := range map[string]string{
+		"1 entry": plural(1, "entry"), "25000 entries": plural(25000, "entry"), "0 times": plural(0, "time"), "2 events": plural(2, "event"),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -841,7 +841,7 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       example: "35000000000"
     - name: "sip.call.forked"
       type: boolean
-      description: "More than one branch answered or was rung."
+      description: "More than one branch answered: each is a call of its own."
       example: "true"
     - name: "sip.call.held"
       type: boolean

@@ -281,7 +281,7 @@ var AnomalyWords = [numAnomalies]AnomalyWord{
 	{"no-max-forwards", "RFC 3261 §8.1.1.6", "a request without Max-Forwards"},
 	{"no-contact", "RFC 3261 §12.1", "an INVITE, or a 2xx to it, without Contact"},
 	{"no-to-tag", "RFC 3261 §8.2.6.2, §12.2.1.1", "a final answer without To tag, or an ACK or a BYE of a call that has one"},
-	{"ack-missing", "RFC 3261 §13.2.2.4", "no ACK of the 2xx was seen before the call ended"},
+	{"ack-missing", "RFC 3261 §13.2.2.4", "no ACK of the 2xx was seen before the call ended, though something later of the caller was"},
 	{"cseq-back", "RFC 3261 §12.2.1.1", "a request with a lower CSeq than the one before it"},
 	{"via-mismatch", "RFC 3261 §17.1.3", "the top Via of an answer names no request, though tags and CSeq do"},
 	{"unsolicited", "RFC 3261 §17.1.3", "an answer to nothing: from an address that was not asked, or with a CSeq that was not sent"},

@@ -111,18 +111,20 @@ func (f *File) writable() error {
 	}
 	w.Close()
 	os.Remove(f.temporary())
-	r, err := os.Open(f.path)
-	if errors.Is(err, os.ErrNotExist) {
+	info, err := os.Stat(f.path) // before it is opened: a pipe would wait for its writer
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err // it names the file
-	}
-	defer r.Close()
-	if info, err := r.Stat(); err != nil || !info.Mode().IsRegular() {
+	case !info.Mode().IsRegular():
 		return fmt.Errorf("open %s: not a regular file", f.path)
 	}
-	return nil
+	r, err := os.Open(f.path)
+	if err != nil {
+		return err
+	}
+	return r.Close()
 }
 
 // Close gives the lock back.

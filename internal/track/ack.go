@@ -14,6 +14,7 @@ func (t *Tracker) ack(v *view) {
 	}
 	if d := v.set.dialogs.get(dialogKey(v.ft, v.tt)); d != nil {
 		d.acked, d.overheard = true, false // who acknowledges a 2xx had called for it
+		t.heldByAck(d, v)
 		t.alive(d, v)
 		return
 	}

@@ -57,7 +57,9 @@ func (t *Tracker) expireCall(d *dialog) {
 }
 
 // sayAlive makes the call-alive of the turn that is over. Its id has the number of the
-// turn, which is the same for everybody who saw the answer.
+// turn, which is the same for everybody who saw the answer. Who did not counts from
+// when he came: there the moment tells the turns of two from each other, and those
+// before a restart from those after it.
 func (t *Tracker) sayAlive(d *dialog) {
 	e := t.sendCall(event.CallAlive, d)
 	e.Time = d.upSince() + int64(d.turns)*int64(t.cfg.Alive)
@@ -65,5 +67,9 @@ func (t *Tracker) sayAlive(d *dialog) {
 	e.DurationMin = since(d.upSince(), e.Time)
 	t.identifyCall(e)
 	a, b := tags(e)
+	if d.answered == 0 {
+		t.identify(e, e.Bytes(e.CallID), a, b, moment(e.Time))
+		return
+	}
 	t.identify(e, e.Bytes(e.CallID), a, b, number(d.turns))
 }

@@ -116,14 +116,18 @@ func viaLabels(v *view) (a event.Anomalies) {
 
 // checkCSeq labels a request of a call whose number is not above those before it from
 // the same side (RFC 3261 §12.2.1.1), and notes the number. Who is on which side is known
-// where the caller is.
-func (d *dialog) checkCSeq(v *view) event.Anomalies {
+// where the caller is. A lower number shortly after anything else of the call is none: on
+// the way to us the requests may have overtaken each other (events.md, rule 12).
+func (t *Tracker) checkCSeq(d *dialog, v *view) event.Anomalies {
 	if d.caller == 0 || d.alike() {
 		return 0
 	}
 	last := &d.cseqs[d.side(v.ft)]
 	switch {
 	case v.cseq < *last:
+		if since(d.seen, v.time) <= int64(t.cfg.Early) {
+			return 0
+		}
 		return event.CSeqBack
 	case v.cseq == *last && *last != 0:
 		return event.CSeqSame

@@ -144,6 +144,9 @@ func (t *Tracker) ok(r *request, v *view) {
 	if r.method == sip.MethodInvite || r.method == sip.MethodUpdate {
 		if d := r.set.dialogs.get(dialogKey(v.ft, v.tt)); d != nil {
 			t.sessionTimer(d, v)
+			if r.asked && r.rec.Offered.Port == 0 { // it is the offer
+				d.held = d.held || t.describesHold(v)
+			}
 		}
 	}
 	if r.asked { // else the request may still come
@@ -216,8 +219,11 @@ func (t *Tracker) refusal(r *request, v *view, i int) {
 // settleRefusal decides with the final in rec, that the first requester got.
 func (t *Tracker) settleRefusal(r *request, v *view) {
 	code := r.rec.Code
-	if r.method == sip.MethodBye {
+	switch {
+	case r.method == sip.MethodBye:
 		t.byeAnswered(r, false)
+	case r.rec.Held:
+		t.notHeld(r)
 	}
 	switch {
 	case code == 401 || code == 407:

@@ -451,7 +451,7 @@ func (t *Tracker) release(h *hold, say bool, missing event.Incomplete) {
 	h.link.leave()
 	t.weigh(&h.extra, nil)
 	t.dismiss(holdSize)
-	h.attempt, h.next = nil, nil
+	h.attempt, h.next, h.timer.owner = nil, nil, nil
 	h.ev.Trim(usualRecord)
 	give(&t.pools.holds, h)
 }

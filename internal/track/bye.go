@@ -173,7 +173,7 @@ func (t *Tracker) byeAsked(v *view) {
 		d.byeOpen[side], d.byeSeqs[side] = v.time, v.cseq
 	}
 	if !foreign {
-		d.anomalies |= d.checkCSeq(v)
+		d.anomalies |= t.checkCSeq(d, v)
 		t.alive(d, v)
 	}
 	if !d.timer.isSet() && d.state != doubted { // it was made for this BYE
@@ -455,13 +455,22 @@ func (t *Tracker) sayEnd(d *dialog, why symbol) {
 	}
 	if d.answered != 0 && !d.acked {
 		e.Incomplete |= event.NoAck
-		e.Anomalies |= event.AckMissing
+		if d.callerHeard() {
+			e.Anomalies |= event.AckMissing
+		}
 	}
 	t.fillQuality(e, d)
 	t.identifyCall(e)
 	a, b := tags(e)
 	inOrder(e)
 	t.identify(e, e.Bytes(e.CallID), a, b)
+}
+
+// callerHeard reports whether something of the caller was seen inside the call, where
+// his ACK would have come too: past a proxy that does not record its route goes neither
+// (RFC 3261 §16.6), and of a path on which one direction is seen only that.
+func (d *dialog) callerHeard() bool {
+	return !d.byeLost && (d.byes[0] || d.byes[1] && d.byeAnswer != 0) || d.cseqs[0] > d.cseq
 }
 
 // hungUp tells who sent the BYE, by the tags.

@@ -22,7 +22,7 @@ import (
 //
 //   - Session-ID has two UUIDs, the sender's first. The callee's comes only with the
 //     answer, each branch of a fork has another, and a transfer changes it (RFC 7989
-//     §9, §10). The caller's is in the first INVITE already and goes through every
+//     §8, §10). The caller's is in the first INVITE already and goes through every
 //     intermediary (§7): it is the id. An INVITE that has none may get it from an
 //     intermediary, which the answer then names as remote. A Session-ID without remote
 //     is of the older kind (RFC 7329; RFC 7989 §11): one UUID, in both directions.

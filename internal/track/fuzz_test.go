@@ -107,7 +107,7 @@ func (w *walker) rich() (src, dst netip.AddrPort, over packet.Transport, text []
 		values []string
 	}{
 		{"Contact", []string{"", "", "*", "<sip:u@10.0.0.1>", "<sip:u@10.0.0.1>;expires=0", "<sip:u@10.0.0.2>, <sip:u@10.0.0.1>;expires=7"}},
-		{"Expires", []string{"", "0", "5", "60", "4294967295"}},
+		{"Expires", []string{"", "0", "5", "60", "100000"}},
 		{"Session-Expires", []string{"", "", "", "2", "20;refresher=uac"}},
 		{"RAck", []string{"", "", "1 1 INVITE", "2 3 INVITE"}},
 		{"RSeq", []string{"", "", "1"}},

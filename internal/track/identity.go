@@ -66,3 +66,6 @@ func tags(e *event.Event) (a, b []byte) {
 
 // number is n as a part of an identity.
 func number(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
+
+// moment is a packet time as a part of an identity.
+func moment(at int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(at)) }

@@ -100,6 +100,48 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
+// TestAliveIdentity: who comes to a call in its middle, or comes back to it, counts its
+// turns from there; a turn of his is not one of somebody else at another time.
+func TestAliveIdentity(t *testing.T) {
+	const all = `
+-- config --
+call_alive_interval=1m
+-- ladder --
+0s     alice > bob   INVITE
+1s     bob > alice   200
+1.1s   alice > bob   ACK
+90s    alice > bob   INFO
+90.1s  bob > alice   200
+200s   alice > bob   INFO
+200.1s bob > alice   200
+300s   tick
+-- want --
+`
+	l, err := siptest.ParseLadder("alive", []byte(all))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := map[event.Hash]int64{}
+	for _, from := range []int{0, 3, 5} {
+		late := *l
+		late.Steps = l.Steps[from:]
+		n := 0
+		for _, e := range play(t, &late) {
+			if e.Type != event.CallAlive {
+				continue
+			}
+			n++
+			if was, ok := at[e.ID]; ok && was != e.Time {
+				t.Errorf("the turns at %v and %v share %x", time.Duration(was-siptest.Start), time.Duration(e.Time-siptest.Start), e.ID)
+			}
+			at[e.ID] = e.Time
+		}
+		if n == 0 {
+			t.Errorf("from step %d: no call-alive", from)
+		}
+	}
+}
+
 // several stands for events that cannot be told apart without their id.
 const several = "several"
 
@@ -117,13 +159,17 @@ func unshared(t *testing.T, file string, events []event.Event) {
 
 // identities are the ids of events by what else they are known by. Left out are those whose
 // identity is a packet's, with its time, and bindings whose REGISTER was not seen: what the
-// registrar made of a contact may not be what was registered.
+// registrar made of a contact may not be what was registered, and calls that say that they are
+// up since they were first seen.
 func identities(events []event.Event, shift int64) map[string]string {
 	all := map[string]string{}
 	for i := range events {
 		e := &events[i]
 		id := fmt.Sprintf("%x", e.ID)
 		if e.Type == event.ParseError || e.Type == event.MsgProbe || e.Incomplete&event.NoRegister != 0 {
+			continue
+		}
+		if e.Type == event.CallAlive && e.Start == 0 {
 			continue
 		}
 		key := fmt.Sprintf("%s of %s at %v", e.Type, e.Bytes(e.CallID), time.Duration(e.Time-shift-siptest.Start))

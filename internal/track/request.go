@@ -440,14 +440,15 @@ func (t *Tracker) inDialog(r *request, v *view) {
 	}
 	r.rec.InDialog = true
 	t.correlateWith(r.rec, d)
+	label := t.checkCSeq(d, v)
 	t.alive(d, v)
-	label := d.checkCSeq(v)
 	r.rec.Anomalies |= label
 	d.anomalies |= label
 	countRequest(&d.requests, v.method)
 	t.transfer(d, r, v)
-	if (v.method == sip.MethodInvite || v.method == sip.MethodUpdate) && r.rec.Ses && len(v.m.Body()) > 0 {
-		d.held = d.held || t.sdp.Held()
+	if v.method == sip.MethodInvite || v.method == sip.MethodUpdate {
+		r.rec.Held = !d.held && t.describesHold(v)
+		d.held = d.held || r.rec.Held
 	}
 }
 

@@ -81,7 +81,9 @@ func (r *Restoring) Part(kind byte, b []byte) error {
 // each takes entries to the end of the part.
 func (r *Restoring) each(take func()) {
 	for len(r.B) > 0 && !r.Bad {
-		take()
+		if take(); r.set == nil {
+			r.makeRoom() // a part may hold any number
+		}
 	}
 }
 
@@ -94,7 +96,7 @@ func (r *Restoring) makeRoom() {
 	}
 	r.events, r.t.out = r.t.out, nil
 	if r.set != nil && r.t.calls.sets[r.set.cid] != r.set {
-		r.set = nil
+		r.set, r.doubts = nil, nil
 	}
 }
 
@@ -261,7 +263,7 @@ func (r *Restoring) finishHolds() {
 	}
 	for _, l := range r.linked {
 		s := r.t.calls.sets[l.cid]
-		if s == nil || l.hold.timer.owner == nil { // not taken in
+		if s == nil || l.hold.timer.owner == nil { // not taken in, or gone for want of room
 			continue
 		}
 		if a := s.attempts.get(l.key); a != nil && a.hold == nil {
@@ -382,6 +384,7 @@ func (r *Restoring) takeSet() {
 		return
 	}
 	r.finishSet()
+	r.makeRoom()
 	s := r.t.calls.sets[cid]
 	if s == nil {
 		s = &callSet{cid: cid}
@@ -399,16 +402,16 @@ func (r *Restoring) finishSet() {
 	if s == nil {
 		return
 	}
-	slices.Reverse(s.attempts.items)
-	slices.Reverse(s.dialogs.items)
-	slices.Reverse(s.requests.items)
+	s.attempts.reverse()
+	s.dialogs.reverse()
+	s.requests.reverse()
 	if s.subs != nil {
-		slices.Reverse(s.subs.items)
+		s.subs.reverse()
 	}
 	slices.SortStableFunc(doubts, func(a, b doubtOf) int { return cmp.Compare(a.place, b.place) })
 	for _, x := range doubts {
 		d := x.dialog
-		if d.set == nil { // not taken in
+		if d.set != s || s.dialogs.get(d.key) != d { // not taken in, or gone for want of room
 			continue
 		}
 		a := s.attempts.get(x.key)

@@ -103,6 +103,9 @@ func restoreAny(t *testing.T, parts []part, in []byte, how uint8) {
 	if how&8 == 8 {
 		cfg.Alive = time.Minute
 	}
+	if how&16 == 16 {
+		cfg.MaxCalls, cfg.MaxRegs = headroom+2, 1
+	}
 	r := NewRestoring(cfg)
 	for _, p := range parts {
 		if r.Part(p.kind, p.b) != nil {
@@ -121,6 +124,7 @@ func restoreAny(t *testing.T, parts []part, in []byte, how uint8) {
 		t.Errorf("%+v", got)
 	}
 	checkTables(t, tr)
+	checkChains(t, tr)
 	w := &walker{in: in, time: tr.now}
 	var m sip.Message
 	for range 20 {
@@ -133,6 +137,7 @@ func restoreAny(t *testing.T, parts []part, in []byte, how uint8) {
 		}
 		w.time += int64(w.next(3)) * int64(time.Second)
 	}
+	checkChains(t, tr)
 	shoot(tr)
 	if how&4 == 4 {
 		tr.Flush(nil, FlushAll)
@@ -224,5 +229,91 @@ func TestSlices(t *testing.T) {
 	tr.Snapshot(func(byte, []byte) bool { stopped++; return stopped < 3 })
 	if stopped != 3 {
 		t.Errorf("%d parts after a failure", stopped)
+	}
+}
+
+// checkChains: a failure is in one chain at most, once, and what is freed is in none; so
+// that no walk over them is without end.
+func checkChains(t *testing.T, tr *Tracker) {
+	t.Helper()
+	seen := map[*hold]bool{}
+	for _, h := range tr.pools.holds {
+		if seen[h] {
+			t.Fatal("a failure was freed twice")
+		}
+		seen[h] = true
+	}
+	chain := func(h *hold) {
+		for ; h != nil; h = h.next {
+			if seen[h] {
+				t.Fatal("a failure is in a chain twice, in two, or freed")
+			}
+			seen[h] = true
+		}
+	}
+	free := map[*dialog]bool{}
+	for _, d := range tr.pools.dialogs {
+		if free[d] {
+			t.Fatal("a dialog was freed twice")
+		}
+		free[d] = true
+	}
+	for _, s := range tr.calls.sets {
+		for _, q := range s.requests.items {
+			chain(q.holds)
+		}
+		for _, a := range s.attempts.items {
+			chain(a.holds)
+			for _, d := range a.doubts {
+				if free[d] || d.asker != a {
+					t.Fatal("a doubted dialog is not its attempt's")
+				}
+			}
+		}
+	}
+	for _, s := range tr.calls.sets {
+		for _, a := range s.attempts.items {
+			if h := a.hold; h != nil && (h.timer.owner == nil || h.attempt != a) {
+				t.Fatal("an attempt waits for a failure that is freed or another's")
+			}
+		}
+	}
+	for _, of := range tr.auth.holds {
+		for _, h := range of {
+			if h.timer.owner == nil || h.next == h || (h.retried && !h.passed) != seen[h] {
+				t.Fatal("a failure is known by its nonce, and freed or in no chain")
+			}
+		}
+	}
+}
+
+// TestBoundsWithin: nor does one part that holds more than there is room for take more,
+// while it is read.
+func TestBoundsWithin(t *testing.T) {
+	const many, room = 400, 64
+	c := &teller{t: t, tr: New(DefaultConfig()), time: siptest.Start}
+	for i := range many {
+		c.see("OPTIONS sip:x@a SIP/2.0", "OPTIONS", fmt.Sprint(i), "")
+	}
+	cfg := DefaultConfig()
+	cfg.MaxCalls = room
+	r := NewRestoring(cfg)
+	for _, p := range shoot(c.tr) {
+		if p.kind != partSets {
+			if err := r.Part(p.kind, p.b); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		r.begin()
+		r.B = p.b
+		r.each(func() {
+			if r.takeMarked(); r.t.calls.entries > room+headroom+1 {
+				t.Fatalf("%d entries in memory, want %d at most", r.t.calls.entries, room+headroom+1)
+			}
+		})
+	}
+	if _, _, evicted, err := r.Done(0); err != nil || len(evicted) < many-room-headroom {
+		t.Error(err, len(evicted))
 	}
 }

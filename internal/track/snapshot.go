@@ -90,6 +90,7 @@ type slicer struct {
 	put     func(kind byte, b []byte) bool
 	kind    byte
 	entries int
+	from    int // where the present Call-ID begins in this slice
 	stopped bool
 }
 
@@ -105,41 +106,45 @@ func (t *Tracker) Snapshot(put func(kind byte, b []byte) bool) {
 	s.pass.head(&h)
 	s.open(partBads)
 	for key, b := range t.bads {
-		if first(b.keys) == key && s.next() {
+		if first(b.keys) == key && s.next(1) && t.bads[key] == b {
 			s.pass.unusable(b)
 		}
 	}
 	s.open(partReplies)
 	for key, of := range t.replies {
-		for i := 0; i < len(of); i++ {
-			if of[i] != nil && first(of[i].keys) == key && s.next() {
-				s.pass.reply(of[i])
+		s.next(len(of))
+		for _, x := range t.replies[key] {
+			if first(x.keys) == key && !s.stopped {
+				s.pass.reply(x)
 			}
 		}
 	}
 	s.open(partClients)
-	for _, c := range t.auth.clients {
-		if s.next() {
+	for key, c := range t.auth.clients {
+		if s.next(1) && t.auth.clients[key] == c {
 			s.pass.client(c)
 		}
 	}
 	s.open(partHolds)
-	for key, of := range t.auth.holds {
-		for i := len(of) - 1; i >= 0 && i < len(of); i-- {
-			if h := of[i]; h != nil && (!h.retried || h.passed) && h.keys[0] == key && s.next() {
+	for key := range t.auth.holds {
+		s.next(maxHolds)
+		for _, h := range t.auth.holds[key] {
+			if (!h.retried || h.passed) && h.keys[0] == key && !s.stopped {
 				s.pass.hold(h)
 			}
 		}
 	}
 	s.open(partAORs)
-	for _, a := range t.regs.aors {
-		if s.next() {
+	for key, a := range t.regs.aors {
+		if s.next(1+len(a.bindings)) && t.regs.aors[key] == a {
 			s.bindings(a)
 		}
 	}
 	s.open(partSets)
 	for cid, set := range t.calls.sets {
-		if s.next() {
+		n := set.size()
+		if s.next(n) && t.calls.sets[cid] == set {
+			s.entries += set.size() - n // what came meanwhile
 			s.set(cid, set)
 		}
 	}
@@ -166,12 +171,14 @@ func (s *slicer) open(kind byte) {
 	s.kind = kind
 }
 
-// next makes room for an entry: it reports whether one is wanted.
-func (s *slicer) next() bool {
-	if s.entries >= sliceEntries || len(s.B) >= sliceBytes {
+// next makes room for n entries that are to be of one moment: it reports whether they
+// are wanted. What the caller has of the tracker may be gone when it returns, and its
+// memory be something else's.
+func (s *slicer) next(n int) bool {
+	if s.entries > 0 && s.entries+n > sliceEntries || len(s.B) >= sliceBytes {
 		s.give()
 	}
-	s.entries++
+	s.entries += n
 	return !s.stopped
 }
 
@@ -191,39 +198,65 @@ func (s *slicer) bindings(a *aor) {
 	for _, b := range a.bindings {
 		s.pass.binding(b)
 	}
-	s.entries += n
+}
+
+// size is how many entries there are under a Call-ID.
+func (s *callSet) size() int {
+	n := len(s.attempts.items) + len(s.dialogs.items) + len(s.requests.items)
+	if s.subs != nil {
+		n += len(s.subs.items)
+	}
+	return n
 }
 
 // set writes what is known of a Call-ID. One that somebody fills takes several slices;
 // it is written backwards, so that nothing that goes meanwhile hides another entry.
 func (s *slicer) set(cid uint64, set *callSet) {
-	s.mark(markSet)
-	s.Hash(&cid)
-	each(s, cid, set, &set.attempts, markAttempt, s.attempt)
-	each(s, cid, set, &set.dialogs, markDialog, s.dialog)
-	each(s, cid, set, &set.requests, markRequest, s.request)
-	if set.subs != nil {
-		each(s, cid, set, set.subs, markSubscription, s.subscription)
+	s.begun(cid)
+	if set.size() > sliceEntries {
+		s.entries = 0 // each counts its own
 	}
+	_ = each(s, cid, set, func(c *callSet) *bag[*attempt] { return &c.attempts }, markAttempt, (*pass).attempt) &&
+		each(s, cid, set, func(c *callSet) *bag[*dialog] { return &c.dialogs }, markDialog, (*pass).dialog) &&
+		each(s, cid, set, func(c *callSet) *bag[*request] { return &c.requests }, markRequest, (*pass).request) &&
+		each(s, cid, set, func(c *callSet) *bag[*subscription] { return c.subs }, markSubscription, (*pass).subscription)
 }
 
-func each[T keyed](s *slicer, cid uint64, set *callSet, b *bag[T], mark uint8, write func(T)) {
+// begun begins with a Call-ID, or goes on with it in another slice.
+func (s *slicer) begun(cid uint64) {
+	s.from = len(s.B)
+	s.mark(markSet)
+	s.Hash(&cid)
+}
+
+// each reports whether the Call-ID is still there.
+func each[T keyed](s *slicer, cid uint64, set *callSet, of func(*callSet) *bag[T], mark uint8, write func(*pass, T)) bool {
+	b := of(set)
+	if b == nil {
+		return true
+	}
+	large := set.size() > sliceEntries
 	for i := len(b.items) - 1; i >= 0; i-- {
-		if s.entries >= sliceEntries {
+		if large && s.entries >= sliceEntries || len(s.B)-s.from >= sliceBytes {
 			s.give()
-			s.mark(markSet)
-			s.Hash(&cid)
 			if s.stopped || s.t.calls.sets[cid] != set {
-				return
+				return false
+			}
+			s.begun(cid)
+			if b = of(set); b == nil {
+				break
 			}
 			if i = min(i, len(b.items)-1); i < 0 {
-				return
+				break
 			}
 		}
-		s.entries++
+		if large {
+			s.entries++
+		}
 		s.mark(mark)
-		write(b.items[i])
+		write(&s.pass, b.items[i])
 	}
+	return true
 }
 
 // mark tells what comes next.

@@ -80,6 +80,7 @@ var unsaved = map[string]string{
 	"calls.entries": "counted anew", "calls.bytes": "counted anew",
 	"wheel.slots": "the timers of the entries", "wheel.occupied": "the timers of the entries", "wheel.due": scratch,
 	"wheel.count": "counted anew", "wheel.soonest": "follows from the timers", "wheel.tick": "follows from the clock",
+	"wheel.far": "follows from the timers", "wheel.era": "looked through at the first tick",
 	"bag.index": "made anew", "bag.few": "is items",
 }
 

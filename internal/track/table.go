@@ -1,6 +1,10 @@
 package track
 
-import "github.com/sipcmbeat/sipcmbeat/internal/event"
+import (
+	"slices"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+)
 
 // callSet is everything that is known of one Call-ID. Two Call-IDs whose seeded
 // 64-bit hashes collide would share one; with a million in memory the odds are
@@ -20,11 +24,12 @@ type keyed interface {
 }
 
 // bag finds entries by key. Few entries are looked through; a bag that a scanner
-// fills under one Call-ID gets an index.
+// fills under one Call-ID gets an index, so that neither finding nor dropping one of a
+// million takes longer.
 type bag[T keyed] struct {
 	items []T
-	index map[uint64]T
-	few   [1]T // what items begins with
+	index map[uint64]int // where in items
+	few   [1]T           // what items begins with
 }
 
 const (
@@ -32,14 +37,25 @@ const (
 	looseLimit = 32 // entries that a search by less than the key looks at, latest first
 )
 
-func (b *bag[T]) get(key uint64) (found T) {
+// at is where the entry of a key is, or -1.
+func (b *bag[T]) at(key uint64) int {
 	if b.index != nil {
-		return b.index[key]
+		if i, ok := b.index[key]; ok {
+			return i
+		}
+		return -1
 	}
 	for i := len(b.items) - 1; i >= 0; i-- {
 		if b.items[i].keyOf() == key {
-			return b.items[i]
+			return i
 		}
+	}
+	return -1
+}
+
+func (b *bag[T]) get(key uint64) (found T) {
+	if i := b.at(key); i >= 0 {
+		return b.items[i]
 	}
 	return found
 }
@@ -51,30 +67,44 @@ func (b *bag[T]) put(x T) {
 	b.items = append(b.items, x)
 	switch {
 	case b.index != nil:
-		b.index[x.keyOf()] = x
+		b.index[x.keyOf()] = len(b.items) - 1
 	case len(b.items) > bagIndexed:
-		b.index = make(map[uint64]T, 2*len(b.items))
-		for _, y := range b.items {
-			b.index[y.keyOf()] = y
-		}
+		b.reindex()
+	}
+}
+
+// reindex notes where everything is.
+func (b *bag[T]) reindex() {
+	b.index = make(map[uint64]int, 2*len(b.items))
+	for i, x := range b.items {
+		b.index[x.keyOf()] = i
+	}
+}
+
+// reverse puts the entries into the opposite order.
+func (b *bag[T]) reverse() {
+	slices.Reverse(b.items)
+	if b.index != nil {
+		b.reindex()
 	}
 }
 
 func (b *bag[T]) drop(x T) {
-	if b.index != nil {
-		if b.index[x.keyOf()] == x {
-			delete(b.index, x.keyOf())
+	i := b.at(x.keyOf())
+	if i < 0 || b.items[i] != x {
+		if i = slices.Index(b.items, x); i < 0 {
+			return
 		}
+	} else if b.index != nil {
+		delete(b.index, x.keyOf())
 	}
 	last := len(b.items) - 1
-	for i := last; i >= 0; i-- {
-		if b.items[i] != x {
-			continue
-		}
-		var none T
-		b.items[i], b.items[last] = b.items[last], none
-		b.items = b.items[:last]
-		break
+	moved := b.items[last]
+	var none T
+	b.items[i], b.items[last] = moved, none
+	b.items = b.items[:last]
+	if b.index != nil && i != last && b.index[moved.keyOf()] == last {
+		b.index[moved.keyOf()] = i
 	}
 	if last == 0 {
 		b.index = nil

@@ -27,13 +27,14 @@ type timer struct {
 	slot       uint8
 }
 
-// Wheel geometry: a tick is 2^24 ns (16.8 ms); four levels of 256 slots reach
-// 2.3 years, and what is later waits in one more list.
+// Wheel geometry: a tick is 2^20 ns (1 ms); five levels of 256 slots reach 36 years,
+// and what is later waits in one more list. Within a tick each message looks at what is
+// not due yet, so a tick is short: a flood of requests is a flood of deadlines later.
 const (
-	tickBits   = 24
+	tickBits   = 20
 	levelBits  = 8
 	levelSlots = 1 << levelBits
-	levels     = 4
+	levels     = 5
 	farLevel   = levels
 )
 
@@ -42,6 +43,8 @@ const (
 type wheel struct {
 	tick     int64
 	soonest  int64 // no timer of the present tick is due before
+	far      int64 // no timer of the last list is due before this tick
+	era      int64 // when that list was last looked through, in slots of the highest level
 	seq      uint32
 	count    int
 	slots    [levels + 1][levelSlots]*timer
@@ -72,6 +75,9 @@ func (w *wheel) insert(t *timer) {
 		w.soonest = min(w.soonest, t.at)
 	}
 	head := &w.slots[t.where-1][t.slot]
+	if t.where == farLevel+1 && (*head == nil || tick < w.far) {
+		w.far = tick
+	}
 	t.prev, t.next = nil, *head
 	if *head != nil {
 		(*head).prev = t
@@ -183,8 +189,8 @@ func (w *wheel) after(end int64) int64 {
 			next = min(next, (base+int64(d))<<(l*levelBits))
 		}
 	}
-	for t := w.slots[farLevel][0]; t != nil; t = t.next {
-		next = min(next, t.at>>tickBits)
+	if w.slots[farLevel][0] != nil {
+		next = min(next, w.far)
 	}
 	return max(next, w.tick+1)
 }
@@ -205,24 +211,41 @@ func (w *wheel) nextOccupied(level int, s uint8) int {
 	return 0
 }
 
+// eraBits is a slot of the highest level, in bits of a tick: 52 days.
+const eraBits = (levels - 1) * levelBits
+
 // cascade spreads the slots that begin at the present tick over the lower levels.
 func (w *wheel) cascade() {
-	for l := levels; l > 0; l-- {
-		slot := uint8(0)
-		if l < farLevel {
-			if slot = uint8(w.tick >> (l * levelBits)); w.tick&(1<<(l*levelBits)-1) != 0 {
-				continue
-			}
+	if era := w.tick >> eraBits; era != w.era {
+		w.era = era
+		w.nearer()
+	}
+	for l := levels - 1; l > 0; l-- {
+		if w.tick&(1<<(l*levelBits)-1) != 0 {
+			continue
 		}
-		t := w.slots[l][slot]
-		for t != nil {
+		for t := w.slots[l][uint8(w.tick>>(l*levelBits))]; t != nil; {
 			next := t.next
-			if l < farLevel || (t.at>>tickBits>>((levels-1)*levelBits))-(w.tick>>((levels-1)*levelBits)) < levelSlots {
-				w.unlink(t)
-				w.insert(t)
-			}
+			w.unlink(t)
+			w.insert(t)
 			t = next
 		}
+	}
+}
+
+// nearer takes what the levels reach now off the last list. It is as long as senders
+// like: any binding may be asked for 136 years.
+func (w *wheel) nearer() {
+	w.far = never
+	for t := w.slots[farLevel][0]; t != nil; {
+		next, tick := t.next, t.at>>tickBits
+		if tick>>eraBits-w.era < levelSlots {
+			w.unlink(t)
+			w.insert(t)
+		} else {
+			w.far = min(w.far, tick)
+		}
+		t = next
 	}
 }
 

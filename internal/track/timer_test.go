@@ -36,7 +36,7 @@ func TestWheelOrder(t *testing.T) {
 			timers[i] = &timer{}
 			owners[i] = &fired{timer: timers[i]}
 			timers[i].owner = ordered{owners[i], &order}
-			span := []int64{1e6, 1e9, 1e11, 1e13, 1e15, 1e17}[r.IntN(6)]
+			span := []int64{1e6, 1e9, 1e11, 1e13, 1e15, 1e17, 4e18}[r.IntN(7)]
 			w.set(timers[i], start+r.Int64N(span))
 		}
 		cleared := map[int]bool{}
@@ -47,7 +47,7 @@ func TestWheelOrder(t *testing.T) {
 		}
 		now := start
 		for w.count > 0 {
-			now += r.Int64N([]int64{1e6, 1e9, 1e12, 1e15, 1e17}[r.IntN(5)])
+			now += r.Int64N([]int64{1e6, 1e9, 1e12, 1e15, 1e17, 1e18}[r.IntN(6)])
 			w.run(nil, now)
 			for i, tm := range timers {
 				if !cleared[i] && tm.isSet() && tm.at <= now {
@@ -114,5 +114,41 @@ func TestWheelLeap(t *testing.T) {
 	w.run(nil, 9e18)
 	if len(f.at) != 1 {
 		t.Error("did not fire")
+	}
+}
+
+// BenchmarkFarTimers: a second of packets, 20 ms apart, while a hundred thousand
+// bindings wait for a hundred years.
+func BenchmarkFarTimers(b *testing.B) {
+	var w wheel
+	now := int64(1e18)
+	w.run(nil, now)
+	for i := range 100_000 {
+		w.set(&timer{owner: &fired{}}, now+3e18+int64(i))
+	}
+	near := &timer{}
+	near.owner = &fired{timer: near}
+	for b.Loop() {
+		for range 50 {
+			w.set(near, now+15e6)
+			now += 20e6
+			w.run(nil, now)
+		}
+	}
+}
+
+// BenchmarkCrowdedTick: deadlines and packets, both 2 µs apart.
+func BenchmarkCrowdedTick(b *testing.B) {
+	var w wheel
+	now := int64(1e18)
+	w.run(nil, now)
+	for i := range 100_000 {
+		tm := &timer{}
+		tm.owner = &fired{timer: tm, again: func() { w.set(tm, now+200e6) }}
+		w.set(tm, now+int64(i)*2e3)
+	}
+	for b.Loop() {
+		now += 2e3
+		w.run(nil, now)
 	}
 }

@@ -19,7 +19,10 @@ func (t *Tracker) transfer(d *dialog, r *request, v *view) {
 		t.referred(d, r, v)
 	case sip.MethodNotify:
 		if string(r.rec.Bytes(r.rec.Subscription.Package)) == referPackage {
-			t.record(d).Transfer.Report(fragStatus(v.m))
+			to := &t.record(d).Transfer
+			if to.Report(fragStatus(v.m)); to.By == event.NoSide && to.Code > 0 { // the REFER was missed: it came from the other side
+				to.By = d.sideOf(v.tt)
+			}
 		}
 	}
 }
@@ -32,12 +35,17 @@ func (t *Tracker) referred(d *dialog, r *request, v *view) {
 	}
 	rec := t.record(d)
 	to := &rec.Transfer
-	*to = event.Transfer{By: event.SideUnknown}
+	*to = event.Transfer{By: d.sideOf(v.ft)}
 	rec.Set(&to.Target, r.rec.Bytes(from.Target))
 	rec.SetKey(&to.Replaces, r.rec.Bytes(from.Replaces))
-	if d.caller != 0 {
-		to.By = [...]event.Side{event.Caller, event.Callee}[d.side(v.ft)]
+}
+
+// sideOf is the side of a tag; unknown where the caller is, or where the tags do not tell.
+func (d *dialog) sideOf(tag uint64) event.Side {
+	if d.caller == 0 || d.alike() {
+		return event.SideUnknown
 	}
+	return [...]event.Side{event.Caller, event.Callee}[d.side(tag)]
 }
 
 // referDecided notes a REFER that was refused.
