@@ -26,7 +26,7 @@ if [ "$arch" != "$(go env GOHOSTARCH)" ]; then
 fi
 ${GO:-go} build -buildvcs=false -ldflags "-s -w -X github.com/sipcmbeat/sipcmbeat/cmd.Commit=$COMMIT -extldflags=-L$libpcap" -o "$work/sipcmbeat" .
 needed=$(readelf -d "$work/sipcmbeat" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort | tr '\n' ' ')
-glibc=$(objdump -T "$work/sipcmbeat" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1)
+glibc=$(readelf -VW "$work/sipcmbeat" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1)
 case $needed in
 "libc.so.6 " | "ld-linux-aarch64.so.1 libc.so.6 ") ;;
 *) echo "build.sh: the program needs $needed, which the packages do not ask for" >&2; exit 1 ;;
