@@ -154,7 +154,7 @@ release: package ## package, with SBOMs (SPDX) and SHA256SUMS
 	@cd build/dist && sha256sum $$(ls | grep -v SHA256SUMS) >SHA256SUMS && cat SHA256SUMS
 
 .PHONY: package-tests
-package-tests: go-version package-tools package-test-tools ## the packages in a Debian of their own, with systemd (root)
+package-tests: go-version package-tools package-test-tools store-tools ## the packages in a Debian of their own, with systemd (root)
 	$(MAKE) release ARCHES=$$($(GO) env GOHOSTARCH)
 	CACHE=$(CACHE) VERSION=$(VERSION) COMMIT=$(COMMIT) GO=$(GO) SIPCMBEAT_DIST=$(CURDIR)/build/dist $(GO) test -count=1 -timeout 10m -v ./tests/packages
 
