@@ -1110,9 +1110,6 @@ const LegacyFields = `# Made by tools/update from _meta/fields.yml.
         - name: "fr_delay"
           type: long
           description: "In place of sip.transaction.delay_ms: as sip.pdd."
-        - name: header
-          type: object
-          dynamic: true
     - name: source
       type: group
       fields:
