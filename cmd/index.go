@@ -43,7 +43,26 @@ func (x *indexes) support(log *logp.Logger, info beat.Info, root *conf.C) (idxmg
 	if err != nil {
 		return nil, err
 	}
+	if c.Legacy() && sharesIndex(root) {
+		log.Warn(mixedNames)
+		x.say(mixedNames)
+	}
 	return &indexSupport{Supporter: s, log: log.Named("index-management"), say: x.say, names: c}, nil
+}
+
+// mixedNames is what the user is told then. It is no error: a server that has never
+// seen other records takes these.
+const mixedNames = "sipcmbeat.schema is legacy and output.elasticsearch.index is not set: an index that has records with " +
+	"the other names refuses these; docs/upgrade.md says how to give them one of their own"
+
+// sharesIndex tells whether records go where those with other names go.
+func sharesIndex(root *conf.C) bool {
+	const es = "output.elasticsearch"
+	if !has(root, es) || has(root, es+".index") || has(root, es+".indices") {
+		return false
+	}
+	on, err := root.Bool(es+".enabled", -1)
+	return err != nil || on // without the key it is on
 }
 
 // section is ours of a whole configuration.

@@ -93,6 +93,29 @@ const (
 	thePolicy   = "/_ilm/policy/sipcmbeat"
 )
 
+// Records with the older names, sent to the index of the others, would all be refused.
+func TestOlderNamesInTheSameIndex(t *testing.T) {
+	for configuration, want := range map[string]bool{
+		"{sipcmbeat.schema: legacy, output.elasticsearch.hosts: [x]}":                                                        true,
+		"{sipcmbeat.schema: legacy, output.elasticsearch: {enabled: true, hosts: [x]}}":                                      true,
+		"{sipcmbeat.schema: legacy, output.elasticsearch: {enabled: false, hosts: [x]}}":                                     false,
+		"{sipcmbeat.schema: legacy, output.file.path: x}":                                                                    false,
+		"{output.elasticsearch.hosts: [x]}":                                                                                  false,
+		"{sipcmbeat.schema: legacy, output.elasticsearch.index: x, setup.template: {name: x, pattern: x}}":                   false,
+		"{sipcmbeat.schema: legacy, output.elasticsearch.indices: [{index: x}], setup.template: {name: x, pattern: \"x*\"}}": false,
+	} {
+		var said []string
+		x := indexes{say: func(line string) { said = append(said, line) }}
+		info := beat.Info{Beat: "sipcmbeat", IndexPrefix: "sipcmbeat", Version: Version, Logger: logp.NewNopLogger()}
+		if _, err := x.support(info.Logger, info, conf.MustNewConfigFrom(configuration)); err != nil {
+			t.Errorf("%s: %v", configuration, err)
+		}
+		if got := slices.Equal(said, []string{mixedNames}); got != want {
+			t.Errorf("%s: said %q", configuration, said)
+		}
+	}
+}
+
 func TestWholeServer(t *testing.T) {
 	var p part
 	if said, err := load(t, &p, ""); err != nil || said != nil {

@@ -119,6 +119,7 @@ func newRoot() *cmd.BeatsRootCmd {
 		}
 	}
 	withoutKibana(root.SetupCmd)
+	setSetup(root.SetupCmd)
 	root.AddCommand(newReplay(), newDevices(), newDoctor())
 	usageErrors(&root.Command)
 	return root
@@ -176,15 +177,27 @@ func checkFile(*cobra.Command, []string) error {
 	return nil
 }
 
-// checkNames refuses a section that is ours but for a letter or two: its keys would
-// be ignored, and the program would capture from all interfaces.
+// checkNames refuses a section that is ours or libbeat's but for a letter or two: its
+// keys would be ignored, and the program would capture from all interfaces, or send its
+// events elsewhere.
 func checkNames(all *conf.C) error {
 	for _, name := range all.GetFields() {
-		if config.IsNearSection(name) {
-			return fmt.Errorf("%s is no section; did you mean %s?", name, config.Section)
+		if near := nearSection(name); near != "" {
+			return fmt.Errorf("%s is no section; did you mean %s?", name, near)
 		}
 	}
 	return nil
+}
+
+// nearSection is the section that a name was meant to be, "" if it is one, or like none.
+func nearSection(name string) string {
+	switch {
+	case slices.Contains(topLevel, name):
+		return ""
+	case config.IsNearSection(name):
+		return config.Section
+	}
+	return config.NearName(name, topLevel)
 }
 
 // ownSettings rewrites -E settings: a key of ours without the name of the section
@@ -244,6 +257,9 @@ func ownSetting(setting string) (string, error) {
 		}
 		if near := config.Near(key); near != "" {
 			return "", usageError{fmt.Errorf("-E %s: %s is no setting; did you mean %s.%s?", setting, key, config.Section, near)}
+		}
+		if near := nearSection(top); near != "" {
+			return "", usageError{fmt.Errorf("-E %s: %s is no section; did you mean %s?", setting, top, near)}
 		}
 		return setting, nil
 	}

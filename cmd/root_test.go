@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +52,8 @@ func TestMisspeltSettings(t *testing.T) {
 		"-E calls_timeout.invite=1s":  "-E calls_timeout.invite=1s: calls_timeout.invite is no setting; did you mean sipcmbeat.calls_timeouts.invite?",
 		"-E input.0.type=hep":         "-E input.0.type=hep: input.0.type is no setting; did you mean sipcmbeat.inputs.type?",
 		"-e --E sipcmbeta.pcap=x -E=": "-E sipcmbeta.pcap=x: sipcmbeta is no section; did you mean sipcmbeat?",
+		"-E outptu.file.enabled=true": "-E outptu.file.enabled=true: outptu is no section; did you mean output?",
+		"-E loging.level=debug":       "-E loging.level=debug: loging is no section; did you mean logging?",
 	} {
 		_, err := ownSettings(append([]string{"sipcmbeat"}, split(given)...))
 		var usage usageError
@@ -62,6 +65,36 @@ func TestMisspeltSettings(t *testing.T) {
 	for _, name := range append(slices.Clone(topLevel), "unknown", "apm.enabled", "queue.mem.events", "output.file.path") {
 		if _, err := ownSettings([]string{"-E", name + "=1"}); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// A section of libbeat's that is misspelt in a file would be ignored without a word.
+func TestMisspeltSections(t *testing.T) {
+	for name, want := range map[string]string{
+		"sipcmbaet": "sipcmbeat", "outputs": "output", "outptu": "output", "Output": "output", "loging": "logging",
+		"queues": "queue", "procesors": "processors", "tag": "tags",
+		"output": "", "tags": "", "unknown": "", "apm": "", "site": "", "es_host": "",
+	} {
+		err := checkNames(conf.MustNewConfigFrom(map[string]any{name: map[string]any{"x": 1}}))
+		if got := fmt.Sprint(err); want == "" && err != nil || want != "" && got != name+" is no section; did you mean "+want+"?" {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+}
+
+// The help of setup names what it does, and nothing that is not there.
+func TestSetupHelp(t *testing.T) {
+	setup := newRoot().SetupCmd
+	text := setup.Short + setup.Long + setup.UsageString()
+	for _, word := range []string{"filesets", "ipelines", "ML jobs", "rollover alias", "6.5"} {
+		if strings.Contains(text, word) {
+			t.Errorf("tells of %s:\n%s", word, text)
+		}
+	}
+	for _, word := range []string{"index template", "--dashboards", "--index-management", "setup.ilm.overwrite"} {
+		if !strings.Contains(text, word) {
+			t.Errorf("is silent about %s:\n%s", word, text)
 		}
 	}
 }

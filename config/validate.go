@@ -195,6 +195,12 @@ func IsNearSection(name string) bool {
 	return name != Section && distance(strings.ToLower(name), Section) <= 2
 }
 
+// NearName is the one of names that a word was meant to be, "" if it is none of them: a
+// letter or two differ, of a short word one.
+func NearName(word string, names []string) string {
+	return nearest(strings.ToLower(word), names)
+}
+
 // Near is the key that looks most like the given one, "" if none does.
 func Near(key string) string {
 	plain := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "-", "_")) }

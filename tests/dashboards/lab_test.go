@@ -25,12 +25,11 @@ func TestMain(m *testing.M) { os.Exit(stores.Main(m)) }
 const (
 	root   = "../../"
 	beside = "../../../shared/lab"
-	// The streams: all of the laboratory, some of it by a second probe, a capture that
-	// ends in the middle of its calls, and one to delete from.
+	// The streams: all of the laboratory, some of it by a second probe, and a capture that
+	// ends in the middle of its calls.
 	everything = "sipcmbeat-all"
 	second     = "sipcmbeat-second"
 	cut        = "sipcmbeat-cut"
-	doomed     = "sipcmbeat-doomed"
 )
 
 // scenario is a capture of the laboratory and what really happened in it.
@@ -138,7 +137,6 @@ func (l *lab) fill(t *testing.T) {
 	// The first loads the template, so that the others do not all try at once.
 	l.send(t, cut, "probe-1", half)
 	l.send(t, second, "probe-2", l.named(t, "04-calls-a").path)
-	l.send(t, doomed, "probe-1", l.named(t, "01-reg-a").path)
 	l.send(t, everything, "probe-1", l.scenarios[0].path)
 	work := make(chan string)
 	var workers sync.WaitGroup

@@ -2,6 +2,8 @@ package index
 
 import (
 	"maps"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -46,6 +48,30 @@ func TestLegacy(t *testing.T) {
 		if found.Count != n {
 			t.Errorf("%s finds %d, want %d", query, found.Count, n)
 		}
+	}
+}
+
+// What the documents say of other names works on a server that has been set up as they
+// say before: it refuses a template whose pattern matches what another one matches.
+func TestTemplatesBesideEachOther(t *testing.T) {
+	s := stores.Elasticsearch(t, stores.Options{})
+	host := `output.elasticsearch.hosts=["` + s.URL + `"]`
+	run(t, []string{"setup"}, host)
+	short := regexp.MustCompile(`(?m)^output\.elasticsearch\.index: "(.+)"\nsetup\.template: \{name: (\S+), pattern: "(\S+)"\}$`)
+	long := regexp.MustCompile(`(?m)^ +output\.elasticsearch\.index: (\S+)\n +setup\.template\.name: (\S+)\n +setup\.template\.pattern: (\S+)$`)
+	found := 0
+	for file, shape := range map[string]*regexp.Regexp{"elasticsearch.md": short, "upgrade.md": long} {
+		text, err := os.ReadFile("../../docs/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range shape.FindAllStringSubmatch(string(text), -1) {
+			found++
+			run(t, []string{"setup"}, host, "output.elasticsearch.index="+m[1], "setup.template.name="+m[2], "setup.template.pattern="+m[3])
+		}
+	}
+	if found != 3 {
+		t.Errorf("%d such names in the documents, want 3", found)
 	}
 }
 
