@@ -117,19 +117,19 @@ func elsewhere(t *testing.T, m *machine) {
 	t.Helper()
 	const dropIn = "/etc/systemd/system/sipcmbeat.service.d"
 	m.run(t, "install", "-d", "-o", "sipcmbeat", "-g", "sipcmbeat", "-m", "0750", "/srv/sip")
-	touch := func() error {
-		_, err := m.try("nsenter", "-t", m.property("MainPID"), "-m", "setpriv", "--reuid=sipcmbeat", "--regid=sipcmbeat", "--clear-groups",
+	touch := func() string { // as the service, where it looks from
+		out, _ := m.try("nsenter", "-t", m.property("MainPID"), "-m", "-r", "-w", "setpriv", "--reuid=sipcmbeat", "--regid=sipcmbeat", "--clear-groups",
 			"touch", "/srv/sip/file")
-		return err
+		return out
 	}
-	if touch() == nil {
-		t.Error("the service can write to /srv/sip")
+	if out := touch(); !strings.Contains(out, "Read-only file system") {
+		t.Errorf("the service can write to /srv/sip: %s", out)
 	}
 	write(t, m.root+dropIn+"/override.conf", "[Service]\nReadWritePaths=/srv/sip\n")
 	m.run(t, "systemctl", "daemon-reload")
 	m.run(t, "systemctl", "restart", "sipcmbeat")
-	if err := touch(); err != nil {
-		t.Errorf("with ReadWritePaths: %v", err)
+	if out := touch(); out != "" {
+		t.Errorf("with ReadWritePaths: %s", out)
 	}
 	m.run(t, "rm", "-r", dropIn)
 	m.run(t, "systemctl", "daemon-reload")
