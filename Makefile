@@ -81,13 +81,11 @@ index-tests: build store-tools ## set-up, template, the laboratory's records and
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test $(TESTFLAGS) -count=1 -timeout 20m ./tests/index
 
 .PHONY: integration
-integration: build integration-tools index-tests dashboards ## real SIPp, Kamailio and tunnels, Elasticsearch, the packages (as root)
+integration: build integration-tools delivery index-tests dashboards ## real SIPp, Kamailio, tunnels, servers that events go to, the packages (as root)
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 4m -parallel 4 -v ./tests/integration
 	$(MAKE) package-tests
 	@echo "make integration: all passed"
 
-# Not yet a part of integration: one run in several found 2995 of 3000 events at a Kafka that
-# was started late, and why is not known.
 .PHONY: delivery
 delivery: build store-tools ## every event at Elasticsearch, OpenSearch, Logstash, Kafka, Redis, after every trouble
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 8m -v ./tests/delivery

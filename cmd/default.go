@@ -27,6 +27,11 @@ func defaults() []cfgfile.ConditionalOverride {
 		when(always, "setup.template.settings.index.mapping.total_fields.limit: 2000"),
 		// libbeat keeps 7 files of 10 MB and deletes the rest of a long run.
 		when(names("output.file"), "output.file: {rotate_every_kb: 1048576, number_of_files: 1024}"),
+		// libbeat takes a batch for delivered whose events were all refused by the breaker
+		// that its Kafka client opens after three failed looks for a leader within ten
+		// seconds: a broker that came late lacked events. A look that goes on for longer
+		// than that never opens it.
+		when(names("output.kafka"), "output.kafka.metadata.retry: {max: 60, backoff: 250ms}"),
 		when(func(file *conf.C) bool {
 			pretty, err := file.Bool(prettyOlder, -1)
 			return err == nil && pretty

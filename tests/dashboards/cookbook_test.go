@@ -310,13 +310,6 @@ func (q *asked) actions(a answer, want []string) {
 	}
 }
 
-func total(events map[string]int) (n int) {
-	for _, k := range events {
-		n += k
-	}
-	return n
-}
-
 // found counts records one by one.
 func (q *asked) found(stream string, is func(stores.Hit) bool) (n int) {
 	q.Helper()
