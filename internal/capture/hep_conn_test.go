@@ -25,7 +25,7 @@ func TestHEPSilentConnections(t *testing.T) {
 	dial(t, h, 0)
 	until(t, "4 connections", func() bool { h.mu.Lock(); defer h.mu.Unlock(); return len(h.conns) == 4 })
 	until(t, "1 wrong key", func() bool { return h.Stats().WrongKey == 1 })
-	time.Sleep(300 * time.Millisecond)
+	time.Sleep(300 * time.Millisecond) // longer than PacketTimeout: what is waited for is that nothing comes
 	late := dial(t, h, 0)
 	send(t, late, hepOf(3, 3, 100))
 	if f := next(t, h); !bytes.Equal(f.Data, hepOf(3, 3, 100)) {

@@ -18,9 +18,6 @@ const (
 	guess                  // rebuilt from what is left after a loss
 )
 
-// String is the word in docs/states.md.
-func (g ground) String() string { return [...]string{"unlisted", "seen", "ignore", "guess"}[g] }
-
 // cell is one transition: where to, which event leaves, and on what ground.
 type cell struct {
 	next   state
