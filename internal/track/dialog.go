@@ -157,6 +157,7 @@ var dialogTable = table{
 type dialog struct {
 	timer timer
 	link  link
+	spot  spot
 	set   *callSet
 	key   uint64
 	state state
@@ -217,6 +218,7 @@ func (t *Tracker) newDialog(set *callSet, s state, key uint64, at int64) *dialog
 	*d = dialog{set: set, key: key, state: s, first: at, seen: at}
 	d.timer.owner, d.link.owner = d, d
 	set.dialogs.put(d)
+	t.lists.calls.add(&d.link, &d.spot)
 	t.admit(dialogSize)
 	return d
 }
@@ -224,6 +226,7 @@ func (t *Tracker) newDialog(set *callSet, s state, key uint64, at int64) *dialog
 func (t *Tracker) freeDialog(d *dialog) {
 	t.wheel.clear(&d.timer)
 	d.link.leave()
+	t.lists.calls.drop(&d.spot)
 	t.freeQuality(d)
 	s := d.set
 	s.dialogs.drop(d)
