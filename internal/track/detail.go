@@ -12,15 +12,19 @@ import (
 // Detail gives what is known of a Call-ID: the latest of its dialogs and attempts. id
 // chooses which of them it is about; with the zero one it is the newest that is not
 // over. ok is false where nothing is known.
-func (t *Tracker) Detail(callID []byte, id event.Hash) (detail shown.CallDetail, ok bool) {
-	s := t.calls.sets[t.hash(callID)]
+func (t *Tracker) Detail(of Named, id event.Hash) (detail shown.CallDetail, ok bool) {
+	if of.set == 0 {
+		of.set = t.hash([]byte(of.CallID))
+	}
+	s := t.calls.sets[of.set]
 	if s == nil {
 		return detail, false
 	}
+	callID := string(event.Key([]byte(of.CallID)))
 	var parts []fork
 	for _, x := range s.slots() {
 		e := t.recordOf(x.link.owner)
-		if string(e.Bytes(e.CallID)) == string(event.Key(callID)) {
+		if string(e.Bytes(e.CallID)) == callID {
 			parts = append(parts, fork{t.shownCall(x.link.owner, e, x), x.link.owner})
 		}
 	}
@@ -55,9 +59,9 @@ type fork struct {
 }
 
 // shownOver is what is left of a dialog that is over: its record is gone.
-func (t *Tracker) shownOver(d *dialog, callID []byte) shown.Call {
+func (t *Tracker) shownOver(d *dialog, callID string) shown.Call {
 	s := shown.Call{
-		CallID: clean(event.Key(callID)), State: stateOf(d),
+		CallID: shown.Text([]byte(callID)), State: stateOf(d),
 		Answered: timeOf(d.answered), Seen: timeOf(d.seen), Ended: timeOf(d.bye),
 		Held: d.held, Retransmission: int(d.retrans), Anomalies: anomaliesOf(d.anomalies),
 	}
@@ -77,7 +81,7 @@ func (t *Tracker) fillDetail(s *shown.CallDetail, owner evictable) {
 	d, isDialog := owner.(*dialog)
 	if !isDialog || d.state != ended {
 		e := t.recordOf(owner)
-		s.Correlation = clean(e.Bytes(e.Correlation))
+		s.Correlation = shown.Text(e.Bytes(e.Correlation))
 		legs := e.Legs
 		for b, ok := e.Next(&legs); ok; b, ok = e.Next(&legs) {
 			if a, ok := netip.AddrFromSlice(b); ok {

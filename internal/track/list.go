@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/siphash"
@@ -254,19 +253,6 @@ func equalLower(b, text []byte) bool {
 		}
 	}
 	return true
-}
-
-// clean is b as it is shown: UTF-8, and no longer than a record's texts.
-func clean(b []byte) string {
-	s := strings.ToValidUTF8(string(b), "\ufffd")
-	if len(s) <= maxText {
-		return s
-	}
-	n := maxText
-	for !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }
 
 // timeOf is a packet time as it is shown; nil where there is none.

@@ -133,11 +133,11 @@ func (t *Tracker) Binding(text string) ([]shown.Binding, bool) {
 
 func shownBinding(b *binding) shown.Binding {
 	s := shown.Binding{
-		AOR:       clean(b.aor.text),
-		Contact:   clean(b.piece(pieceURI)),
+		AOR:       shown.Text(b.aor.text),
+		Contact:   shown.Text(b.piece(pieceURI)),
 		Source:    addrOf(b.source()),
 		Transport: b.transport.String(),
-		CallID:    clean(b.piece(pieceCallID)),
+		CallID:    shown.Text(b.piece(pieceCallID)),
 		State:     bindingMachine.states[b.state],
 		Since:     timeOf(b.first),
 		Refreshed: timeOf(b.refreshed()),
@@ -146,7 +146,7 @@ func shownBinding(b *binding) shown.Binding {
 		Anomalies: anomaliesOf(b.anomalies),
 	}
 	if b.agent != nil {
-		s.UserAgent = clean([]byte(b.agent.text))
+		s.UserAgent = shown.Text([]byte(b.agent.text))
 	}
 	return s
 }

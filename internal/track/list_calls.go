@@ -1,7 +1,6 @@
 package track
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,7 +12,16 @@ import (
 // CallListing is a page of calls in work.
 type CallListing struct {
 	listing
-	out []shown.Call
+	out   []shown.Call
+	named []Named
+}
+
+// Named is a Call-ID by which Detail finds it: as records have it, and the set it has
+// here, 0 for that of the Call-ID. The record's may be another than the one on the wire,
+// which was folded or too long.
+type Named struct {
+	CallID string
+	set    uint64
 }
 
 // unlisted are states of what is in no list: over, or told by the dialog.
@@ -70,7 +78,7 @@ func (l *CallListing) Slice(t *Tracker) (more bool) {
 		if !l.wanted(e) || l.exact && l.is(e) {
 			return false
 		}
-		l.out = append(l.out, t.shownCall(x.link.owner, e, x))
+		l.add(t, x, e)
 		return true
 	})
 	if !more {
@@ -78,6 +86,22 @@ func (l *CallListing) Slice(t *Tracker) (more bool) {
 	}
 	return more
 }
+
+func (l *CallListing) add(t *Tracker, x *slot, e *event.Event) {
+	l.named = append(l.named, Named{string(e.Bytes(e.CallID)), setOf(x.link.owner).cid})
+	l.out = append(l.out, t.shownCall(x.link.owner, e, x))
+}
+
+// setOf is the set that a dialog or an attempt is in.
+func setOf(x evictable) *callSet {
+	if a, ok := x.(*attempt); ok {
+		return a.set
+	}
+	return x.(*dialog).set
+}
+
+// Names are the Call-IDs of the calls on the page, in its order.
+func (l *CallListing) Names() []Named { return l.named }
 
 // Page is the page when it is made. The caller owns it.
 func (l *CallListing) Page() shown.CallPage { return shown.CallPage{Page: l.page, Calls: l.out} }
@@ -98,7 +122,7 @@ func (l *CallListing) itself(t *Tracker) bool {
 	for _, x := range s.slots() {
 		l.looked++
 		if e := t.recordOf(x.link.owner); l.inState(x.link.owner) && l.is(e) && l.wanted(e) {
-			l.out = append(l.out, t.shownCall(x.link.owner, e, x))
+			l.add(t, x, e)
 		}
 	}
 	l.exact = len(l.out) > 0
@@ -203,14 +227,14 @@ func (t *Tracker) shownCall(owner evictable, e *event.Event, x *slot) shown.Call
 	}
 	s := shown.Call{
 		ID:             fmt.Sprintf("%x", id[:]),
-		CallID:         clean(e.Bytes(e.CallID)),
+		CallID:         shown.Text(e.Bytes(e.CallID)),
 		State:          stateOf(owner),
-		From:           clean(e.Bytes(e.From.URI.All)),
-		To:             clean(e.Bytes(e.To.URI.All)),
+		From:           shown.Text(e.Bytes(e.From.URI.All)),
+		To:             shown.Text(e.Bytes(e.To.URI.All)),
 		Source:         addrOf(e.Src),
 		Destination:    addrOf(e.Dst),
 		Transport:      e.Transport.String(),
-		UserAgent:      clean(e.Bytes(e.UserAgent)),
+		UserAgent:      shown.Text(e.Bytes(e.UserAgent)),
 		Code:           int(e.Code),
 		Forked:         e.Forked,
 		Held:           e.Held,
@@ -242,7 +266,7 @@ type CallSearch struct {
 	id       event.Hash
 	from     uint64
 	computed int
-	callID   []byte
+	found    Named
 }
 
 // SearchCall begins to look for the call with this id.
@@ -272,13 +296,13 @@ func (s *CallSearch) Slice(t *Tracker) (more bool) {
 			made++
 		}
 		if id == s.id {
-			s.callID = bytes.Clone(e.Bytes(e.CallID))
+			s.found = Named{string(e.Bytes(e.CallID)), setOf(x.link.owner).cid}
 			return false
 		}
 		return true
 	})
-	return more && s.callID == nil
+	return more
 }
 
-// CallID is what was found, as records have it; nil where nothing was.
-func (s *CallSearch) CallID() []byte { return s.callID }
+// Found is what was found; false where nothing was.
+func (s *CallSearch) Found() (Named, bool) { return s.found, s.found.set != 0 }

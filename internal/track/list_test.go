@@ -350,6 +350,11 @@ func TestHostileValues(t *testing.T) {
 	for _, s := range []string{calls[0].CallID, calls[0].From, calls[0].To, calls[0].UserAgent, bindings[0].AOR, bindings[0].Contact, bindings[0].UserAgent, bindings[0].CallID} {
 		check(s)
 	}
+	l, _ := tr.Calls(shown.Query{})
+	l.Slice(tr)
+	if d, ok := tr.Detail(l.Names()[0], event.Hash{}); !ok || d.ID != calls[0].ID || d.State != "confirmed" {
+		t.Errorf("%v %+v", ok, d)
+	}
 	if !strings.Contains(calls[0].To, "\ufffd") {
 		t.Errorf("To is %q", calls[0].To)
 	}
@@ -377,7 +382,7 @@ func TestDetail(t *testing.T) {
 			ids[string(events[i].Bytes(events[i].To.Tag))] = events[i].Call
 		}
 	}
-	d, ok := tr.Detail([]byte("x@ladder"), event.Hash{})
+	d, ok := tr.Detail(Named{CallID: "x@ladder"}, event.Hash{})
 	if !ok || d.State == "" || len(d.Parts) != 1 || !d.Forked || len(d.Legs) != 2 {
 		t.Fatalf("%v %+v", ok, d)
 	}
@@ -385,10 +390,11 @@ func TestDetail(t *testing.T) {
 		s := SearchCall(id)
 		for s.Slice(tr) {
 		}
-		if string(s.CallID()) != "x@ladder" {
-			t.Errorf("the id of %s leads to %q", tag, s.CallID())
+		n, ok := s.Found()
+		if !ok || n.CallID != "x@ladder" {
+			t.Errorf("the id of %s leads to %q", tag, n.CallID)
 		}
-		d, ok := tr.Detail(s.CallID(), id)
+		d, ok := tr.Detail(n, id)
 		if !ok || d.ID != fmt.Sprintf("%x", id[:]) {
 			t.Errorf("%s: %v %+v", tag, ok, d)
 		}
@@ -407,15 +413,15 @@ func TestDetail(t *testing.T) {
 	s := SearchCall(event.Hash{1})
 	for s.Slice(tr) {
 	}
-	if s.CallID() != nil {
+	if _, ok := s.Found(); ok {
 		t.Error("an id of nothing leads somewhere")
 	}
-	if _, ok := tr.Detail([]byte("y@ladder"), event.Hash{}); ok {
+	if _, ok := tr.Detail(Named{CallID: "y@ladder"}, event.Hash{}); ok {
 		t.Error("nothing is known of y")
 	}
 	// What is over is told by the Call-ID for a while.
 	tr.Advance(nil, tr.now+int64(32*time.Second))
-	d, ok = tr.Detail([]byte("x@ladder"), event.Hash{})
+	d, ok = tr.Detail(Named{CallID: "x@ladder"}, event.Hash{})
 	if !ok || d.State != "confirmed" || len(d.Parts) != 1 || d.Parts[0].State != "ended" || d.Parts[0].HangupBy != "caller" {
 		t.Errorf("%v %+v", ok, d)
 	}
