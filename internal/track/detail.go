@@ -22,7 +22,7 @@ func (t *Tracker) Detail(of Named, id event.Hash) (detail shown.CallDetail, ok b
 	}
 	callID := string(event.Key([]byte(of.CallID)))
 	var parts []fork
-	for _, x := range s.slots() {
+	for _, x := range t.slotsOf(s) {
 		e := t.recordOf(x.link.owner)
 		if string(e.Bytes(e.CallID)) == callID {
 			parts = append(parts, fork{t.shownCall(x.link.owner, e, x), x.link.owner})

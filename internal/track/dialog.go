@@ -210,7 +210,7 @@ func (t *Tracker) unanswered(d *dialog, at int64) bool {
 		d.state == assumed && d.byAck && since(d.first, at) <= int64(t.cfg.Early)
 }
 
-const dialogSize = 600 // bytes, with its share of the tables; keepCold counts the packed record
+const dialogSize = 632 // bytes, with its share of the tables; keepCold counts the packed record
 
 // newDialog makes an empty one in state s, first seen at.
 func (t *Tracker) newDialog(set *callSet, s state, key uint64, at int64) *dialog {

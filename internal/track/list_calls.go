@@ -119,7 +119,7 @@ func (l *CallListing) itself(t *Tracker) bool {
 	if s == nil || len(s.attempts.items)+len(s.dialogs.items) > min(l.q.Limit, looseLimit) {
 		return false
 	}
-	for _, x := range s.slots() {
+	for _, x := range t.slotsOf(s) {
 		l.looked++
 		if e := t.recordOf(x.link.owner); l.inState(x.link.owner) && l.is(e) && l.wanted(e) {
 			l.add(t, x, e)
@@ -129,8 +129,8 @@ func (l *CallListing) itself(t *Tracker) bool {
 	return l.exact
 }
 
-// slots are those of a Call-ID that are listed, the newest first, of the latest.
-func (s *callSet) slots() (all []*slot) {
+// slotsOf are those of a Call-ID that are listed, the newest first, of the latest.
+func (t *Tracker) slotsOf(s *callSet) (all []*slot) {
 	type numbered struct {
 		number uint64
 		x      *slot
@@ -138,8 +138,8 @@ func (s *callSet) slots() (all []*slot) {
 	var of []numbered
 	add := func(p *spot) {
 		if p.listed() {
-			x := &p.block.slots[p.at]
-			of = append(of, numbered{p.block.first + uint64(x.after), x})
+			x, number := t.lists.calls.at(*p)
+			of = append(of, numbered{number, x})
 		}
 	}
 	for _, d := range s.dialogs.latest() {

@@ -13,11 +13,14 @@ type roster struct {
 	blocks []*block // by number; none is empty
 	seq    uint64   // the last number given
 	count  int
+	table  []*block // by id - 1
+	ids    []uint32 // that no block has
 	free   []*block
 }
 
 const (
-	blockSlots = 128
+	blockSlots = 126 // a block is 2 KiB
+	sparse     = 32  // from so few entries on a block is looked at to be merged
 	maxFree    = 64
 )
 
@@ -26,8 +29,9 @@ const (
 // the places of those that came with them.
 type block struct {
 	first uint64 // the number that slot.after counts from
-	used  int    // slots behind it are new
-	live  int    // slots that are not empty
+	id    uint32
+	used  uint16 // slots behind it are new
+	live  uint16 // slots that are not empty
 	slots [blockSlots]slot
 }
 
@@ -37,9 +41,10 @@ type slot struct {
 	print uint32 // the beginning of sip.call.id; 0 where it was not asked for
 }
 
-// spot is an entry's place in a roster. The zero value is none.
+// spot is an entry's place in a roster. The zero value is none. There are millions of
+// them: an id is half as long as a pointer.
 type spot struct {
-	block *block
+	block uint32 // its id
 	at    uint16
 }
 
@@ -53,7 +58,7 @@ func (a *attempt) where() *spot { return &a.spot }
 func (d *dialog) where() *spot  { return &d.spot }
 func (b *binding) where() *spot { return &b.spot }
 
-func (s *spot) listed() bool { return s.block != nil }
+func (s *spot) listed() bool { return s.block != 0 }
 
 // add gives the entry of l, whose place is s, the next number.
 func (r *roster) add(l *link, s *spot) {
@@ -62,40 +67,56 @@ func (r *roster) add(l *link, s *spot) {
 	if n := len(r.blocks); n > 0 {
 		b = r.blocks[n-1]
 	}
-	if b == nil || b.used == blockSlots || r.seq-b.first > math.MaxUint32 {
+	if b == nil || int(b.used) == blockSlots || r.seq-b.first > math.MaxUint32 {
 		b = r.newBlock()
 		b.first = r.seq
 		r.blocks = append(r.blocks, b)
 	}
 	b.slots[b.used] = slot{link: l, after: uint32(r.seq - b.first)}
-	s.block, s.at = b, uint16(b.used)
+	*s = spot{b.id, b.used}
 	b.used++
 	b.live++
 	r.count++
 }
 
 func (r *roster) newBlock() *block {
-	n := len(r.free)
-	if n == 0 {
-		return new(block)
+	var b *block
+	if n := len(r.free); n > 0 {
+		b = r.free[n-1]
+		r.free[n-1] = nil
+		r.free = r.free[:n-1]
+	} else {
+		b = new(block)
 	}
-	b := r.free[n-1]
-	r.free[n-1] = nil
-	r.free = r.free[:n-1]
+	if n := len(r.ids); n > 0 {
+		b.id = r.ids[n-1]
+		r.ids = r.ids[:n-1]
+	} else {
+		r.table = append(r.table, nil)
+		b.id = uint32(len(r.table))
+	}
+	r.table[b.id-1] = b
 	return b
+}
+
+// at is the slot of an entry that is listed, with its number.
+func (r *roster) at(s spot) (x *slot, number uint64) {
+	b := r.table[s.block-1]
+	x = &b.slots[s.at]
+	return x, b.first + uint64(x.after)
 }
 
 // drop takes an entry out, where it is in it.
 func (r *roster) drop(s *spot) {
-	b := s.block
-	if b == nil {
+	if !s.listed() {
 		return
 	}
+	b := r.table[s.block-1]
 	b.slots[s.at] = slot{}
 	*s = spot{}
 	b.live--
 	r.count--
-	if b.live&(b.live-1) != 0 || b.live > blockSlots/4 { // at each half of what was left
+	if b.live&(b.live-1) != 0 || b.live > sparse { // at each half of what was left
 		return
 	}
 	i := r.index(b.first)
@@ -131,6 +152,8 @@ func (r *roster) index(number uint64) int {
 func (r *roster) remove(i int) {
 	b := r.blocks[i]
 	r.blocks = slices.Delete(r.blocks, i, i+1)
+	r.table[b.id-1] = nil
+	r.ids = append(r.ids, b.id)
 	if len(r.free) < maxFree {
 		*b = block{}
 		r.free = append(r.free, b)
@@ -140,7 +163,7 @@ func (r *roster) remove(i int) {
 // merge makes one of block i and the next, where both together are emptier than half.
 func (r *roster) merge(i int) bool {
 	a, b := r.blocks[i], r.blocks[i+1]
-	last := b.used - 1
+	last := int(b.used) - 1
 	for last > 0 && b.slots[last].link == nil {
 		last--
 	}
@@ -157,11 +180,11 @@ func (r *roster) merge(i int) bool {
 			from.slots[j] = slot{}
 			x.after = uint32(from.first + uint64(x.after) - a.first)
 			a.slots[n] = x
-			*x.link.owner.(listed).where() = spot{a, uint16(n)}
+			*x.link.owner.(listed).where() = spot{a.id, uint16(n)}
 			n++
 		}
 	}
-	a.used, a.live = n, n
+	a.used, a.live = uint16(n), uint16(n)
 	r.remove(i + 1)
 	return true
 }
@@ -174,7 +197,7 @@ func (r *roster) before(from uint64, visit func(number uint64, x *slot) bool) {
 	}
 	for i := r.index(from - 1); i >= 0; i-- {
 		b := r.blocks[i]
-		for j := b.used - 1; j >= 0; j-- {
+		for j := int(b.used) - 1; j >= 0; j-- {
 			x := &b.slots[j]
 			number := b.first + uint64(x.after)
 			if x.link != nil && number < from && !visit(number, x) {

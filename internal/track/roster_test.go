@@ -45,7 +45,7 @@ func checkRoster(t *testing.T, r *roster, want map[listed]bool) {
 		}
 		last = number
 		l := x.link.owner.(listed)
-		if s := l.where(); &s.block.slots[s.at] != x || !want[l] {
+		if at, n := r.at(*l.where()); at != x || n != number || !want[l] {
 			t.Errorf("%d is not where it says, or gone", number)
 		}
 		return true
@@ -55,7 +55,7 @@ func checkRoster(t *testing.T, r *roster, want map[listed]bool) {
 	}
 	live := 0
 	for i, b := range r.blocks {
-		if live += b.live; b.live == 0 || i > 0 && r.blocks[i-1].first >= b.first {
+		if live += int(b.live); b.live == 0 || i > 0 && r.blocks[i-1].first >= b.first {
 			t.Errorf("block %d from %d has %d", i, b.first, b.live)
 		}
 	}
@@ -167,12 +167,18 @@ func TestRosterAllocs(t *testing.T) {
 		r.add(&ds[i].link, &ds[i].spot)
 	}
 	i := 0
-	if n := testing.AllocsPerRun(20000, func() {
-		d := &ds[i*7919%len(ds)]
-		r.drop(&d.spot)
-		r.add(&d.link, &d.spot)
-		i++
-	}); n != 0 {
+	turn := func() {
+		for range 4 * blockSlots {
+			d := &ds[i*7919%len(ds)]
+			r.drop(&d.spot)
+			r.add(&d.link, &d.spot)
+			i++
+		}
+	}
+	for range 100 {
+		turn()
+	}
+	if n := testing.AllocsPerRun(50, turn); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
