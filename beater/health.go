@@ -20,16 +20,15 @@ const (
 // health is what is seen of a run from time to time, so that a probe asks for nothing
 // that a lane would have to answer.
 type health struct {
-	mu       sync.Mutex
-	lanes    map[int]seen // by the number of the input
-	packets  seen
-	acked    seen
-	dropped  seen
-	lost     uint64 // in the rise of dropped that was last seen
-	accepted uint64
-	ended    bool // all is read
-	quit     chan struct{}
-	wait     sync.WaitGroup
+	mu      sync.Mutex
+	lanes   map[int]seen // by the number of the input
+	packets seen
+	acked   seen
+	dropped seen
+	lost    uint64 // in the rise of dropped that was last seen
+	ended   bool   // all is read
+	quit    chan struct{}
+	wait    sync.WaitGroup
 }
 
 // seen is a counter and when it last changed.
@@ -103,10 +102,9 @@ func (r *run) look(now time.Time) {
 	if h.dropped.see(dropped, now) {
 		h.lost = dropped - before
 	}
-	h.accepted = r.ring.accepted.Load()
 	done := r.ledger.done()
 	h.acked.see(done, now)
-	if done >= h.accepted {
+	if done >= r.ring.accepted.Load() {
 		h.acked.when = now // nothing waits
 	}
 	lanes := make(map[int]seen, len(rounds))
@@ -184,11 +182,15 @@ func (r *run) outputCheck(now time.Time) view.Check {
 	h := &r.health
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	left, d := h.accepted-min(h.acked.n, h.accepted), h.acked.still(now).Round(time.Second)
+	accepted, done := r.ring.accepted.Load(), r.ledger.done()
+	left, d := accepted-min(done, accepted), h.acked.still(now).Round(time.Second)
+	if done != h.acked.n {
+		d = 0
+	}
 	if limit > 0 && left > 0 && d >= limit {
 		return view.Check{Name: "output", Detail: fmt.Sprintf("%s wait, and the output has taken none for %v (http.ready_stall: %v); the log says why", plural(left, "event"), d, limit)}
 	}
-	return view.Check{Name: "output", OK: true, Detail: fmt.Sprintf("%s delivered, %d on their way", plural(h.acked.n, "event"), left)}
+	return view.Check{Name: "output", OK: true, Detail: fmt.Sprintf("%s delivered, %d on their way", plural(done, "event"), left)}
 }
 
 // queueCheck says no when a live capture is about to drop events. The reader of a file
