@@ -18,6 +18,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/relay"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
@@ -98,6 +99,14 @@ type Keys struct {
 	State State `config:"state"`
 
 	InternalNetworks []string `config:"internal_networks,replace"`
+
+	EvrLimits          []string      `config:"evr_limits,replace"`
+	EvrIntervals       []string      `config:"evr_intervals,replace"`
+	EvrMaxEntries      int           `config:"evr_max_entries"`
+	EvrConseqReportMin int           `config:"evr_conseq_report_min"`
+	EvrConseqReportMax int           `config:"evr_conseq_report_max"`
+	EvrAllow           []string      `config:"evr_allow,replace"`
+	EvrOffenderExpiry  time.Duration `config:"evr_offender_expiry"`
 
 	RetentionDays   int           `config:"retention_days"`
 	EventTypesBlst  []string      `config:"event_types_blst,replace"`
@@ -206,8 +215,9 @@ type Config struct {
 	flushSet bool // the user chose replay_flush
 
 	Names    *event.Schema        // under which records leave
-	Held     [event.NumTypes]bool // types that are held back
-	HeldSet  bool                 // whether the user chose them
+	Limit    limit.Config         // which of them do
+	HeldSet  bool                 // whether the user chose the types that are held back
+	RatesSet bool                 // whether the user chose limits of rates
 	Warnings []string             // for the log: what was ignored, and what to write instead
 }
 
@@ -236,6 +246,7 @@ func New(section *conf.C) (*Config, error) {
 			return nil, err
 		}
 		c.HeldSet, c.flushSet = known["event_types_blst"], known["replay_flush"]
+		c.RatesSet = known["evr_limits"] || known["evr_intervals"]
 	}
 	if c.Keys.Pcap, err = list("pcap", c.Keys.Pcap, true); err != nil {
 		return nil, err
@@ -296,10 +307,7 @@ func (c *Config) compose() error {
 	}
 	short := k.inherited()
 	c.Files = short.files()
-	if k.EventTypesBlst, err = list("event_types_blst", k.EventTypesBlst, true); err != nil {
-		return err
-	}
-	if c.Held, err = heldTypes(k.EventTypesBlst); err != nil {
+	if err := c.composeLimit(); err != nil {
 		return err
 	}
 	if err := c.composeRelay(); err != nil {
