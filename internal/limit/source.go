@@ -344,10 +344,10 @@ func (l *Limiter) Offend(source, reason string, lasts time.Duration, who string)
 		l.mu.Unlock()
 		return fmt.Errorf("source: %s is on the list of those who are never held back (evr_allow)", source)
 	}
-	ok := l.put(p, byHand, reason, lasts)
+	ok, most := l.put(p, byHand, reason, lasts), l.cfg.MaxOffenders
 	l.mu.Unlock()
 	if !ok {
-		return fmt.Errorf("source: there are %d sources on the list, which are as many as it takes; forgive some", l.cfg.MaxOffenders)
+		return fmt.Errorf("source: there are %d sources on the list, as many as it takes, all put there by hand; forgive some", most)
 	}
 	until := "until it is forgiven"
 	if lasts > 0 {

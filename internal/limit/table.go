@@ -83,16 +83,20 @@ func (t *table) append(r *rate) {
 	head.prev.next, head.prev = r, r
 }
 
-// enter makes an entry. When the table is full another one goes; and up to two that
-// have been idle for so long that nothing of them counts.
+// atOnce is how many entries go at most when one comes.
+const atOnce = 2
+
+// enter makes an entry. When the table is full another one goes, or two when it has
+// been made smaller; and up to two that have been idle for so long that nothing of them
+// counts.
 func (l *Limiter) enter(k key, now int64) *rate {
 	t := &l.table
-	for range 2 {
+	for range atOnce {
 		if r := t.classes[0].next; r != &t.classes[0] && now-r.last > 2*l.longest {
 			l.drop(r, event.RateEvicted, now)
 		}
 	}
-	for len(t.keys) >= l.cfg.MaxEntries {
+	for i := 0; i < atOnce && len(t.keys) >= l.cfg.MaxEntries; i++ {
 		l.drop(l.victim(now), event.RateEvicted, now)
 		t.evicted++
 	}
