@@ -47,12 +47,23 @@ func (c *core) send(events []event.Event) {
 		events[i].Sequence = c.seq
 		events[i].SetDirection(c.cfg.Internal)
 		c.given[events[i].Type]++
+		if c.cfg.Count != nil {
+			c.cfg.Count.Count(&events[i])
+		}
 		if c.cfg.Dump != nil {
 			c.cfg.Dump.Event(&events[i])
 		}
 		c.sink.Put(&events[i])
 	}
 	c.events = events[:0]
+}
+
+// advance moves the clock and hands on what timers decide. The caller holds the lock.
+func (c *core) advance(now int64) {
+	if c.cfg.Count != nil {
+		c.cfg.Count.Advance(now)
+	}
+	c.send(c.track.Advance(c.events[:0], now))
 }
 
 // sendMessage hands on the record of one message. The caller holds the lock.
