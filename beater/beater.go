@@ -26,6 +26,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 )
 
@@ -116,6 +117,7 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		keeper:  keeper,
 		metrics: newMetrics(b),
 		notify:  notify,
+		agent:   b.Info.ID.String(),
 	}
 	if err := r.start(b.Publisher, bt.maps); err != nil {
 		return err
@@ -142,6 +144,7 @@ type run struct {
 	metrics metrics
 	told    Voice
 	notify  *notifier // nil: no service manager
+	agent   string    // agent.id
 
 	engine *engine.Engine
 	keeper *engine.Keeper // nil: no saved state
@@ -152,6 +155,10 @@ type run struct {
 	cancel context.CancelFunc
 	held   [event.NumTypes]atomic.Uint64
 	faults atomic.Uint64
+
+	records atomic.Uint64 // that are no events
+	count   *kpi.Counter
+	windows *indicators // nil: no records of them
 
 	unsaved bool          // the last state could not be written
 	disk    *diskQueue    // nil: libbeat's queue is in memory
@@ -216,6 +223,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 		r.client.Close()
 		return err
 	}
+	r.startCount()
 	r.cfg.Engine.Trouble = func(_ string, err error) { r.log.Error(err) }
 	r.engine = engine.New(r.cfg.Engine, r.inputs, r)
 	for _, in := range r.inputs {
@@ -231,6 +239,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 	go p.run() // first: what the saved state has no room for is sent
 	if err := r.restore(); err != nil {
 		r.ring.close()
+		r.lastWindow()
 		<-r.published
 		r.client.Close()
 		return err
@@ -241,6 +250,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 		if r.dump != nil {
 			r.dump.Close()
 		}
+		r.lastWindow()
 		r.captured <- err
 	}()
 	return nil
@@ -282,6 +292,8 @@ func (r *run) wait() error {
 			r.readEnded(err)
 		case <-r.published:
 			r.sending, r.published = false, nil
+		case <-r.counted():
+			r.windows.open = false
 		case s := <-r.signals:
 			if s == syscall.SIGHUP {
 				r.log.Info("SIGHUP: nothing is reloaded; restart to change the configuration")
@@ -343,9 +355,12 @@ func (r *run) readEnded(err error) {
 	r.ring.close()
 }
 
+// sent is how many records were to be delivered so far.
+func (r *run) sent() uint64 { return r.ring.accepted.Load() + r.records.Load() }
+
 // finished tells whether everything is read and delivered.
 func (r *run) finished() bool {
-	if r.reading || r.sending || r.relayed() != nil || r.ledger.done()+r.ledger.refused.Load() < r.ring.accepted.Load() {
+	if r.reading || r.sending || r.counted() != nil || r.relayed() != nil || r.ledger.done()+r.ledger.refused.Load() < r.sent() {
 		return false
 	}
 	return r.disk == nil || r.stopping || r.disk.empty(time.Now())
@@ -354,12 +369,15 @@ func (r *run) finished() bool {
 // end closes what is open and makes the last line. why is "" when nothing is left.
 func (r *run) end(why string) error {
 	r.ring.abort()
+	if r.windows != nil {
+		close(r.windows.aborted)
+	}
 	r.cancel()
 	closeAll(r.inputs)
 	if r.relayed() != nil {
 		r.endRelay()
 	}
-	left := r.ring.accepted.Load() - min(r.ledger.done(), r.ring.accepted.Load())
+	left := r.sent() - min(r.ledger.done(), r.sent())
 	delivered, dropped := r.ledger.acked.Load(), r.metrics.dropped()
 	if r.disk != nil {
 		delivered = r.metrics.sent()

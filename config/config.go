@@ -18,6 +18,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/relay"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
@@ -99,6 +100,9 @@ type Keys struct {
 
 	InternalNetworks []string `config:"internal_networks,replace"`
 
+	KPI    KPI      `config:"kpi"`
+	Trunks []string `config:"trunks,replace"`
+
 	RetentionDays   int           `config:"retention_days"`
 	EventTypesBlst  []string      `config:"event_types_blst,replace"`
 	EventBufferSize int           `config:"event_buffer_size"`
@@ -176,6 +180,16 @@ type HEPTLS struct {
 	Verify      string `config:"verify"`
 }
 
+// KPI is what package kpi computes.
+type KPI struct {
+	Records    bool          `config:"records"`
+	Window     time.Duration `config:"window"`
+	MinSamples int           `config:"min_samples"`
+	NERCodes   []string      `config:"ner_codes,replace"`
+	SERExclude []string      `config:"ser_exclude,replace"`
+	Peers      int           `config:"peers"`
+}
+
 // PcapDump is what package dump writes.
 type PcapDump struct {
 	Dir       string        `config:"dir"`
@@ -201,7 +215,8 @@ type Config struct {
 	Engine engine.Config
 	Relay  relay.Config // without targets: no HEP output
 	Dump   dump.Config  // an empty Dir: off
-	Saving bool         // the state is read at the start and written
+	Count  kpi.Config
+	Saving bool // the state is read at the start and written
 
 	flushSet bool // the user chose replay_flush
 
@@ -306,6 +321,9 @@ func (c *Config) compose() error {
 		return err
 	}
 	if err := c.composeDump(); err != nil {
+		return err
+	}
+	if err := c.composeKPI(); err != nil {
 		return err
 	}
 	return c.composeEngine()

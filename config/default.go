@@ -8,6 +8,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/relay"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
@@ -19,6 +20,7 @@ import (
 func DefaultKeys() Keys {
 	files, p, t := capture.DefaultFilesConfig(), packet.DefaultConfig(), track.DefaultConfig()
 	tcp, out, d := stream.DefaultConfig(), relay.DefaultConfig(), dump.DefaultConfig()
+	count := kpi.DefaultConfig()
 	return Keys{
 		Iface:       []string{AnyIface},
 		Snaplen:     262144,
@@ -91,6 +93,14 @@ func DefaultKeys() Keys {
 			RingAge:   d.RingAge,
 			Linger:    d.Linger,
 			QueueSize: Size(d.Queue),
+		},
+
+		KPI: KPI{
+			Window:     count.Window,
+			MinSamples: count.MinSamples,
+			NERCodes:   count.NERCodes,
+			SERExclude: count.SERExclude,
+			Peers:      count.Peers,
 		},
 
 		EventTypesBlst: []string{

@@ -135,6 +135,37 @@ var Table = []Indicator{
 	share(400), share(408), share(413), share(420), share(481), share(482), share(483), share(488), share(513),
 }
 
+// OfAll reports whether no single peer has the indicator.
+func (i *Indicator) OfAll() bool { return i.all }
+
+// Prefix is what the fields of records begin with.
+const Prefix = "sip.kpi."
+
+// Field is a field of the records.
+type Field struct{ Name, Description string }
+
+// Fields are those of an indicator: its value, where there were enough samples, its
+// numerator, and its denominator where it has one.
+func (i *Indicator) Fields() []Field {
+	unit := ""
+	switch {
+	case i.Unit == "%":
+		unit = ", in percent"
+	case i.Unit == "s":
+		unit = ", in seconds"
+	}
+	fields := []Field{{Prefix + i.Name + ".value", i.Title + unit + "."}}
+	if i.form == count {
+		return fields
+	}
+	return append(fields,
+		Field{Prefix + i.Name + ".numerator", i.Title + ": what is divided."},
+		Field{Prefix + i.Name + ".denominator", i.Title + ": what it is divided by."})
+}
+
+// Counted reports whether the value alone says everything.
+func (i *Indicator) Counted() bool { return i.form == count }
+
 func delayMean(name string, d delay, title, formula, source string) Indicator {
 	return Indicator{Name: name, Title: title, Unit: "s", Formula: "The mean. " + formula, Source: source, form: mean,
 		of: func(r *reading) (float64, float64) { return r.delays[d].seconds(), float64(r.delays[d].n) }}
