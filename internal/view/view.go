@@ -266,7 +266,8 @@ type Indicator struct {
 
 // IndicatorSet is the indicators of everything, or of one peer.
 type IndicatorSet struct {
-	Peer       string      `json:"peer"` // "" is all
+	Peer       string      `json:"peer"`   // "" is all
+	Window     string      `json:"window"` // 1m, 5m, 1h, 24h
 	From       time.Time   `json:"from"`
 	To         time.Time   `json:"to"`
 	Indicators []Indicator `json:"indicators"`
