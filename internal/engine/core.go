@@ -35,6 +35,8 @@ type core struct {
 	set   bool          // the clock is the live lanes'
 	clock chan struct{} // closed then
 
+	names names // of calls that were shown; it has a lock of its own
+
 	ended bool // all inputs were files, which were read to their ends and cut off nothing
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
@@ -52,6 +53,9 @@ type Config struct {
 
 	// Dump, when set, keeps messages.
 	Dump Dumper
+
+	// Recent, when set, keeps the last messages for who looks at a call.
+	Recent *recent.Store
 
 	// Tap, when set, sees each message that could be parsed before the tracker
 	// does. It borrows both until it returns.

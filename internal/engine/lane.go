@@ -355,6 +355,9 @@ func (l *lane) message(p *packet.Packet, ended bool) Fate {
 	if l.cfg.Dump != nil {
 		l.cfg.Dump.Message(p, &l.msg)
 	}
+	if l.cfg.Recent != nil {
+		l.cfg.Recent.Message(p, &l.msg)
+	}
 	if l.cfg.Copy != nil && problem == sip.OK {
 		l.cfg.Copy(p, &l.msg)
 	}

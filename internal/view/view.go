@@ -48,6 +48,7 @@ type Call struct {
 	Answered       *time.Time `json:"answered,omitempty"`
 	Seen           *time.Time `json:"seen,omitempty"` // the last message
 	Ended          *time.Time `json:"ended,omitempty"`
+	HangupBy       string     `json:"hangup_by,omitempty"` // caller, callee, both, unknown: whose BYE it is
 	Code           int        `json:"code,omitempty"`
 	Forked         bool       `json:"forked,omitempty"`
 	Held           bool       `json:"held,omitempty"`
