@@ -60,7 +60,7 @@ func accepts(r *http.Request, kind string) bool {
 	return false
 }
 
-// answer writes what a row gave: a page, or JSON. After a form a person is led back to
+// answer writes what a row gave. After a form a person is led back to
 // the page that it stands on.
 func (c *call) answer(n *node, answer any) {
 	c.w.Header().Add("Vary", "Accept")
@@ -70,12 +70,6 @@ func (c *call) answer(n *node, answer any) {
 	}
 	if text, ok := answer.(plain); ok {
 		c.write(http.StatusOK, "text/plain; charset=utf-8", []byte(text))
-		return
-	}
-	if show := pages[c.row.Path]; c.page && show != nil {
-		if err := show(c, answer); err != nil {
-			c.fail(err)
-		}
 		return
 	}
 	c.json(http.StatusOK, "application/json", answer)
@@ -129,8 +123,8 @@ func (c *call) fail(err error) {
 		c.w.Header().Set("Allow", e.allow)
 	}
 	c.w.Header().Add("Vary", "Accept")
-	if c.page && problemPage != nil {
-		problemPage(c, e.Problem)
+	if c.page {
+		c.s.problemPage(c.w, c.r, e.Problem)
 		return
 	}
 	c.json(e.Status, "application/problem+json", e.Problem)

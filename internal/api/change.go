@@ -15,7 +15,7 @@ import (
 )
 
 // words takes a list apart: of several fields, or with commas in one.
-func words(form url.Values, name string) (all []string) {
+func formList(form url.Values, name string) (all []string) {
 	for _, v := range form[name] {
 		for w := range strings.SplitSeq(v, ",") {
 			if w = strings.TrimSpace(w); w != "" {
@@ -33,7 +33,7 @@ func setTypes(c *call) (any, error) {
 		return nil, err
 	}
 	if form != nil {
-		body.Types = words(form, "types")
+		body.Types = formList(form, "types")
 		if !form.Has("types") {
 			body.Types = nil
 		} else if body.Types == nil {
@@ -102,8 +102,8 @@ func setLimits(c *call) (any, error) {
 }
 
 func limitsOf(form url.Values) (l view.Limits, err error) {
-	l.Intervals = words(form, "intervals")
-	for _, w := range words(form, "limits") {
+	l.Intervals = formList(form, "intervals")
+	for _, w := range formList(form, "limits") {
 		n, err := strconv.ParseFloat(w, 64)
 		if err != nil {
 			return l, refuse(http.StatusBadRequest, fmt.Sprintf("limits: %q is not allowed", cut(w)), "numbers, 0 measures only")

@@ -56,17 +56,17 @@ func (c *counts) answer(status int) {
 	}
 }
 
-const group = "http"
+const httpGroup = "http"
 
 // The families of the server's own counters.
 var (
-	descRequests    = &metric.Desc{Group: group, Name: "http_requests", Kind: metric.Counter, Label: "path", Help: "Requests by the path that they asked for."}
-	descAnswers     = &metric.Desc{Group: group, Name: "http_answers", Kind: metric.Counter, Label: "class", Help: "Answers by the class of their status."}
-	descRefused     = &metric.Desc{Group: group, Name: "http_refused", Kind: metric.Counter, Label: "reason", Help: "What was turned away: connections beyond http.max_connections, other host names, a wrong token, changes from other origins, too many streams."}
-	descFaults      = &metric.Desc{Group: group, Name: "http_faults", Kind: metric.Counter, Help: "Requests that this program failed on."}
-	descConnections = &metric.Desc{Group: group, Name: "http_connections", Kind: metric.Gauge, Help: "Connections that are open."}
-	descStreams     = &metric.Desc{Group: group, Name: "http_streams", Kind: metric.Gauge, Help: "Streams of events that are open."}
-	descLeftOut     = &metric.Desc{Group: group, Name: "http_stream_events_left_out", Kind: metric.Counter, Help: "Events that streams left out, because there were more than they carry."}
+	descRequests    = &metric.Desc{Group: httpGroup, Name: "http_requests", Kind: metric.Counter, Label: "path", Help: "Requests by the path that they asked for."}
+	descAnswers     = &metric.Desc{Group: httpGroup, Name: "http_answers", Kind: metric.Counter, Label: "class", Help: "Answers by the class of their status."}
+	descRefused     = &metric.Desc{Group: httpGroup, Name: "http_refused", Kind: metric.Counter, Label: "reason", Help: "What was turned away: connections beyond http.max_connections, other host names, a wrong token, changes from other origins, too many streams."}
+	descFaults      = &metric.Desc{Group: httpGroup, Name: "http_faults", Kind: metric.Counter, Help: "Requests that this program failed on."}
+	descConnections = &metric.Desc{Group: httpGroup, Name: "http_connections", Kind: metric.Gauge, Help: "Connections that are open."}
+	descStreams     = &metric.Desc{Group: httpGroup, Name: "http_streams", Kind: metric.Gauge, Help: "Streams of events that are open."}
+	descLeftOut     = &metric.Desc{Group: httpGroup, Name: "http_stream_events_left_out", Kind: metric.Counter, Help: "Events that streams left out, because there were more than they carry."}
 )
 
 // Metrics are the families of the server's own counters, for the documents.

@@ -95,14 +95,14 @@ type rates struct {
 	past []snapshot
 }
 
-type sampleKey struct {
+type counterKey struct {
 	d     *metric.Desc
 	value string
 }
 
 type snapshot struct {
 	at time.Time
-	n  map[sampleKey]float64
+	n  map[counterKey]float64
 }
 
 // measure takes the counters every so often, until the server ends.
@@ -120,10 +120,10 @@ func (s *Server) measure() {
 }
 
 func (s *Server) snapshot() snapshot {
-	m := snapshot{time.Now(), map[sampleKey]float64{}}
+	m := snapshot{time.Now(), map[counterKey]float64{}}
 	s.samples(func(d *metric.Desc, value string, n float64) {
 		if d.Kind == metric.Counter {
-			m.n[sampleKey{d, value}] = n
+			m.n[counterKey{d, value}] = n
 		}
 	})
 	return m
@@ -158,7 +158,7 @@ func (s *Server) counters() view.Counters {
 	}
 	s.samples(func(d *metric.Desc, value string, n float64) {
 		c := view.Counter{Group: d.Group, Name: d.Name, Label: d.Label, Value: value, Kind: d.Kind.String(), N: n, Help: d.Help}
-		if was, known := before.n[sampleKey{d, value}]; known && out.Over > 0 {
+		if was, known := before.n[counterKey{d, value}]; known && out.Over > 0 {
 			rate := max(n-was, 0) / out.Over
 			c.Rate = &rate
 		}

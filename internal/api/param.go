@@ -30,7 +30,10 @@ func (c *call) check(n *node) error {
 	for name, values := range query {
 		p, ok := c.row.param(name)
 		if !ok {
-			return c.unknown(n, name)
+			if err := c.unknown(n, name); err != nil {
+				return err
+			}
+			continue
 		}
 		if len(values) > 1 {
 			return refuse(http.StatusBadRequest, fmt.Sprintf("%s is there %d times", name, len(values)), name+" once")
@@ -60,8 +63,8 @@ func (row *Route) param(name string) (Param, bool) {
 	return Param{}, false
 }
 
-// unknown refuses a parameter. One that belongs to a change of the same path asks for
-// that by the wrong method.
+// unknown refuses a parameter, to a program: a page has some of its own. One that
+// belongs to a change of the same path asks for that by the wrong method.
 func (c *call) unknown(n *node, name string) error {
 	if !c.row.Changes {
 		for _, row := range n.rows {
@@ -69,6 +72,9 @@ func (c *call) unknown(n *node, name string) error {
 				return n.changesOnly(name)
 			}
 		}
+	}
+	if c.page && c.row.Page {
+		return nil
 	}
 	var known []string
 	for _, p := range c.row.Params {

@@ -94,16 +94,16 @@ func (r *ring) copy(number uint64, to *event.Event) (fate string, ok bool) {
 	return s.fate, true
 }
 
-// wanted is what of the events a client wants to see.
-type wanted struct {
+// eventFilter is what of the events a client wants to see.
+type eventFilter struct {
 	typ    event.Type // None is all
 	fate   string
 	source netip.Prefix
 	text   []byte // in lower case
 }
 
-func (c *call) wanted() wanted {
-	w := wanted{fate: c.text("fate"), text: bytes.ToLower([]byte(c.text("text")))}
+func (c *call) wanted() eventFilter {
+	w := eventFilter{fate: c.text("fate"), text: bytes.ToLower([]byte(c.text("text")))}
 	w.typ, _ = event.ParseType(c.text("type"))
 	if a, err := netip.ParseAddr(c.text("source")); err == nil {
 		w.source = netip.PrefixFrom(a.WithZone("").Unmap(), a.Unmap().BitLen())
@@ -116,13 +116,13 @@ func (c *call) wanted() wanted {
 // reader renders events one by one. It is used by one goroutine.
 type reader struct {
 	ring *ring
-	want wanted
+	want eventFilter
 	json event.Renderer
 	e    event.Event
 	buf  []byte
 }
 
-func newReader(r *ring, w wanted) *reader {
+func newReader(r *ring, w eventFilter) *reader {
 	return &reader{ring: r, want: w, json: event.Renderer{Schema: r.schema}}
 }
 

@@ -103,7 +103,7 @@ func (s *Server) mux() *http.ServeMux {
 	}
 	for i := range s.routes {
 		row := &s.routes[i]
-		add(row.Path, row, strings.HasPrefix(row.Path, "/api/"))
+		add(row.Path, row, strings.HasPrefix(row.Path, "/api/") && !row.Page)
 		if row.Twin != "" {
 			add(row.Twin, row, true)
 		}
@@ -134,7 +134,7 @@ func (s *Server) paths() (all []string) {
 }
 
 func (s *Server) call(w http.ResponseWriter, r *http.Request, row *Route) *call {
-	return &call{s: s, w: w, r: r, row: row, page: wantsPage(r) && !strings.HasPrefix(r.URL.Path, "/api/"), who: r.RemoteAddr}
+	return &call{s: s, w: w, r: r, row: row, page: wantsPage(r), who: r.RemoteAddr}
 }
 
 // serve finds the row of the method and lets it answer.
@@ -144,7 +144,7 @@ func (s *Server) serve(n *node, w http.ResponseWriter, r *http.Request) {
 		method = http.MethodGet
 	}
 	c := s.call(w, r, n.rows[method])
-	c.page = c.page && !n.json
+	c.page = c.page && !n.json && !strings.HasPrefix(r.URL.Path, profilerPath)
 	if method == http.MethodPost && isForm(r) {
 		if err := c.override(n); err != nil {
 			c.fail(err)
@@ -158,6 +158,11 @@ func (s *Server) serve(n *node, w http.ResponseWriter, r *http.Request) {
 	s.count.request(c.row)
 	if err := c.check(n); err != nil {
 		c.fail(err)
+		return
+	}
+	if show := s.pages[c.row.Path]; c.page && c.row.Page && show != nil {
+		c.w.Header().Add("Vary", "Accept")
+		show(c.w, c.r)
 		return
 	}
 	if c.row.send != nil {

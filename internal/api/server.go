@@ -30,6 +30,7 @@ type Server struct {
 	cfg     Config
 	program Program
 	routes  []Route
+	pages   map[string]http.HandlerFunc // by the path of the row
 	http    *http.Server
 	cross   *http.CrossOriginProtection
 	events  *ring
@@ -53,6 +54,7 @@ func New(cfg Config, p Program) *Server {
 	}
 	s.count.init(s.routes)
 	s.scraper = s.scrape()
+	s.pages = pagesOf(s)
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	var only http.Protocols
