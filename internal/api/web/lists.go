@@ -1,54 +1,82 @@
-package api
+package web
 
 import (
-	"net/http"
 	"strings"
-	"time"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
 
-// regs lists the bindings.
-func (s *pages) regs(w http.ResponseWriter, r *http.Request) {
-	q := query(r)
-	p, err := s.program.Bindings(q)
-	if err != nil {
-		s.trouble(w, r, http.StatusBadRequest, err.Error())
-		return
+// Rows of one page of a list for a person, so that no page gets long. Programs may ask
+// for more.
+const Rows = 50
+
+// listing is what the head and the foot of a list need.
+type listing struct {
+	view.Page
+	Query map[string]string // the fields of its filter that are filled in
+	Shown int
+	What  string // of these, in the plural
+	More  string // address of the next page
+	First string // and of the first, where this is another one
+	Empty string // what to say where there is none at all
+}
+
+// list describes a page of a list.
+func (a asked) list(p view.Page, shown int, what, empty string) listing {
+	l := listing{Page: p, Shown: shown, What: what, Empty: empty, Query: map[string]string{}}
+	at := []string{}
+	for _, name := range []string{"text", "source", "state", "type", "fate", "status", "limit", "from", "to"} {
+		v := a.query.Get(name)
+		at = append(at, name, v)
+		if v != "" && name != "limit" {
+			l.Query[name] = v
+		}
 	}
-	s.render(w, r, http.StatusOK, "regs", "Registrations", struct {
+	if p.Next != "" {
+		l.More = link(a.path, append(at, "cursor", p.Next)...)
+	}
+	if a.query.Get("cursor") != "" {
+		l.First = link(a.path, at...)
+	}
+	return l
+}
+
+// Filtered says that somebody asked for a part.
+func (l listing) Filtered() bool { return len(l.Query) > 0 }
+
+// part keeps the first n of a list, and counts what is left.
+func part[T any](all []T, n int) (some []T, left int) {
+	if len(all) <= n {
+		return all, 0
+	}
+	return all[:n], len(all) - n
+}
+
+func regs(a asked, answer any) any {
+	p := answer.(view.BindingPage)
+	return struct {
 		List     listing
 		AORs     int
 		Bindings []view.Binding
-	}{list(r, q, p.Page, len(p.Bindings), "bindings", "No contact is registered as far as was seen. One shows up here with the first REGISTER that is answered with 200."), p.AORs, p.Bindings})
+	}{a.list(p.Page, len(p.Bindings), "bindings", "No contact is registered, as far as was seen. One shows up here with the first REGISTER that is answered with 200."), p.AORs, p.Bindings}
 }
 
-// aor shows the bindings of one address of record.
-func (s *pages) aor(w http.ResponseWriter, r *http.Request) {
-	aor := r.PathValue("aor")
-	all, ok := s.program.Binding(aor)
-	if !ok {
-		s.trouble(w, r, http.StatusNotFound, "No binding of this address is in memory: it was removed, it ran out, or it was never seen.")
-		return
-	}
-	left := 0
-	if len(all) > pageMaxRows {
-		all, left = all[:pageMaxRows], len(all)-pageMaxRows
-	}
-	s.render(w, r, http.StatusOK, "aor", "Registration", struct {
+func aor(a asked, answer any) any {
+	p := answer.(view.Bindings)
+	some, left := part(p.Bindings, Rows)
+	return struct {
 		AOR      string
 		Bindings []view.Binding
 		Left     int
-	}{aor, all, left})
+	}{p.AOR, some, left}
 }
 
-// rates shows who sends how many events of which type.
-func (s *pages) rates(w http.ResponseWriter, r *http.Request) {
-	q := query(r)
-	p, err := s.program.Rates(q)
-	if err != nil {
-		s.trouble(w, r, http.StatusBadRequest, err.Error())
-		return
+func rates(a asked, answer any) any {
+	p := answer.(view.RatePage)
+	type limit struct {
+		Interval string
+		Limit    float64
 	}
 	over := 0
 	for _, k := range p.Rates {
@@ -56,83 +84,77 @@ func (s *pages) rates(w http.ResponseWriter, r *http.Request) {
 			over++
 		}
 	}
-	type limit struct {
-		Interval string
-		Limit    float64
-	}
 	limits := make([]limit, min(len(p.Limits), len(p.Intervals)))
 	for i := range limits {
 		limits[i] = limit{p.Intervals[i], p.Limits[i]}
 	}
-	s.render(w, r, http.StatusOK, "rates", "Rates", struct {
+	return struct {
 		List   listing
 		Page   view.RatePage
 		Limits []limit
 		Over   int
-	}{list(r, q, p.Page, len(p.Rates), "keys", "Nothing was counted yet. A key is an event type of one source; it shows up here with its first event."), p, limits, over})
+	}{a.list(p.Page, len(p.Rates), "keys", "Nothing was counted yet. A key shows up here with the first event of its type and source."), p, limits, over}
 }
 
-// offenders shows the source blacklist.
-func (s *pages) offenders(w http.ResponseWriter, r *http.Request) {
-	q := query(r)
-	p, err := s.program.Offenders(q)
-	if err != nil {
-		s.trouble(w, r, http.StatusBadRequest, err.Error())
-		return
-	}
-	s.render(w, r, http.StatusOK, "offenders", "Offenders", struct {
+func offenders(a asked, answer any) any {
+	p := answer.(view.OffenderPage)
+	return struct {
 		List      listing
 		Offenders []view.Offender
-	}{list(r, q, p.Page, len(p.Offenders), "sources", "No source is held. Sources get here by a rate that stays over its limit, by a detection, or by hand with the form below."), p.Offenders})
+	}{a.list(p.Page, len(p.Offenders), "sources", "No source is held. Sources get here by a rate that stays over its limit, by a detection, or by hand with the form below."), p.Offenders}
 }
 
-// alerts shows the findings.
-func (s *pages) alerts(w http.ResponseWriter, r *http.Request) {
-	q := query(r)
-	p, err := s.program.Alerts(q)
-	if err != nil {
-		s.trouble(w, r, http.StatusBadRequest, err.Error())
-		return
-	}
-	s.render(w, r, http.StatusOK, "alerts", "Alerts", struct {
+func alerts(a asked, answer any) any {
+	p := answer.(view.AlertPage)
+	return struct {
 		List   listing
 		Alerts []view.Alert
-	}{list(r, q, p.Page, len(p.Alerts), "findings", "No findings. Who sends too many events is under Rates, who is held is under Offenders."), p.Alerts})
+	}{a.list(p.Page, len(p.Alerts), "findings", "No findings. Who sends too many events is under Rates, whose events are held is under Offenders."), p.Alerts}
 }
 
-// config shows the running configuration.
-func (s *pages) config(w http.ResponseWriter, r *http.Request) {
-	v := r.URL.Query()
-	text, changed := strings.ToLower(v.Get("text")), v.Get("changed") != ""
-	all := s.program.Config()
+// mostRows of a page whose list has no cursor.
+const mostRows = 400
+
+// mostKeys of the configuration on one page.
+const mostKeys = 250
+
+func config(a asked, answer any) any {
+	p := answer.(view.Settings)
+	text, changed := strings.ToLower(a.query.Get("text")), a.query.Get("changed") != ""
 	var rows []view.Setting
-	for _, k := range all {
+	for _, k := range p.Settings {
 		if (text == "" || strings.Contains(strings.ToLower(k.Key+" "+k.Meaning), text)) && (!changed || k.Value != k.Default) {
 			rows = append(rows, k)
 		}
 	}
-	left := 0
-	if len(rows) > mostCounters {
-		rows, left = rows[:mostCounters], len(rows)-mostCounters
-	}
-	s.render(w, r, http.StatusOK, "config", "Configuration", struct {
-		Settings []view.Setting
-		All      int
-		Left     int
-		Text     string
-		Changed  bool
-	}{rows, len(all), left, v.Get("text"), changed})
+	rows, left := part(rows, mostKeys)
+	return struct {
+		Settings  []view.Setting
+		All, Left int
+		Text      string
+		Changed   bool
+	}{rows, len(p.Settings), left, a.query.Get("text"), changed}
 }
 
-// health shows what the program knows of its own state.
-func (s *pages) health(w http.ResponseWriter, r *http.Request) {
-	s.render(w, r, http.StatusOK, "health", "Health", struct{ Live, Ready view.Health }{s.program.Live(), s.program.Ready()})
+func inject(a asked, answer any) any { return struct{ On bool }{a.site.inject} }
+
+func docs(a asked, answer any) any { return struct{ Routes []Route }{a.site.routes} }
+
+func health(a asked, answer any) any {
+	return struct{ Live, Ready view.Health }{a.program.Live(), a.program.Ready()}
 }
 
-// elapsed is the time between two moments, where both are known.
-func elapsed(from, to *time.Time) string {
-	if from == nil || to == nil || from.IsZero() || to.IsZero() {
-		return ""
-	}
-	return span(to.Sub(*from))
+func events(a asked, answer any) any {
+	p := answer.(view.EventPage)
+	return struct {
+		List   listing
+		Events []view.ShownEvent
+		Types  []string
+		Fates  any
+		Stream string
+	}{a.list(p.Page, len(p.Events), "events", "No event yet. They come with calls, registrations and other requests; whether packets come is under Health."),
+		p.Events, strings.Split(event.TypeNames(), ", "), fates,
+		link("/api/v1/events/stream", "type", a.query.Get("type"), "fate", a.query.Get("fate"), "source", a.query.Get("source"), "text", a.query.Get("text"))}
 }
+
+func types(a asked, answer any) any { return answer.(view.TypeList) }

@@ -1,38 +1,26 @@
-package api
+package web
 
 import (
-	"net/http"
-	"sort"
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/sipcmbeat/sipcmbeat/internal/metric"
 	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
-
-// most rows of counters on one page.
-const mostCounters = 400
-
-// counter is a sample as a page shows it.
-type counter struct {
-	Group, Name, Label, Value, Help string
-	Gauge                           bool
-	N                               float64
-	Speed                           *float64 // added a second
-}
 
 // group is the counters of a stage.
 type group struct {
 	Name     string
-	Counters []counter
+	Counters []view.Counter
 	Zero     int // left out, because nothing was counted
 }
 
 // figures is the body of the pages of counters.
 type figures struct {
 	Groups []group
-	Rows   []counter
+	Rows   []view.Counter
 	Names  []string // of all groups
 	Text   string
 	Group  string
@@ -41,208 +29,155 @@ type figures struct {
 	Left   int           // rows that found no place
 }
 
-// collect reads the samples that a request asks for.
-func (s *pages) collect(r *http.Request, keep func(counter) bool) (rows []counter, names []string, over time.Duration) {
-	rates, over := s.speeds.all()
-	seen := map[string]bool{}
-	s.program.Samples(func(d *metric.Desc, value string, n float64) {
-		if !seen[d.Group] {
-			seen[d.Group] = true
-			names = append(names, d.Group)
-		}
-		c := counter{Group: d.Group, Name: d.Name, Label: d.Label, Value: value, Help: d.Help, Gauge: d.Kind == metric.Gauge, N: n}
-		if v, ok := rates[sampleKey{d.Name, value}]; ok {
-			c.Speed = &v
-		}
-		if keep(c) {
-			rows = append(rows, c)
-		}
-	})
-	return rows, names, over
-}
-
-// wanted is the filter of the pages of counters.
-func wanted(r *http.Request) (f figures, keep func(counter) bool) {
-	v := r.URL.Query()
-	f = figures{Text: v.Get("text"), Group: v.Get("group"), Zeros: v.Get("zeros") != ""}
+func (a asked) figures(c view.Counters) figures {
+	f := figures{Text: a.query.Get("text"), Group: a.query.Get("group"), Zeros: a.query.Get("zeros") != "",
+		Over: time.Duration(c.Over * float64(time.Second)).Round(time.Second)}
 	text := strings.ToLower(f.Text)
-	return f, func(c counter) bool {
-		return (f.Group == "" || c.Group == f.Group) &&
-			(text == "" || strings.Contains(strings.ToLower(c.Name+" "+c.Value+" "+c.Help), text))
+	for _, n := range c.Counters {
+		if !slices.Contains(f.Names, n.Group) {
+			f.Names = append(f.Names, n.Group)
+		}
+		if (f.Group == "" || n.Group == f.Group) && (text == "" || strings.Contains(strings.ToLower(n.Name+" "+n.Value+" "+n.Help), text)) {
+			f.Rows = append(f.Rows, n)
+		}
 	}
+	return f
 }
 
 // stats shows what was counted, stage by stage.
-func (s *pages) stats(w http.ResponseWriter, r *http.Request) {
-	f, keep := wanted(r)
-	rows, names, over := s.collect(r, keep)
-	f.Names, f.Over = names, over
+func stats(a asked, answer any) any {
+	f := a.figures(answer.(view.Counters))
 	at := map[string]int{}
-	for _, c := range rows {
-		i, ok := at[c.Group]
+	shown := 0
+	for _, n := range f.Rows {
+		i, ok := at[n.Group]
 		if !ok {
 			i = len(f.Groups)
-			at[c.Group] = i
-			f.Groups = append(f.Groups, group{Name: c.Group})
+			at[n.Group] = i
+			f.Groups = append(f.Groups, group{Name: n.Group})
 		}
 		switch g := &f.Groups[i]; {
-		case c.N == 0 && !f.Zeros:
+		case n.N == 0 && !f.Zeros:
 			g.Zero++
-		case len(g.Counters) >= mostCounters/2:
+		case shown == mostRows:
 			f.Left++
 		default:
-			g.Counters = append(g.Counters, c)
+			shown++
+			g.Counters = append(g.Counters, n)
 		}
 	}
-	s.render(w, r, http.StatusOK, "stats", "Statistics", f)
+	return f
 }
 
 // counters shows every sample by its name.
-func (s *pages) counters(w http.ResponseWriter, r *http.Request) {
-	f, keep := wanted(r)
-	f.Rows, f.Names, f.Over = s.collect(r, keep)
-	if len(f.Rows) > mostCounters {
-		f.Left = len(f.Rows) - mostCounters
-		f.Rows = f.Rows[:mostCounters]
-	}
-	s.render(w, r, http.StatusOK, "counters", "Counters", f)
+func counters(a asked, answer any) any {
+	f := a.figures(answer.(view.Counters))
+	f.Rows, f.Left = part(f.Rows, mostRows)
+	return f
 }
 
-// indicators shows the service indicators, of everything and by peer.
-func (s *pages) indicators(w http.ResponseWriter, r *http.Request) {
-	q := query(r)
-	sets, err := s.program.Indicators(q)
-	if err != nil {
-		s.trouble(w, r, http.StatusBadRequest, err.Error())
-		return
-	}
+func indicators(a asked, answer any) any {
+	p := answer.(view.Indicators)
 	body := struct {
-		Sets  []view.IndicatorSet
-		Query view.Query
-		Left  int
-	}{Sets: sets, Query: q}
-	if len(sets) > pageRows/2 {
-		body.Sets, body.Left = sets[:pageRows/2], len(sets)-pageRows/2
-	}
-	s.render(w, r, http.StatusOK, "kpi", "Indicators", body)
+		Sets []view.IndicatorSet
+		Text string
+		Left int
+	}{Text: a.query.Get("text")}
+	body.Sets, body.Left = part(p.Sets, Rows/2)
+	return body
 }
 
-// series is a chart with its numbers: columns of values over rows of moments.
+// series is a chart with its numbers: a column for each kind, a row for each moment.
 type series struct {
-	ID      string
-	Caption string
-	Step    time.Duration
-	Times   []time.Time
-	Names   []string
-	Rows    [][]uint64 // by moment, then by name
-	Totals  []uint64
-	Total   uint64
-	Left    int // kinds that are not shown
+	ID, Caption, Empty string
+	Times              []time.Time
+	Names              []string
+	Rows               [][]uint64
+	Totals             []uint64
+	Total              uint64
 }
 
 // mostLines of one chart: more can't be told apart.
 const mostLines = 8
 
-// plot turns counts by kind into rows by moment, the most frequent kinds first. The rest
-// becomes one column.
-func plot(id, caption string, from time.Time, step time.Duration, names []string, counts [][]uint64) series {
-	p := series{ID: id, Caption: caption, Step: step}
-	order := make([]int, 0, len(names))
-	sums := make([]uint64, len(names))
+// line is a kind with its counts over the steps.
+type line struct {
+	name   string
+	counts []uint64
+	sum    uint64
+}
+
+// plot turns lines into rows by moment, the most frequent kinds first. Beyond mostLines
+// they become one.
+func plot(id, caption string, from time.Time, step time.Duration, lines []line) series {
+	p := series{ID: id, Caption: caption, Empty: "Nothing in this time."}
 	steps := 0
-	for i := range names {
-		for _, n := range counts[i] {
-			sums[i] += n
+	for i, l := range lines {
+		lines[i].sum = 0
+		for _, n := range l.counts {
+			lines[i].sum += n
 		}
-		steps = max(steps, len(counts[i]))
-		if p.Total += sums[i]; sums[i] > 0 {
-			order = append(order, i)
+		steps = max(steps, len(l.counts))
+	}
+	lines = slices.DeleteFunc(lines, func(l line) bool { return l.sum == 0 })
+	slices.SortStableFunc(lines, func(a, b line) int { return cmp.Compare(b.sum, a.sum) })
+	if len(lines) > mostLines {
+		rest := line{name: strconv.Itoa(len(lines)-mostLines+1) + " others", counts: make([]uint64, steps)}
+		for _, l := range lines[mostLines-1:] {
+			rest.sum += l.sum
+			for k, n := range l.counts {
+				rest.counts[k] += n
+			}
 		}
+		lines = append(slices.Clone(lines[:mostLines-1]), rest)
 	}
-	sort.SliceStable(order, func(a, b int) bool { return sums[order[a]] > sums[order[b]] })
-	rest := []int{}
-	if len(order) > mostLines {
-		order, rest = order[:mostLines-1], order[mostLines-1:]
-		p.Left = len(rest)
-	}
-	for _, i := range order {
-		p.Names, p.Totals = append(p.Names, names[i]), append(p.Totals, sums[i])
-	}
-	if len(rest) > 0 {
-		p.Names, p.Totals = append(p.Names, strconv.Itoa(len(rest))+" others"), append(p.Totals, 0)
-	}
-	at := func(i, k int) uint64 {
-		if k < len(counts[i]) {
-			return counts[i][k]
-		}
-		return 0
+	for _, l := range lines {
+		p.Names, p.Totals = append(p.Names, l.name), append(p.Totals, l.sum)
+		p.Total += l.sum
 	}
 	for k := range steps {
-		p.Times = append(p.Times, from.Add(time.Duration(k)*step))
-		row := make([]uint64, 0, len(p.Names))
-		for _, i := range order {
-			row = append(row, at(i, k))
-		}
-		if len(rest) > 0 {
-			sum := uint64(0)
-			for _, i := range rest {
-				sum += at(i, k)
+		row := make([]uint64, len(lines))
+		for i, l := range lines {
+			if k < len(l.counts) {
+				row[i] = l.counts[k]
 			}
-			row = append(row, sum)
-			p.Totals[len(p.Totals)-1] += sum
 		}
-		p.Rows = append(p.Rows, row)
+		p.Times, p.Rows = append(p.Times, from.Add(time.Duration(k)*step)), append(p.Rows, row)
 	}
 	return p
 }
 
-// spans are the times that a chart of messages can be of, with the step of each.
-var spans = []struct {
-	Name, Title string
-	Of, Step    time.Duration
-}{
-	{"1h", "last hour", time.Hour, time.Minute},
-	{"6h", "last 6 hours", 6 * time.Hour, 5 * time.Minute},
-	{"24h", "last day", 24 * time.Hour, 15 * time.Minute},
-}
+// spans are the times that a chart of messages can be of.
+var spans = []struct{ From, Title string }{{"-1h", "last hour"}, {"-6h", "last 6 hours"}, {"-24h", "last day"}}
 
 // methods shows messages by method over time.
-func (s *pages) methods(w http.ResponseWriter, r *http.Request) {
-	v := r.URL.Query()
-	over := spans[0]
-	for _, o := range spans {
-		if o.Name == v.Get("over") {
-			over = o
+func methods(a asked, answer any) any {
+	m := answer.(view.MethodSeries)
+	step, _ := time.ParseDuration(m.Step)
+	body := struct {
+		Chart                                 series
+		Rows                                  []view.MethodCount
+		Left                                  int
+		Total                                 uint64
+		Method, CSeq, Auth, ToTag, From, Step string
+		Title                                 string
+		Spans                                 any
+	}{Total: m.Total, Method: a.query.Get("method"), CSeq: a.query.Get("cseq"), Auth: a.query.Get("auth"), ToTag: a.query.Get("totag"),
+		From: cmp.Or(a.query.Get("from"), spans[0].From), Step: span(step), Spans: spans, Title: "time asked for"}
+	for _, s := range spans {
+		if s.From == body.From {
+			body.Title = s.Title
 		}
 	}
-	to := s.program.Now().Truncate(over.Step).Add(over.Step)
-	q := view.MethodQuery{Method: v.Get("method"), CSeq: v.Get("cseq"), Auth: yesNo(v.Get("auth")), ToTag: yesNo(v.Get("totag")),
-		From: to.Add(-over.Of), To: to, Step: over.Step}
-	m, err := s.program.Methods(q)
-	if err != nil {
-		s.trouble(w, r, http.StatusBadRequest, err.Error())
-		return
-	}
-	names, counts := byMethod(m.Rows)
-	body := struct {
-		Chart                          series
-		Rows                           []view.MethodCount
-		Left                           int
-		Total                          uint64
-		Method, CSeq, Auth, ToTag, Per string
-		Over                           any
-		Spans                          any
-	}{plot("methods", "Messages by method, "+over.Title, m.From, over.Step, names, counts), m.Rows, 0, m.Total,
-		q.Method, q.CSeq, v.Get("auth"), v.Get("totag"), span(over.Step), over, spans}
-	sort.SliceStable(body.Rows, func(a, b int) bool { return body.Rows[a].Total > body.Rows[b].Total })
-	if len(body.Rows) > 2*pageMaxRows {
-		body.Rows, body.Left = body.Rows[:2*pageMaxRows], len(body.Rows)-2*pageMaxRows
-	}
-	s.render(w, r, http.StatusOK, "methods", "Messages", body)
+	body.Chart = plot("methods", "Messages by method, "+body.Title, m.From, step, byMethod(m.Rows))
+	rows := slices.Clone(m.Rows)
+	slices.SortStableFunc(rows, func(a, b view.MethodCount) int { return cmp.Compare(b.Total, a.Total) })
+	body.Rows, body.Left = part(rows, 2*Rows)
+	return body
 }
 
 // byMethod adds up the rows of one method: requests by their own, answers by class.
-func byMethod(rows []view.MethodCount) (names []string, counts [][]uint64) {
+func byMethod(rows []view.MethodCount) (lines []line) {
 	at := map[string]int{}
 	for _, row := range rows {
 		name := row.Method
@@ -251,24 +186,15 @@ func byMethod(rows []view.MethodCount) (names []string, counts [][]uint64) {
 		}
 		i, ok := at[name]
 		if !ok {
-			i = len(names)
+			i = len(lines)
 			at[name] = i
-			names, counts = append(names, name), append(counts, make([]uint64, len(row.Counts)))
+			lines = append(lines, line{name: name, counts: make([]uint64, len(row.Counts))})
 		}
 		for k, n := range row.Counts {
-			if k < len(counts[i]) {
-				counts[i][k] += n
+			if k < len(lines[i].counts) {
+				lines[i].counts[k] += n
 			}
 		}
 	}
-	return names, counts
-}
-
-// yesNo reads "1" and "0"; anything else asks for both.
-func yesNo(s string) *bool {
-	if s != "0" && s != "1" {
-		return nil
-	}
-	yes := s == "1"
-	return &yes
+	return lines
 }

@@ -1,4 +1,10 @@
-package api
+// Package web makes the pages that people read: HTML from what package api answers to
+// programs. Templates, style and scripts are embedded; nothing is loaded from elsewhere.
+//
+// It asks and changes nothing beyond a few questions to Program, and serves nothing
+// itself: package api does. Captured values are hostile: they are made visible, cut, and
+// escaped by html/template, and no script gets any.
+package web
 
 import (
 	"bytes"
@@ -10,43 +16,45 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
 
-//go:embed web
-var web embed.FS
+//go:embed *.html pages static third_party/uplot
+var files embed.FS
 
-// policy lets a page load nothing but what this program serves, run no script and take no
-// style that stands in the page itself: a captured value that got past the escaping would
-// still do nothing.
-const policy = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+// Program is what pages need beyond the answer that they show.
+type Program interface {
+	Now() time.Time
+	Ready() view.Health
+	Live() view.Health
+	EventsOver(from, to time.Time, step time.Duration) (view.EventSeries, error)
+}
 
-// pages renders what a Program shows for a person. Its templates and files are parsed
-// once; the rest is made for each request.
-type pages struct {
+// Route is what the page of the API says of a path.
+type Route struct{ Method, Path, Twin, Summary, Example string }
+
+// Site renders the pages. Its templates and files are read once, at New.
+type Site struct {
 	program Program
-	events  recentEvents
-	speeds  speeds
+	inject  bool
+	routes  []Route
 	sets    map[string]*template.Template // by the name of their file, without .html
-	assets  map[string]asset              // by what follows /static/
+	assets  map[string]asset              // by their name
 }
 
 // asset is an embedded file.
 type asset struct {
 	body    []byte
 	kind    string
-	version string // of its content, in its address: it may be cached for ever
+	version string // of its content, and in its address: it may be cached for ever
 }
 
-// entry is a line of the navigation.
+// entry is a line of the navigation, section a group of it.
 type entry struct{ Path, Name string }
 
-// section is a group of it.
 type section struct {
 	Name    string
 	Entries []entry
@@ -58,58 +66,59 @@ var navigation = []section{
 	{"Findings", []entry{{"/alerts", "Alerts"}, {"/offenders", "Offenders"}}},
 	{"What is sent", []entry{{"/events/blst", "Event types"}, {"/evrateblst", "Rates"}}},
 	{"Figures", []entry{{"/kpi", "Indicators"}, {"/stats", "Statistics"}, {"/counters", "Counters"}}},
-	{"Program", []entry{{"/health", "Health"}, {"/config", "Configuration"}, {"/api/v1/", "API"}}},
+	{"Program", []entry{{"/health", "Health"}, {"/config", "Configuration"}, {"/inject", "Put in a message"}, {"/api/v1/", "API"}}},
 }
 
 // page is what every template gets.
 type page struct {
-	Title  string
-	Path   string // of the entry of the navigation that it belongs to
-	Now    time.Time
-	Ready  view.Health
-	Nav    []section
-	Said   string // what a change just did
-	Asked  string // the query, so that a form keeps it
-	Body   any
-	assets map[string]asset
+	Title string
+	Path  string // of the entry of the navigation that it belongs to
+	Now   time.Time
+	Ready view.Health
+	Nav   []section
+	Body  any // of its own
+	site  *Site
 }
 
 // Asset is the address of an embedded file.
-func (p page) Asset(name string) string { return "/static/" + name + "?v=" + p.assets[name].version }
+func (p page) Asset(name string) string {
+	return "/static/" + name + "?v=" + p.site.assets[name].version
+}
 
-func newPages(p Program, events recentEvents) (*pages, error) {
-	s := &pages{program: p, events: events, sets: map[string]*template.Template{}, assets: map[string]asset{}}
-	base, err := template.New("base").Funcs(template.FuncMap{
-		"fit": fit, "whole": whole, "decimal": decimal, "span": span, "seconds": seconds, "ago": ago,
-		"link": link, "below": below, "words": words, "elapsed": elapsed, "join": strings.Join, "marks": marks,
-		"stamp": stamp, "clock": clock, "list": func(v ...any) []any { return v }, "add": func(a, b int) int { return a + b },
-	}).ParseFS(web, "web/base.html", "web/parts.html")
-	if err != nil {
-		return nil, fmt.Errorf("parse templates: %w", err)
+// Failing counts the checks that fail.
+func (p page) Failing() (n int) {
+	for _, c := range p.Ready.Checks {
+		if !c.OK {
+			n++
+		}
 	}
-	files, err := fs.Glob(web, "web/pages/*.html")
-	if err != nil {
-		return nil, fmt.Errorf("list templates: %w", err)
+	return max(n, 1)
+}
+
+// New parses what is embedded. inject tells whether messages can be put in by hand.
+func New(p Program, routes []Route, inject bool) *Site {
+	s := &Site{program: p, routes: routes, inject: inject, sets: map[string]*template.Template{}, assets: map[string]asset{}}
+	base := template.Must(template.New("base").Funcs(functions).ParseFS(files, "base.html", "parts.html"))
+	for _, file := range glob("pages/*.html") {
+		s.sets[strings.TrimSuffix(path.Base(file), ".html")] = template.Must(template.Must(base.Clone()).ParseFS(files, file))
 	}
-	for _, file := range files {
-		set, err := template.Must(base.Clone()).ParseFS(web, file)
+	for _, file := range append(glob("static/*"), glob("third_party/uplot/*.min.*")...) {
+		body, err := files.ReadFile(file)
 		if err != nil {
-			return nil, fmt.Errorf("parse %s: %w", file, err)
+			panic(err) // it is embedded
 		}
-		s.sets[strings.TrimSuffix(path.Base(file), ".html")] = set
+		sum := sha256.Sum256(body)
+		s.assets[path.Base(file)] = asset{body, kinds[path.Ext(file)], hex.EncodeToString(sum[:6])}
 	}
-	for _, pattern := range []string{"web/static/*", "web/third_party/uplot/*.min.*"} {
-		names, _ := fs.Glob(web, pattern)
-		for _, name := range names {
-			body, err := web.ReadFile(name)
-			if err != nil {
-				return nil, fmt.Errorf("read %s: %w", name, err)
-			}
-			sum := sha256.Sum256(body)
-			s.assets[path.Base(name)] = asset{body, kinds[path.Ext(name)], hex.EncodeToString(sum[:6])}
-		}
+	return s
+}
+
+func glob(pattern string) []string {
+	names, err := fs.Glob(files, pattern)
+	if err != nil {
+		panic(err) // a pattern that is none
 	}
-	return s, nil
+	return names
 }
 
 // kinds are the media types of what is embedded.
@@ -117,134 +126,58 @@ var kinds = map[string]string{
 	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
 }
 
-// render writes a page. body is what its own template gets as .Body.
-func (s *pages) render(w http.ResponseWriter, r *http.Request, status int, name, title string, body any) {
-	p := page{
-		Title: title, Path: place(r.URL.Path), Now: s.program.Now(), Ready: s.program.Ready(), Nav: navigation,
-		Said: said[r.URL.Query().Get("done")], Body: body, assets: s.assets,
+// Page renders the answer of a row of the routes to a request.
+func (s *Site) Page(row string, r *http.Request, answer any) ([]byte, error) {
+	show, ok := shows[row]
+	if !ok {
+		return nil, fmt.Errorf("render %s: there is no such page", row)
 	}
+	a := asked{site: s, query: r.URL.Query(), path: r.URL.Path, program: s.program, now: s.program.Now()}
+	return s.render(show.file, show.title, r.URL.Path, a.now, show.body(a, answer))
+}
+
+// Problem renders an error.
+func (s *Site) Problem(r *http.Request, p view.Problem) ([]byte, error) {
+	return s.render("error", p.Title, r.URL.Path, s.program.Now(), p)
+}
+
+func (s *Site) render(file, title, path string, now time.Time, body any) ([]byte, error) {
+	p := page{Title: title, Path: place(path), Now: now, Ready: s.program.Ready(), Nav: navigation, Body: body, site: s}
 	var b bytes.Buffer
-	if err := s.sets[name].ExecuteTemplate(&b, "base.html", p); err != nil {
-		http.Error(w, "render "+name+": "+err.Error(), http.StatusInternalServerError)
-		return
+	if err := s.sets[file].ExecuteTemplate(&b, "base.html", p); err != nil {
+		return nil, fmt.Errorf("render %s: %w", file, err)
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", policy)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Length", strconv.Itoa(b.Len()))
-	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // who left needs no answer
+	return b.Bytes(), nil
 }
 
-// trouble shows an error on a page of its own.
-func (s *pages) trouble(w http.ResponseWriter, r *http.Request, status int, what string) {
-	s.render(w, r, status, "error", http.StatusText(status), struct{ Status, What string }{strconv.Itoa(status), what})
-}
-
-// place finds the entry of the navigation that a path belongs to.
+// place finds the entry of the navigation that a path belongs to: the longest that it is,
+// or is below.
 func place(path string) string {
 	best := ""
 	for _, s := range navigation {
 		for _, e := range s.Entries {
-			if path == e.Path || e.Path != "/" && strings.HasPrefix(path, strings.TrimSuffix(e.Path, "/")+"/") && len(e.Path) > len(best) {
-				if best = e.Path; path == e.Path {
-					return best
-				}
+			if len(e.Path) > len(best) && (path == e.Path || e.Path != "/" && strings.HasPrefix(path, strings.TrimSuffix(e.Path, "/")+"/")) {
+				best = e.Path
 			}
 		}
 	}
 	return best
 }
 
-// said are the sentences after a change, by the word that a form's answer carries in its
-// address: a sentence that stood there itself could be anybody's.
-var said = map[string]string{
-	"types":   "Saved. The switches below are in effect.",
-	"limits":  "Saved. The new limits are in effect.",
-	"forget":  "Forgotten. What this source sends is counted from zero.",
-	"offend":  "Added. Events of this source are held from now on.",
-	"forgive": "Forgiven. Events of this source are sent again.",
-	"reload":  "The configuration was read again.",
-}
-
-// static serves an embedded file. Its address has the version of its content.
-func (s *pages) static(w http.ResponseWriter, r *http.Request) {
-	a, ok := s.assets[strings.TrimPrefix(r.URL.Path, "/static/")]
+// Static serves an embedded file by its name. Its address has the version of its
+// content, so that it is asked for once.
+func (s *Site) Static(w http.ResponseWriter, r *http.Request, name string) bool {
+	a, ok := s.assets[name]
 	if !ok {
-		http.NotFound(w, r)
-		return
+		return false
 	}
 	h := w.Header()
 	h.Set("Content-Type", a.kind)
-	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("ETag", `"`+a.version+`"`)
+	h.Set("Cache-Control", "no-cache")
 	if r.URL.Query().Get("v") == a.version {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
-	} else {
-		h.Set("Cache-Control", "no-cache")
 	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.body))
+	return true
 }
-
-// Bounds of one page of a list for a person, so that no page gets long.
-const (
-	pageRows    = 50
-	pageMaxRows = 100
-)
-
-// query reads what a list is asked for.
-func query(r *http.Request) view.Query {
-	v := r.URL.Query()
-	q := view.Query{Limit: pageRows, Cursor: v.Get("cursor"), Text: v.Get("text"), Source: v.Get("source"), State: v.Get("state")}
-	if n, err := strconv.Atoi(v.Get("limit")); err == nil && n > 0 {
-		q.Limit = min(n, pageMaxRows)
-	}
-	return q
-}
-
-// listing is what the head and the foot of a list need.
-type listing struct {
-	view.Page
-	Query view.Query
-	Shown int
-	What  string // of these, in the plural
-	More  string // address of the next page
-	First string // and of the first, where this is another one
-	Empty string // what to say where there is none at all
-}
-
-// list describes the page of a list that a request asked for.
-func list(r *http.Request, q view.Query, p view.Page, shown int, what, empty string) listing {
-	l := listing{Page: p, Query: q, Shown: shown, What: what, Empty: empty}
-	at := r.URL.Query()
-	for name := range at {
-		if !slices.Contains([]string{"text", "source", "state", "limit", "type"}, name) {
-			at.Del(name)
-		}
-	}
-	to := func(cursor string) string {
-		at.Del("cursor")
-		if cursor != "" {
-			at.Set("cursor", cursor)
-		}
-		return r.URL.Path + "?" + at.Encode()
-	}
-	if p.Next != "" {
-		l.More = to(p.Next)
-	}
-	if q.Cursor != "" {
-		l.First = to("")
-	}
-	return l
-}
-
-// Filtered says that somebody asked for a part.
-func (l listing) Filtered() bool { return l.Query.Text+l.Query.Source+l.Query.State != "" }
-
-// stamp is a moment for a machine, clock the same for a person where no script runs.
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
-
-func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

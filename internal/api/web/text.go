@@ -1,4 +1,4 @@
-package api
+package web
 
 import (
 	"fmt"
@@ -18,13 +18,17 @@ type text struct {
 	Full  string // "" where Short is all of it
 }
 
-// Longest a value gets anywhere on a page, in characters.
-const longestValue = 400
+// Longest a value gets anywhere on a page, in characters; and to be a part of an address,
+// in bytes. Pages stay short by it, whatever is sent.
+const (
+	longestValue = 160
+	longestName  = 300
+)
 
 // fit makes a captured value fit to be shown: visible, and not longer than n characters.
 // Escaping is html/template's.
 func fit(n int, s string) text {
-	whole := clip(visible(s), longestValue)
+	whole := clip(visible(clip(s, longestValue+1)), max(longestValue, n))
 	if short := clip(whole, n); short != whole {
 		return text{Short: short, Full: whole}
 	}
@@ -88,7 +92,7 @@ func hidden(r rune) bool {
 	case r >= 0xFE00 && r <= 0xFE0F, r >= 0xE0100 && r <= 0xE01EF, r == 0x034F, r == 0x115F, r == 0x1160, r == 0x3164, r == 0xFFA0:
 		return true
 	}
-	return unicode.Is(unicode.Zs, r) && r != 0xA0
+	return unicode.Is(unicode.Zs, r) && r != ' ' && r != 0xA0
 }
 
 // whole writes a count with its thousands apart: 12,345.
@@ -195,7 +199,18 @@ func link(path string, pairs ...string) string {
 }
 
 // below is the address of one thing of a list: the list's path and, escaped, its name.
-func below(path, name string) string { return path + "/" + url.PathEscape(name) }
+// It is "" where the name is too long, or one that a browser takes for a step up.
+func below(path, name string) string {
+	if name == "" || len(name) > longestName || strings.Trim(name, ".") == "" {
+		return ""
+	}
+	return path + "/" + url.PathEscape(name)
+}
 
-// words makes a snake_case or kebab name readable.
+// words makes a snake_case or kebab-case name readable.
 func words(s string) string { return strings.NewReplacer("_", " ", "-", " ").Replace(s) }
+
+// stamp is a moment for a machine, clock the same for a person where no script runs.
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -17,6 +17,10 @@
 	const clock = (d) => `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
 	const local = (root) => {
 		const today = day(new Date());
+		for (const t of $$("[data-at]", root)) {
+			const d = new Date(t.dataset.at);
+			if (!isNaN(d)) t.textContent = `${clock(d)}.${String(d.getMilliseconds()).padStart(3, "0")}`;
+		}
 		for (const t of $$("time[datetime]", root)) {
 			const d = new Date(t.dateTime);
 			if (isNaN(d)) continue;
@@ -67,16 +71,7 @@
 		for (const th of $$("th[aria-sort]", root)) sortBy(th.closest("table"), th.cellIndex, th.getAttribute("aria-sort") === "descending");
 	};
 
-	// Numbers stand right: the class of a column's head goes to its cells.
-	const align = (root) => {
-		for (const table of $$("table", root)) {
-			if (!table.tHead) continue;
-			[...table.tHead.rows[0].cells].forEach((th, i) => {
-				if (th.classList.contains("n")) for (const b of table.tBodies) for (const row of b.rows) row.cells[i]?.classList.add("n");
-			});
-		}
-	};
-	const dress = (root) => { local(root); align(root); sortable(root); };
+	const dress = (root) => { local(root); sortable(root); };
 	dress(document);
 
 	// Freshness: the page is fetched again, and its live parts are put in place of the
@@ -86,7 +81,7 @@
 		const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
 		if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
 		const fresh = parser.parseFromString(await answer.text(), "text/html");
-		local(fresh); align(fresh);
+		local(fresh);
 		for (const old of $$("[data-live]")) {
 			const now = fresh.querySelector(`[data-live="${old.dataset.live}"]`);
 			if (!now || old.contains(document.activeElement) && document.activeElement !== old) continue;
