@@ -204,7 +204,7 @@ func TestPagesAreShortAndEscaped(t *testing.T) {
 var (
 	ownElements = regexp.MustCompile(`^(html|head|meta|title|link|script|body|a|header|nav|main|footer|h[1-3]|p|ul|ol|li|dl|dt|dd|div|span|strong|small|bdi|code|time|section|figure|figcaption|details|summary|` +
 		`table|thead|tbody|tfoot|tr|th|td|form|label|input|select|option|textarea|button|datalist|svg|symbol|use|g|path|line|text)$`)
-	ownAttributes = regexp.MustCompile(`^(id|class|href|src|rel|type|name|content|charset|lang|defer|aria-[a-z]+|role|tabindex|title|datetime|data-(live|refresh|stream|of|v|no-sort)|scope|method|action|` +
+	ownAttributes = regexp.MustCompile(`^(id|class|href|src|rel|type|name|content|charset|lang|defer|aria-[a-z]+|role|tabindex|title|datetime|data-(live|refresh|stream|of|v|at|no-sort)|scope|method|action|` +
 		`value|placeholder|autocomplete|spellcheck|list|checked|selected|required|min|max|step|maxlength|rows|open|download|viewbox|width|height|d|x|y|x1|x2|y1|y2|xmlns)$`)
 )
 

@@ -146,6 +146,10 @@ func health(a asked, answer any) any {
 
 func events(a asked, answer any) any {
 	p := answer.(view.EventPage)
+	stream := ""
+	if !a.query.Has("cursor") { // older ones stand still
+		stream = link("/api/v1/events/stream", "type", a.query.Get("type"), "fate", a.query.Get("fate"), "source", a.query.Get("source"), "text", a.query.Get("text"))
+	}
 	return struct {
 		List   listing
 		Events []view.ShownEvent
@@ -153,8 +157,7 @@ func events(a asked, answer any) any {
 		Fates  any
 		Stream string
 	}{a.list(p.Page, len(p.Events), "events", "No event yet. They come with calls, registrations and other requests; whether packets come is under Health."),
-		p.Events, strings.Split(event.TypeNames(), ", "), fates,
-		link("/api/v1/events/stream", "type", a.query.Get("type"), "fate", a.query.Get("fate"), "source", a.query.Get("source"), "text", a.query.Get("text"))}
+		p.Events, strings.Split(event.TypeNames(), ", "), fates, stream}
 }
 
 func types(a asked, answer any) any { return answer.(view.TypeList) }

@@ -60,7 +60,7 @@ var functions = template.FuncMap{
 	},
 	"list": func(v ...any) []any { return v }, "add": func(a, b int) int { return a + b },
 	"value": func(f *float64) float64 { return *f },
-	"marks": marks, "explain": explain, "labels": labels, "state": callState, "fate": fate, "length": length, "lasted": lasted, "region": region,
+	"marks": marks, "few": few, "explain": explain, "labels": labels, "state": callState, "fate": fate, "length": length, "lasted": lasted, "region": region,
 }
 
 // mark is a sign with a word. Kind chooses the icon and the colour: good, warn, bad, off.
@@ -82,6 +82,15 @@ func marks(c view.Call) (all []mark) {
 		all = append(all, mark{"warn", "missed: " + fit(40, w).Short, incomplete(w)})
 	}
 	return append(all, labels(c.Anomalies)...)
+}
+
+// few keeps as many marks as a line of a list has room for.
+func few(all []mark) []mark {
+	const most = 3
+	if len(all) <= most {
+		return all
+	}
+	return append(all[:most-1:most-1], mark{"off", "and " + plural(len(all)-most+1, "more", "more"), ""})
 }
 
 // labels explains labels of what does not comply.

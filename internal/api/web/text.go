@@ -54,8 +54,8 @@ func clip(s string, n int) string {
 }
 
 // visible is s with all that a browser or a terminal would act on, or not show, as
-// something to see: controls as their pictures (U+2400), what changes the direction or has
-// no width as its number, bytes that are no UTF-8 as U+FFFD.
+// something to see: controls, what changes the direction or has no width as its number
+// (\x1b, \u202e), bytes that are no UTF-8 as U+FFFD.
 func visible(s string) string {
 	plain := true
 	for i := 0; i < len(s) && plain; i++ {
@@ -67,14 +67,12 @@ func visible(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		switch {
-		case r < ' ':
-			b.WriteRune(0x2400 + r)
-		case r == 0x7F:
-			b.WriteRune(0x2421)
+		case r < ' ' || r == 0x7F:
+			fmt.Fprintf(&b, `\x%02x`, r)
 		case r == utf8.RuneError:
 			b.WriteRune(utf8.RuneError)
 		case hidden(r):
-			fmt.Fprintf(&b, "⟨U+%04X⟩", r)
+			fmt.Fprintf(&b, `\u%04x`, r)
 		default:
 			b.WriteRune(r)
 		}
@@ -154,6 +152,8 @@ func span(d time.Duration) string {
 		return fmt.Sprintf("%.2f ms", s*1000)
 	case d < time.Second:
 		return fmt.Sprintf("%.0f ms", s*1000)
+	case n < 60 && d%time.Second == 0:
+		return fmt.Sprintf("%d s", n)
 	case d < 10*time.Second:
 		return fmt.Sprintf("%.2f s", s)
 	case n < 60:

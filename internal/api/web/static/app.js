@@ -147,5 +147,72 @@
 		});
 	}
 
+	// Events as they come. A row is made of text nodes; what cannot be seen is shown by its
+	// number, as the server does it.
+	const visible = (s, n) => {
+		const all = [...String(s ?? "")].slice(0, 160).map((c) => {
+			const p = c.codePointAt(0);
+			if (p < 32 || p === 127) return `\\x${p.toString(16).padStart(2, "0")}`;
+			return p > 127 && /[\p{C}\p{Zl}\p{Zp}\ufe00-\ufe0f\u034f\u115f\u1160\u3164\uffa0]|(?![\u00a0])\p{Zs}/u.test(c) ? `\\u${p.toString(16).padStart(4, "0")}` : c;
+		}).join("");
+		return all.length > n ? `${[...all].slice(0, n - 1).join("")}…` : all;
+	};
+	const ns = "http://www.w3.org/2000/svg";
+	const fates = { sent: ["good", "sent"], blacklisted: ["off", "type off"], rate: ["warn", "over rate"], source: ["warn", "source held"] };
+	const badge = (fate) => {
+		const [kind, word] = fates[fate] ?? ["off", visible(fate, 20)];
+		const svg = document.createElementNS(ns, "svg"), use = document.createElementNS(ns, "use");
+		svg.setAttribute("class", `icon ${kind}`);
+		svg.setAttribute("aria-hidden", "true");
+		use.setAttribute("href", `#i-${kind}`);
+		svg.append(use);
+		return make("span", { className: `badge ${kind}` }, svg, word);
+	};
+	const cell = (s, n) => (s ? make("bdi", { textContent: visible(s, n) }) : make("span", { className: "none", textContent: "–" }));
+	const eventRow = (e) => {
+		const d = new Date(e.time);
+		const time = make("time", { dateTime: d.toISOString(), textContent: clock(d), title: d.toISOString() });
+		const id = /^[0-9a-f]{32}$/.test(e.call ?? "") && e.call_id ? make("a", { href: `/calls/${e.call}` }, cell(e.call_id, 20)) : cell(e.call_id, 20);
+		const cells = [time, visible(e.type, 40), badge(e.fate), cell(e.from, 26), cell(e.to, 26), e.code ? String(Number(e.code)) : "", cell(e.source, 46), id];
+		return make("tr", { className: "fresh" }, ...cells.map((c, i) => make("td", { className: i === 5 ? "n" : "" }, c)));
+	};
+	const mostRows = 200;
+	for (const tools of $$("[data-stream]")) {
+		const table = document.getElementById("events"), body = table.tBodies[0];
+		const note = make("span", { textContent: "Connecting" });
+		note.setAttribute("role", "status");
+		const button = make("button", { type: "button", className: "small", textContent: "Pause" });
+		tools.append(note, button);
+		let on = true, waiting = [], missed = 0, planned = false, up = false;
+		const say = () => {
+			const text = !up ? "Not connected; trying again" : on ? `Live${missed ? `, ${missed} left out` : ""}` : `Paused; ${waiting.length}${waiting.length === mostRows ? " and more" : ""} came`;
+			if (note.textContent !== text) note.textContent = text;
+		};
+		const show = () => {
+			planned = false;
+			say();
+			if (!on || !waiting.length) return;
+			document.querySelector(".empty")?.remove();
+			body.prepend(...waiting.splice(0).reverse().map(eventRow));
+			while (body.rows.length > mostRows) body.lastElementChild.remove();
+			resort(table.parentElement);
+		};
+		const plan = () => { if (!planned) { planned = true; setTimeout(show, 250); } };
+		const source = new EventSource(tools.dataset.stream);
+		source.addEventListener("open", () => { up = true; plan(); });
+		source.addEventListener("error", () => { up = false; plan(); });
+		source.addEventListener("event", (m) => {
+			waiting.push(JSON.parse(m.data));
+			if (waiting.length > mostRows) waiting.shift();
+			plan();
+		});
+		source.addEventListener("left-out", (m) => { missed += JSON.parse(m.data).left_out; plan(); });
+		button.addEventListener("click", () => {
+			on = !on;
+			button.textContent = on ? "Pause" : "Go on";
+			plan();
+		});
+	}
+
 	window.sipcmbeat = { $$, make, local, clock, day };
 })();

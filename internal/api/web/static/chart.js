@@ -69,7 +69,7 @@
 			legend: { show: false },
 			cursor: { drag: { x: false, y: false }, points: { size: 6 } },
 			scales: { y: { range: (_, __, max) => [0, max > 0 ? Math.max(max * 1.08, 1) : 1] } },
-			axes: [{ ...axis, values: [[86400, "{YYYY}-{MM}-{DD}", null, null, null, null, null, null, 1], [60, "{HH}:{mm}", null, null, null, null, null, null, 1]], space: 60 },
+			axes: [{ ...axis, size: 34, values: [[86400, "{YYYY}-{MM}-{DD}", null, null, null, null, null, null, 1], [60, "{HH}:{mm}", null, null, null, null, null, null, 1]], space: 60 },
 				{ ...axis, size: 52, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 1e8, 1e9],
 					values: (_, ticks) => ticks.map((n) => n.toLocaleString("en", { notation: n >= 1e4 ? "compact" : "standard" })) }],
 			series: [{}, ...names.map((name, i) => ({ label: name, stroke: colour(`--c${i % 8 + 1}`), width: 2, dash: dashes[i % 8], points: { show: false } }))],
