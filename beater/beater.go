@@ -23,6 +23,7 @@ import (
 	"github.com/elastic/elastic-agent-libs/logp"
 
 	"github.com/sipcmbeat/sipcmbeat/config"
+	"github.com/sipcmbeat/sipcmbeat/internal/api"
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
@@ -116,6 +117,7 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		keeper:  keeper,
 		metrics: newMetrics(b),
 		notify:  notify,
+		version: b.Info.Version,
 	}
 	if err := r.start(b.Publisher, bt.maps); err != nil {
 		return err
@@ -142,6 +144,7 @@ type run struct {
 	metrics metrics
 	told    Voice
 	notify  *notifier // nil: no service manager
+	version string
 
 	engine *engine.Engine
 	keeper *engine.Keeper // nil: no saved state
@@ -153,7 +156,10 @@ type run struct {
 	held   [event.NumTypes]atomic.Uint64
 	faults atomic.Uint64
 
-	unsaved bool          // the last state could not be written
+	server *api.Server // nil: off
+	health health
+
+	unsaved atomic.Bool   // the last state could not be written
 	disk    *diskQueue    // nil: libbeat's queue is in memory
 	moved   moves         // when progress was last looked at
 	stuck   time.Duration // for how long nothing has moved
@@ -176,8 +182,10 @@ type run struct {
 func (r *run) Put(e *event.Event) {
 	if r.cfg.Held[e.Type] && !e.Emergency {
 		r.held[e.Type].Add(1)
+		r.watch(e, "blacklisted")
 		return
 	}
+	r.watch(e, "sent")
 	r.ring.put(e)
 }
 
@@ -217,6 +225,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 		return err
 	}
 	r.cfg.Engine.Trouble = func(_ string, err error) { r.log.Error(err) }
+	r.newServer(r.version)
 	r.engine = engine.New(r.cfg.Engine, r.inputs, r)
 	for _, in := range r.inputs {
 		if in.Live {
@@ -229,12 +238,17 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 	ctx, r.cancel = context.WithCancel(context.Background())
 	p := &publisher{ring: r.ring, client: r.client, maps: maps, tree: newTree(r.cfg.Names), done: r.published}
 	go p.run() // first: what the saved state has no room for is sent
-	if err := r.restore(); err != nil {
+	err = r.restore()
+	if err == nil {
+		err = r.startServer()
+	}
+	if err != nil {
 		r.ring.close()
 		<-r.published
 		r.client.Close()
 		return err
 	}
+	r.watchHealth()
 	r.reading, r.sending = true, true
 	go func() {
 		err := r.capture(ctx)
@@ -333,6 +347,7 @@ func (r *run) stop(who string) {
 // the capture failed.
 func (r *run) readEnded(err error) {
 	r.reading = false
+	r.health.end()
 	r.readError = err // the log has it
 	r.summary()
 	r.drainRelay()
@@ -353,6 +368,7 @@ func (r *run) finished() bool {
 
 // end closes what is open and makes the last line. why is "" when nothing is left.
 func (r *run) end(why string) error {
+	r.stopServer()
 	r.ring.abort()
 	r.cancel()
 	closeAll(r.inputs)

@@ -14,6 +14,7 @@ import (
 
 	conf "github.com/elastic/elastic-agent-libs/config"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/api"
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
@@ -96,6 +97,10 @@ type Keys struct {
 	PcapDump  PcapDump  `config:"pcap_dump"`
 
 	State State `config:"state"`
+
+	HTTPAddr string `config:"http_addr"`
+	HTTPPort int    `config:"http_port"`
+	HTTP     HTTP   `config:"http"`
 
 	InternalNetworks []string `config:"internal_networks,replace"`
 
@@ -201,9 +206,12 @@ type Config struct {
 	Engine engine.Config
 	Relay  relay.Config // without targets: no HEP output
 	Dump   dump.Config  // an empty Dir: off
+	HTTP   api.Config   // a zero Port: off
 	Saving bool         // the state is read at the start and written
 
-	flushSet bool // the user chose replay_flush
+	flushSet bool              // the user chose replay_flush
+	portSet  bool              // the user chose http_port
+	taken    map[string]string // keys whose values came from ${NAME}, and how they are written
 
 	Names    *event.Schema        // under which records leave
 	Held     [event.NumTypes]bool // types that are held back
@@ -235,7 +243,7 @@ func New(section *conf.C) (*Config, error) {
 		if err := c.readInputs(section); err != nil {
 			return nil, err
 		}
-		c.HeldSet, c.flushSet = known["event_types_blst"], known["replay_flush"]
+		c.HeldSet, c.flushSet, c.portSet = known["event_types_blst"], known["replay_flush"], known["http_port"]
 	}
 	if c.Keys.Pcap, err = list("pcap", c.Keys.Pcap, true); err != nil {
 		return nil, err
@@ -306,6 +314,9 @@ func (c *Config) compose() error {
 		return err
 	}
 	if err := c.composeDump(); err != nil {
+		return err
+	}
+	if err := c.composeHTTP(); err != nil {
 		return err
 	}
 	return c.composeEngine()

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/api"
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
@@ -18,7 +19,7 @@ import (
 // for comes from there.
 func DefaultKeys() Keys {
 	files, p, t := capture.DefaultFilesConfig(), packet.DefaultConfig(), track.DefaultConfig()
-	tcp, out, d := stream.DefaultConfig(), relay.DefaultConfig(), dump.DefaultConfig()
+	tcp, out, d, http := stream.DefaultConfig(), relay.DefaultConfig(), dump.DefaultConfig(), api.DefaultConfig()
 	return Keys{
 		Iface:       []string{AnyIface},
 		Snaplen:     262144,
@@ -79,6 +80,10 @@ func DefaultKeys() Keys {
 		Numbers:            Numbers{Emergency: t.Emergency},
 
 		State: State{Interval: 30 * time.Second},
+
+		HTTPAddr: http.Addr,
+		HTTPPort: http.Port,
+		HTTP:     HTTP{MaxConnections: http.MaxConnections, MaxEvents: http.MaxEvents, ReadySilence: 5 * time.Minute, ReadyStall: time.Minute},
 
 		HEPOutput: HEPOutput{Transport: out.Transport, Version: out.Version, Relay: out.Received, Buffer: Size(out.Buffer), TLS: HEPTLS{Verify: "full"}},
 		PcapDump: PcapDump{

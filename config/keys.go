@@ -32,6 +32,7 @@ func (k Kind) String() string {
 type Key struct {
 	Name    string // without the name of the section
 	Kind    Kind
+	Secret  bool   // its value is shown to nobody
 	Allowed string // beyond what the kind says; "" is nothing
 	Default string // where it is not the value in DefaultKeys
 	Meaning string
@@ -98,7 +99,7 @@ var Groups = []Group{
 		{Name: "inputs.listen", Kind: List, Allowed: "udp, tcp or tls, address and port, as in udp:0.0.0.0:9060", Default: "udp:0.0.0.0:9060 for hep, none for siptrace", Of: "hep siptrace", Meaning: "Where to take packets; those of siptrace come by udp alone. 0.0.0.0 is all of IPv4, [::] all of IPv6, and udp::9060 both."},
 		{Name: "inputs.cert", Default: "none", Of: "hep", Meaning: "The file of the certificate for tls, in PEM."},
 		{Name: "inputs.key", Default: "none", Of: "hep", Meaning: "The file of the certificate's private key, in PEM."},
-		{Name: "inputs.auth_keys", Reload: true, Kind: List, Allowed: "texts, ${NAME} from the environment or the keystore, none (no key is asked for)", Default: "none", Of: "hep", Meaning: "Keys of which a HEP packet must have one; versions 1 and 2, which have none, are refused then. They go over the wire in clear text: use tls too."},
+		{Name: "inputs.auth_keys", Reload: true, Secret: true, Kind: List, Allowed: "texts, ${NAME} from the environment or the keystore, none (no key is asked for)", Default: "none", Of: "hep", Meaning: "Keys of which a HEP packet must have one; versions 1 and 2, which have none, are refused then. They go over the wire in clear text: use tls too."},
 		{Name: "inputs.allow", Reload: true, Kind: List, Allowed: "networks such as 192.0.2.0/24, addresses, none (everybody)", Default: "none", Of: "hep siptrace", Meaning: "Who may send. Whoever may can invent calls. What is refused is counted, and logged once a minute for each sender."},
 		{Name: "inputs.max_connections", Kind: Whole, Allowed: "1 to 65536", Default: "256", Of: "hep", Meaning: "Connections by tcp and tls at a time; at the limit one that never sent a packet gives way, else more are refused."},
 		{Name: "inputs.idle_timeout", Kind: Duration, Allowed: "1s to 720h", Default: "1h", Of: "hep", Meaning: "A connection that is silent for so long is closed."},
@@ -167,7 +168,7 @@ var Groups = []Group{
 		{Name: "hep_output.targets", Kind: List, Allowed: "host:port, none", Default: "none", Meaning: "Where to send them; each target gets all. None is no output."},
 		{Name: "hep_output.transport", Allowed: "udp, tcp, tls", Meaning: "How. Over UDP a message of more than 1.4 KB travels in fragments, and what is lost nobody tells."},
 		{Name: "hep_output.version", Kind: Whole, Allowed: "3, 2 (udp alone)", Meaning: "The version of HEP."},
-		{Name: "hep_output.auth_key", Reload: true, Meaning: "The key that receivers ask for, in clear text; ${NAME} takes it from the keystore. Version 3 alone."},
+		{Name: "hep_output.auth_key", Reload: true, Secret: true, Meaning: "The key that receivers ask for, in clear text; ${NAME} takes it from the keystore. Version 3 alone."},
 		{Name: "hep_output.capture_id", Kind: Whole, Allowed: "0 to 4294967295, with version 2 to 65535", Meaning: "The number of this probe."},
 		{Name: "hep_output.node", Default: "the name of the machine", Meaning: "The name of this probe. Version 3 alone."},
 		{Name: "hep_output.methods", Reload: true, Kind: List, Allowed: "methods in capitals, none", Default: "none", Meaning: "Send these requests and the answers to them alone; none is all."},
@@ -191,6 +192,20 @@ var Groups = []Group{
 		{Name: "pcap_dump.ring_age", Kind: Duration, Allowed: "1s to 24h", Meaning: "How far a file looks back at most."},
 		{Name: "pcap_dump.linger", Kind: Duration, Allowed: "0 to 1h", Meaning: "How long after its last reason messages are still added to a file."},
 		{Name: "pcap_dump.queue_size", Kind: Bytes, Allowed: "4MiB to 1GiB", Meaning: "Memory between the capture and the disk. When it is full, a live capture writes the newest message to no file and counts it, and the reader of a file waits."},
+	}},
+	{"HTTP", "Pages for a person, JSON and Prometheus's form for programs; docs/http.md. The capture does not wait for it.", []Key{
+		{Name: "http_addr", Allowed: "an address of this machine, localhost", Meaning: "Where the pages are. Anything but loopback needs http.auth.token, http.tls.certificate and http.tls.key, or is refused."},
+		{Name: "http_port", Kind: Whole, Allowed: "1 to 65535, 0 (off)", Meaning: "The port. One that is set and taken is refused at the start; where the default is taken, a warning says so and there are no pages."},
+		{Name: "http.auth.token", Secret: true, Default: "none, nobody is asked", Allowed: "16 letters, digits and signs or more, ${NAME} from the environment or the keystore", Meaning: "Who knows it may ask: Authorization: Bearer, or as the password of any user."},
+		{Name: "http.tls.certificate", Meaning: "The file of the certificate, in PEM; with it the pages are at https."},
+		{Name: "http.tls.key", Meaning: "The file of its private key, in PEM."},
+		{Name: "http.names", Kind: List, Allowed: "host names, none", Meaning: "Names by which the pages are reached on loopback besides localhost, as behind a proxy. A request for another name is refused: a page from elsewhere could have been led here."},
+		{Name: "http.max_connections", Kind: Whole, Allowed: "4 to 65536", Meaning: "Connections at a time; what is more is turned away."},
+		{Name: "http.max_events", Kind: Whole, Allowed: "1 to 100000", Meaning: "How many of the last events are kept for /events, some 4 KiB each."},
+		{Name: "http.profiler", Kind: Flag, Meaning: "Go's profiler at /debug/pprof."},
+		{Name: "http.inject", Kind: Flag, Meaning: "Messages can be put into the engine by POST /inject, from this machine alone. For tests: whoever may can invent calls."},
+		{Name: "http.ready_silence", Kind: Duration, Allowed: "0 (not asked) to 24h", Meaning: "/readyz says no when a live capture has seen no packet for so long."},
+		{Name: "http.ready_stall", Kind: Duration, Allowed: "0 (not asked) to 24h", Meaning: "And when events wait and the output has taken none for so long."},
 	}},
 	{"Events", "", []Key{
 		{Name: "auth_failed_codes", Reload: true, Kind: List, Allowed: "403 for every method or REGISTER/403 for one, none", Default: "none", Meaning: "Further answers that mean a failed authentication when the request had credentials."},

@@ -21,8 +21,6 @@ var Older = []OlderKey{
 	{"max_blocked_timeout", "", "an idle interface no longer holds the timers"},
 	{"calls_timeouts.inv_established", "calls_timeouts.established", "renamed"},
 	{"calls_timeouts.inv_*", "", "the timers are those of RFC 3261, see calls_timeouts"},
-	{"http_addr", later, "there is no HTTP server"},
-	{"http_port", later, "there is no HTTP server"},
 	{"evr_limits", later, "rates of events are not limited"},
 	{"evr_intervals", later, "rates of events are not limited"},
 	{"evr_max_entries", later, "rates of events are not limited"},

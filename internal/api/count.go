@@ -38,7 +38,7 @@ func (c *counts) init(routes []Route) {
 	c.of = map[*Route]int{}
 	at := map[string]int{}
 	for i := range routes {
-		p := routes[i].Path
+		p := routes[i].PlainPath()
 		if _, ok := at[p]; !ok {
 			at[p] = len(c.routes)
 			c.routes = append(c.routes, p)

@@ -63,6 +63,9 @@ func (s *Server) scrape() http.Handler {
 // stats are the counters as an object.
 func (s *Server) stats() view.Stats {
 	out := view.Stats{Time: time.Now().UTC(), Uptime: time.Since(s.began).Seconds(), Stats: map[string]map[string]any{}, Libbeat: s.program.Libbeat()}
+	if out.Libbeat == nil {
+		out.Libbeat = map[string]any{}
+	}
 	s.samples(func(d *metric.Desc, value string, n float64) {
 		g := out.Stats[d.Group]
 		if g == nil {

@@ -21,7 +21,7 @@ func (c *call) check(n *node) error {
 	}
 	if c.row.Changes && c.row.Body == nil {
 		for name, v := range c.r.PostForm { // a form without a body of its own has parameters
-			if name != methodField && name != "next" {
+			if name != methodField && name != nextField {
 				query[name] = append(query[name], v...)
 			}
 		}
@@ -69,7 +69,7 @@ func (c *call) unknown(n *node, name string) error {
 	if !c.row.Changes {
 		for _, row := range n.rows {
 			if _, ok := row.param(name); row.Changes && (ok || row.hasField(name)) {
-				return n.changesOnly(name)
+				return c.changesOnly(n, name)
 			}
 		}
 	}
@@ -98,8 +98,8 @@ func (p *Param) fits(value string, now time.Time) error {
 	wrong := func(allowed ...string) error {
 		return refuse(http.StatusBadRequest, fmt.Sprintf("%s: %q is not allowed", p.Name, cut(value)), allowed...)
 	}
-	if len(value) > maxParam {
-		return wrong(fmt.Sprintf("at most %d bytes", maxParam))
+	if len(value) > MaxParam {
+		return wrong(fmt.Sprintf("at most %d bytes", MaxParam))
 	}
 	if value == "" && !p.Need {
 		return nil // a field of a form that was left empty

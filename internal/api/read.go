@@ -17,7 +17,8 @@ import (
 func overview(c *call) (any, error) {
 	p := c.s.program
 	now := p.Now()
-	o := view.Overview{Time: now, Health: p.Ready(), Types: p.Types(), Links: c.s.paths(), Version: c.s.cfg.Version, Started: c.s.began.UTC(), Inject: c.s.cfg.Inject}
+	o := view.Overview{Time: now, Health: p.Ready(), Types: some(p.Types()), Losses: []view.Counter{}, Links: c.s.paths(), Version: c.s.cfg.Version, Started: c.s.began.UTC(), Inject: c.s.cfg.Inject}
+	o.Health.Checks = some(o.Health.Checks)
 	one := view.Query{Limit: 1}
 	if page, err := p.Calls(one); err == nil {
 		o.Calls = page.Total
@@ -28,12 +29,14 @@ func overview(c *call) (any, error) {
 	if page, err := p.Rates(view.Query{Limit: 20, State: "over"}); err == nil {
 		o.Over = page.Rates
 	}
+	o.Over = some(o.Over)
 	if page, err := p.Offenders(one); err == nil {
 		o.Offended = page.Total
 	}
 	if series, err := p.EventsOver(now.Add(-time.Hour), now, time.Minute); err == nil {
 		o.Hour = series
 	}
+	o.Hour.Rows = some(o.Hour.Rows)
 	for _, n := range c.s.counters().Counters {
 		if n.N > 0 && lost(n.Name) {
 			o.Losses = append(o.Losses, n)

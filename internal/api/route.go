@@ -24,6 +24,7 @@ type Route struct {
 	Page    bool     // a person is shown a page
 	Changes bool
 	Open    bool   // needs no token
+	Fails   int    // a status besides 200 whose answer is no Problem
 	Example string // of a change: what a person writes behind curl; of a method that is not allowed it is the right form
 
 	do   func(c *call) (any, error) // gives the answer
@@ -42,6 +43,21 @@ type Param struct {
 	Meaning string
 }
 
+// PlainPath is Path without what only http.ServeMux understands.
+func (row *Route) PlainPath() string { return plainPath(row.Path) }
+
+// Paths are the path and the twin.
+func (row *Route) Paths() []string {
+	if row.Twin == "" {
+		return []string{row.PlainPath()}
+	}
+	return []string{row.PlainPath(), row.Twin}
+}
+
+func plainPath(path string) string {
+	return strings.TrimSuffix(strings.Replace(path, "...}", "}", 1), "{$}")
+}
+
 // Kind is what a parameter looks like.
 type Kind uint8
 
@@ -56,8 +72,28 @@ const (
 	Address       // an address or a network
 )
 
-// maxParam is how long the value of a parameter may be.
-const maxParam = 4096
+// MaxParam is how many bytes the value of a parameter may have.
+const MaxParam = 4096
+
+// Allowed says it in words.
+func (p Param) Allowed() string {
+	switch p.Kind {
+	case Word:
+		return strings.Join(p.Enum, ", ")
+	case Whole:
+		return fmt.Sprintf("%d to %d", p.Min, p.Max)
+	case Flag:
+		return "0, 1"
+	case Moment:
+		return "a time"
+	case Duration:
+		return "a duration"
+	case Address:
+		return "an address or a network"
+	case Text:
+	}
+	return "text"
+}
 
 // call is one request on its way.
 type call struct {
@@ -152,7 +188,7 @@ func (s *Server) serve(n *node, w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if c.row == nil {
-		c.fail(n.notAllowed(r.Method))
+		c.fail(c.notAllowed(n, r.Method))
 		return
 	}
 	s.count.request(c.row)
@@ -190,17 +226,20 @@ func (c *call) override(n *node) error {
 	}
 	row := n.rows[named]
 	if row == nil || !row.Changes {
-		return n.notAllowed(named)
+		return c.notAllowed(n, named)
 	}
 	c.row = row
 	return nil
 }
 
-// methodField is the field of a form that names the method.
-const methodField = "_method"
+// The fields that a form has besides: the method, and the page that comes after.
+const (
+	methodField = "_method"
+	nextField   = "next"
+)
 
 // notAllowed says which methods are, and how the changes are written.
-func (n *node) notAllowed(method string) error {
+func (c *call) notAllowed(n *node, method string) error {
 	var allow, forms []string
 	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPost, http.MethodDelete} {
 		row := n.rows[m]
@@ -212,7 +251,7 @@ func (n *node) notAllowed(method string) error {
 		}
 		allow = append(allow, m)
 		if row.Changes {
-			forms = append(forms, "curl "+row.Example)
+			forms = append(forms, "curl "+strings.ReplaceAll(row.Example, here, c.base()))
 		} else if m == http.MethodGet {
 			forms = append(forms, "GET "+n.path)
 		}
@@ -222,9 +261,17 @@ func (n *node) notAllowed(method string) error {
 	return err
 }
 
+// base is how the client reached this server.
+func (c *call) base() string {
+	if c.r.TLS != nil {
+		return "https://" + c.r.Host
+	}
+	return "http://" + c.r.Host
+}
+
 // changesOnly is the answer to a GET that would change something.
-func (n *node) changesOnly(name string) error {
-	err := n.notAllowed(http.MethodGet).(*refusal)
+func (c *call) changesOnly(n *node, name string) error {
+	err := c.notAllowed(n, http.MethodGet).(*refusal)
 	err.Detail = fmt.Sprintf("%s in a GET would change something, and a GET changes nothing", name)
 	err.Allowed = slices.DeleteFunc(err.Allowed, func(s string) bool { return strings.HasPrefix(s, "GET ") })
 	err.allow = strings.TrimPrefix(err.allow, "GET, HEAD, ")

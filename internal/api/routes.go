@@ -47,6 +47,7 @@ var listForms = Param{Name: "format", In: "query", Kind: Word, Enum: []string{"j
 // profilerPath is below which the profiler is.
 const profilerPath = "/debug/pprof"
 
+// here is what examples have where the server is.
 const here = "http://127.0.0.1:8080"
 
 // Routes is the table.
@@ -110,10 +111,10 @@ func Routes() []Route {
 		{Method: post, Path: "/inject", Twin: "/api/v1/inject", Changes: true, Summary: "Puts one SIP message into the engine, from this machine alone; http.inject switches it on, and its events are marked.", Body: view.Injected{}, Answer: view.Done{},
 			Example: `--data-urlencode message@message.txt -d source=192.0.2.1:5060 -d destination=192.0.2.2:5060 -d transport=udp ` + here + `/inject`, do: inject},
 
-		{Method: get, Path: "/healthz", Open: true, Summary: "Whether the program runs: 200 or 503.", Answer: view.Health{}, send: func(c *call) error { return c.health(c.s.program.Live()) }},
-		{Method: get, Path: "/readyz", Open: true, Summary: "Whether it does what it is there for: 200, or 503 with what is wrong. Without the token, where one is set, yes or no alone.", Answer: view.Health{}, send: func(c *call) error { return c.health(c.s.program.Ready()) }},
+		{Method: get, Path: "/healthz", Open: true, Summary: "Whether the program runs: 200 or 503.", Answer: view.Health{}, Fails: 503, send: func(c *call) error { return c.health(c.s.program.Live()) }},
+		{Method: get, Path: "/readyz", Open: true, Summary: "Whether it does what it is there for: 200, or 503 with what is wrong. Without the token, where one is set, yes or no alone.", Answer: view.Health{}, Fails: 503, send: func(c *call) error { return c.health(c.s.program.Ready()) }},
 		{Method: get, Path: "/health", Twin: "/api/v1/health", Page: true, Summary: "What /readyz asks, with all that it found; always 200.", Answer: view.Health{}, do: health},
-		{Method: get, Path: "/static/{name}", Open: true, Summary: "A file that the pages need.", Media: []string{"text/css", "text/javascript", "image/svg+xml"},
+		{Method: get, Path: "/static/{name}", Summary: "A file that the pages need.", Media: []string{"text/css", "text/javascript", "image/svg+xml"},
 			Params: []Param{{Name: "name", In: "path", Need: true, Meaning: "Its name."}, {Name: "v", In: "query", Meaning: "Its version."}}, send: static},
 		{Method: get, Path: "/api/v1/{$}", Page: true, Summary: "This description, for a person.", Media: []string{"application/json"}, send: openapi},
 		{Method: get, Path: "/api/v1/openapi.json", Summary: "This description (OpenAPI 3.1).", Media: []string{"application/json"}, send: openapi},

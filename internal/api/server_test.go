@@ -121,11 +121,11 @@ func TestGetChangesNothing(t *testing.T) {
 	f := newFake()
 	s := started(t, f, nil)
 	for path, right := range map[string]string{
-		"/events/blst?other-ok=1":    "curl -X POST 'http://127.0.0.1:8080/events/blst?other-ok=1'",
+		"/events/blst?other-ok=1":    "curl -X POST '" + s.URL() + "/events/blst?other-ok=1'",
 		"/events/blst?types=x":       "curl -X PUT",
 		"/evrateblst?limits=1":       "curl -X PUT",
 		"/offenders?reason=x":        "curl -d source=",
-		"/api/v1/reload":             "curl -X POST http://127.0.0.1:8080/api/v1/reload",
+		"/api/v1/reload":             "curl -X POST " + s.URL() + "/api/v1/reload",
 		"/api/v1/events/blst?types=": "curl -X PUT",
 		"/inject?message=x":          "curl --data-urlencode",
 	} {

@@ -86,7 +86,7 @@ type arrow struct {
 
 // Measures of the drawing, in pixels.
 const (
-	ladderLeft   = 250 // of the first column's middle: time and delta stand before it
+	ladderLeft   = 170 // of the first column's middle: the time stands before it
 	ladderColumn = 270
 	ladderTop    = 74
 	ladderRow    = 38
@@ -124,6 +124,11 @@ func draw(all []view.Message, from int) ladder {
 	l.Drawn = len(l.Hosts) <= ladderHosts
 	l.Bottom = ladderTop + ladderRow*(to-from) - 10
 	l.Width, l.Height = l.Hosts[len(l.Hosts)-1].X+ladderColumn/2, l.Bottom+12
+	for _, a := range l.Arrows {
+		if a.Loop {
+			l.Width = max(l.Width, a.TextX+ladderColumn/2)
+		}
+	}
 	return l
 }
 
@@ -150,7 +155,7 @@ func (a *arrow) place(from, to int) {
 	switch {
 	case from == to:
 		a.Loop, room = true, ladderColumn
-		a.TextX, a.Tip = from+ladderColumn/2, fmt.Sprintf("M%d %dl9 -4v8z", from, a.Y+12)
+		a.TextX, a.Tip = from+ladderColumn/2+12, fmt.Sprintf("M%d %dl9 -4v8z", from, a.Y+12)
 	case from < to:
 		a.TextX, a.Tip = (from+to)/2, fmt.Sprintf("M%d %dl-9 -4v8z", to, a.Y)
 	default:

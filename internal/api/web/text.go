@@ -158,6 +158,8 @@ func span(d time.Duration) string {
 		return fmt.Sprintf("%.2f s", s)
 	case n < 60:
 		return fmt.Sprintf("%.1f s", s)
+	case n < 3600 && n%60 == 0:
+		return fmt.Sprintf("%d min", n/60)
 	case n < 3600:
 		return fmt.Sprintf("%d min %d s", n/60, n%60)
 	case n < 86400:
