@@ -27,6 +27,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 )
 
@@ -153,7 +154,7 @@ type run struct {
 	ledger ledger
 	client beat.Client
 	cancel context.CancelFunc
-	held   [event.NumTypes]atomic.Uint64
+	limit  *limit.Limiter
 	faults atomic.Uint64
 
 	server *api.Server // nil: off
@@ -177,17 +178,8 @@ type run struct {
 	drained  bool
 }
 
-// Put implements engine.Sink: it holds back what the user does not want and
-// copies the rest to the ring. A call to an emergency number always leaves.
-func (r *run) Put(e *event.Event) {
-	if r.cfg.Held[e.Type] && !e.Emergency {
-		r.held[e.Type].Add(1)
-		r.watch(e, "blacklisted")
-		return
-	}
-	r.watch(e, "sent")
-	r.ring.put(e)
-}
+// Put implements engine.Sink: it copies to the ring what the limiter lets leave.
+func (r *run) Put(e *event.Event) { r.ring.put(e) }
 
 // Wait implements engine.Waiter: a file that is read beside an interface leaves half
 // of the queue to it.
@@ -224,8 +216,14 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 		r.client.Close()
 		return err
 	}
+	r.cfg.Limit.Say = func(line string) { r.log.Info(line) }
+	r.limit = limit.New(r.cfg.Limit)
+	r.cfg.Engine.Limit = r.limit
 	r.cfg.Engine.Trouble = func(_ string, err error) { r.log.Error(err) }
 	r.newServer(r.version)
+	if r.server != nil {
+		r.cfg.Engine.Watch = r.watch
+	}
 	r.engine = engine.New(r.cfg.Engine, r.inputs, r)
 	for _, in := range r.inputs {
 		if in.Live {

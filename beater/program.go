@@ -8,7 +8,6 @@ import (
 	"github.com/elastic/elastic-agent-libs/monitoring"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/api"
-	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/metric"
 	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
@@ -64,45 +63,39 @@ func (r *run) Bindings(q view.Query) (view.BindingPage, error) { return view.Bin
 func (r *run) Binding(aor string) ([]view.Binding, bool) { return nil, false }
 
 // Types are the event types with what became of their events.
-func (r *run) Types() (all []view.TypeSwitch) {
-	s := r.engine.Stats()
-	for t := event.None + 1; t < event.NumTypes; t++ {
-		held := r.held[t].Load()
-		all = append(all, view.TypeSwitch{Type: t.String(), Meaning: event.Kinds[t].Sentence, Blacklisted: r.cfg.Held[t],
-			Made: s.Events[t], Sent: s.Events[t] - min(held, s.Events[t]), HeldType: held})
-	}
-	return all
-}
+func (r *run) Types() []view.TypeSwitch { return r.limit.Types() }
 
 // SetTypes holds these types back and no others.
 func (r *run) SetTypes(blacklisted []string, who string) error {
-	return absent("the blacklist of types at run time")
+	return r.limit.SetTypes(blacklisted, who)
 }
 
 // SetType holds one type back, or lets it leave.
 func (r *run) SetType(name string, blacklisted bool, who string) error {
-	return absent("the blacklist of types at run time")
+	return r.limit.SetType(name, blacklisted, who)
 }
 
 // Rates lists the rates.
-func (r *run) Rates(q view.Query) (view.RatePage, error) { return view.RatePage{}, nil }
+func (r *run) Rates(q view.Query) (view.RatePage, error) { return r.limit.Rates(q) }
 
 // SetLimits changes limits.
-func (r *run) SetLimits(l view.Limits, who string) error { return absent("limits of rates") }
+func (r *run) SetLimits(l view.Limits, who string) error { return r.limit.SetLimits(l, who) }
 
 // ForgetRate lets a rate begin anew.
-func (r *run) ForgetRate(typ, source, who string) error { return absent("limits of rates") }
+func (r *run) ForgetRate(typ, source, who string) error {
+	return r.limit.ForgetRate(typ, source, who)
+}
 
 // Offenders lists the source blacklist.
-func (r *run) Offenders(q view.Query) (view.OffenderPage, error) { return view.OffenderPage{}, nil }
+func (r *run) Offenders(q view.Query) (view.OffenderPage, error) { return r.limit.Offenders(q) }
 
 // Offend puts a source on it.
 func (r *run) Offend(source, reason string, lasts time.Duration, who string) error {
-	return absent("the blacklist of sources")
+	return r.limit.Offend(source, reason, lasts, who)
 }
 
 // Forgive takes a source off it.
-func (r *run) Forgive(source, who string) error { return absent("the blacklist of sources") }
+func (r *run) Forgive(source, who string) error { return r.limit.Forgive(source, who) }
 
 // Alerts lists findings: there are no detections yet.
 func (r *run) Alerts(q view.Query) (view.AlertPage, error) { return view.AlertPage{}, nil }

@@ -275,10 +275,10 @@ sipcmbeat:
 	if !reflect.DeepEqual(e.Track.AuthFailedCodes, want) {
 		t.Errorf("codes: %+v", e.Track.AuthFailedCodes)
 	}
-	if !c.Held[event.RegNew] || c.Held[event.MsgProbe] || !c.HeldSet {
-		t.Errorf("held: %v", c.Held)
+	if !c.Limit.Held[event.RegNew] || c.Limit.Held[event.MsgProbe] || !c.HeldSet {
+		t.Errorf("held: %v", c.Limit.Held)
 	}
-	if c, err = load(t, ""); err != nil || !c.Live() || c.Inputs[0].AnyPort || c.Engine.AnyPort || !c.Held[event.MsgProbe] || c.HeldSet {
+	if c, err = load(t, ""); err != nil || !c.Live() || c.Inputs[0].AnyPort || c.Engine.AnyPort || !c.Limit.Held[event.MsgProbe] || c.HeldSet {
 		t.Errorf("defaults: %v %+v", err, c)
 	}
 	if c, err = load(t, "sipcmbeat.any_port: true"); err != nil || !c.Inputs[0].AnyPort {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 )
 
 // Kind is what a value of a key looks like.
@@ -207,6 +209,15 @@ var Groups = []Group{
 		{Name: "http.ready_silence", Kind: Duration, Allowed: "0 (not asked) to 24h", Meaning: "/readyz says no when a live capture has seen no packet for so long."},
 		{Name: "http.ready_stall", Kind: Duration, Allowed: "0 (not asked) to 24h", Meaning: "And when events wait and the output has taken none for so long."},
 	}},
+	{"Rates of events", "Of an event type and the address that it came from, so many a time leave; docs/rates.md tells more. replay limits nothing unless evr_limits or evr_intervals is set. Packet time.", []Key{
+		{Name: "evr_limits", Kind: List, Allowed: limit.AllowedLimits, Meaning: "How many events of one type and source may be in each of evr_intervals. Beyond, the first leaves, and then some that say how many were held. None limits and measures nothing."},
+		{Name: "evr_intervals", Kind: List, Allowed: limit.AllowedIntervals, Meaning: "The windows, which slide."},
+		{Name: "evr_max_entries", Kind: Whole, Allowed: "16 to 16777216, 0 (the default)", Meaning: "Pairs of type and source in memory, 350 bytes each; the one that is least over its limit and longest idle gives way. A full table holds no event back."},
+		{Name: "evr_conseq_report_min", Kind: Whole, Allowed: limit.AllowedReport, Meaning: "Of the events over a limit the first leaves, then the one with this number, twice this number, four times, and so on. A source of which so many were held is on the list of offenders."},
+		{Name: "evr_conseq_report_max", Kind: Whole, Allowed: limit.AllowedReport, Meaning: "From this number on, every one whose number is a multiple of this leaves, instead of the doubling."},
+		{Name: "evr_allow", Kind: List, Allowed: "addresses and networks, none", Default: "none", Meaning: "What comes from these is never held back for its rate or its source; event_types_blst counts all the same."},
+		{Name: "evr_offender_expiry", Kind: Duration, Allowed: "1m to 87600h", Meaning: "How long a source stays on the list of offenders after the last of its events that its rate held back."},
+	}},
 	{"Events", "", []Key{
 		{Name: "auth_failed_codes", Reload: true, Kind: List, Allowed: "403 for every method or REGISTER/403 for one, none", Default: "none", Meaning: "Further answers that mean a failed authentication when the request had credentials."},
 		{Name: "call_alive_interval", Reload: true, Kind: Duration, Allowed: "0 (off), 1m to 24h", Meaning: "A call that stays up is a call-alive event each time this has passed since its answer."},
@@ -218,7 +229,7 @@ var Groups = []Group{
 		{Name: "numbers.emergency", Reload: true, Kind: List, Allowed: "telephone numbers (a zero in front needs quotes), none", Meaning: "Calls to these are tagged emergency and never held back."},
 		{Name: "internal_networks", Reload: true, Kind: List, Allowed: "addresses, networks such as 192.0.2.0/24, private (RFC 1918, RFC 4193, loopback and link-local), none", Default: "none", Meaning: "The networks within the perimeter: network.direction says whether a first request came in, went out, or stayed on one side."},
 		{Name: "retention_days", Kind: Whole, Allowed: "1 to 36500, 0 (for ever)", Meaning: "How long Elasticsearch keeps records, in days: at least this, and at most a tenth more and a day. `sipcmbeat setup`, or the first connection, makes its ILM policy of it, and leaves one that is there as it is; docs/elasticsearch.md tells more."},
-		{Name: "event_types_blst", Reload: true, Kind: List, Allowed: "event types, none", Meaning: "Types that are held back: counted, and not sent."},
+		{Name: "event_types_blst", Reload: true, Kind: List, Allowed: "event types, none", Meaning: "Types that are held back: counted, and not sent. replay holds none back unless this is set."},
 		{Name: "event_buffer_size", Kind: Whole, Allowed: "16 to 16777216", Meaning: "Events that may wait between tracking and libbeat. When it is full, a live capture drops the newest and counts it, and the reader of a file, for which never more than 4096 wait, pauses. 4 KiB of memory an event are the limit too."},
 		{Name: "shutdown_timeout", Reload: true, Kind: Duration, Allowed: "0 to 24h", Meaning: "How long a stop by a signal waits for the output to take what is left. A second signal ends at once."},
 	}},
