@@ -101,17 +101,15 @@ func (r *run) Forgive(source, who string) error { return r.limit.Forgive(source,
 func (r *run) Alerts(q view.Query) (view.AlertPage, error) { return view.AlertPage{}, nil }
 
 // Methods are messages by minute.
-func (r *run) Methods(q view.MethodQuery) (view.MethodSeries, error) {
-	return view.MethodSeries{}, nil
-}
+func (r *run) Methods(q view.MethodQuery) (view.MethodSeries, error) { return r.count.Methods(q) }
 
 // EventsOver are events by minute.
 func (r *run) EventsOver(from, to time.Time, step time.Duration) (view.EventSeries, error) {
-	return view.EventSeries{From: from, To: to, Step: step.String()}, nil
+	return r.count.EventsOver(from, to, step)
 }
 
 // Indicators are the indicators of the service.
-func (r *run) Indicators(q view.Query) ([]view.IndicatorSet, error) { return nil, nil }
+func (r *run) Indicators(q view.Query) ([]view.IndicatorSet, error) { return r.count.Indicators(q) }
 
 // Config is the running configuration, without secrets.
 func (r *run) Config() []view.Setting { return r.cfg.Settings() }
