@@ -222,6 +222,10 @@ func (l *lane) restart() {
 	c := l.core
 	c.flush(l)
 	l.lock()
+	c.restHeld()
+	if c.cfg.Limit != nil {
+		c.cfg.Limit.Restart()
+	}
 	c.track.Restart()
 	if c.cfg.Count != nil {
 		c.cfg.Count.Restart()
@@ -350,6 +354,9 @@ func (l *lane) message(p *packet.Packet, ended bool) Fate {
 	l.stats.Problems[problem]++
 	if l.cfg.Dump != nil {
 		l.cfg.Dump.Message(p, &l.msg)
+	}
+	if l.cfg.Recent != nil {
+		l.cfg.Recent.Message(p, &l.msg)
 	}
 	if l.cfg.Copy != nil && problem == sip.OK {
 		l.cfg.Copy(p, &l.msg)
