@@ -75,7 +75,7 @@ func (c *Counter) read(p *peer, name string) (set view.IndicatorSet, ok bool) {
 		if p.lastFrom == 0 {
 			return set, false
 		}
-		set = c.set(p, &p.last, p.lastFrom, p.lastFrom+c.window)
+		set = c.set(p, &p.last, p.lastFrom, p.lastTo)
 	}
 	for _, w := range running {
 		if w.name != name || name == c.cfg.windowName() { // which has been read

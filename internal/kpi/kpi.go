@@ -176,7 +176,7 @@ func (c *Counter) close(end int64) {
 	all := append([]*peer{&c.total}, c.peers.all()...)
 	for _, p := range all {
 		p.flush()
-		p.last, p.lastFrom = p.window, c.open
+		p.last, p.lastFrom, p.lastTo = p.window, c.open, end
 		p.window = tally{}
 	}
 	if c.cfg.Closed != nil && c.total.last.events > 0 {

@@ -24,13 +24,13 @@ type peer struct {
 	minute  int64      // since 1970
 	dirty   bool       // something is in now
 	window  tally      // the open one
-	last    tally      // the last that was closed, which lasted from lastFrom on
+	last    tally      // the last that was closed
 	minutes [minuteSlots]*slot
 	hours   [hourSlots]*slot
 
-	lastFrom int64
-	hits     uint32 // in this minute
-	busy     uint32 // in those before, each half of the next
+	lastFrom, lastTo int64  // of last
+	hits             uint32 // in this minute
+	busy             uint32 // in those before, each half of the next
 }
 
 // slot is what was counted in a minute or an hour.
@@ -186,7 +186,7 @@ func (p *peer) take(o *peer) {
 	p.window.merge(&o.window)
 	switch {
 	case o.lastFrom > p.lastFrom:
-		p.last, p.lastFrom = o.last, o.lastFrom
+		p.last, p.lastFrom, p.lastTo = o.last, o.lastFrom, o.lastTo
 	case o.lastFrom == p.lastFrom:
 		p.last.merge(&o.last)
 	}
