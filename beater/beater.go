@@ -41,6 +41,8 @@ type Beater struct {
 	cfg  *config.Config
 	log  *logp.Logger
 	told Voice
+	read Reader // nil: there is no reload
+	keys *secrets
 	maps bool // events are made as maps
 	once sync.Once
 	quit chan struct{}
@@ -48,7 +50,7 @@ type Beater struct {
 
 // newBeater checks the whole section and that the files are there. It starts
 // nothing.
-func newBeater(b *beat.Beat, section *conf.C, maps bool, told Voice) (beat.Beater, error) {
+func newBeater(b *beat.Beat, section *conf.C, maps bool, told Voice, read Reader) (beat.Beater, error) {
 	if b.InSetupCmd && section.HasField("config") {
 		// libbeat's, for programs with modules; it is written into a section that is there.
 		if _, err := section.Remove("config", -1); err != nil {
@@ -59,7 +61,8 @@ func newBeater(b *beat.Beat, section *conf.C, maps bool, told Voice) (beat.Beate
 	if err != nil {
 		return nil, err
 	}
-	bt := &Beater{cfg: cfg, log: b.Info.Logger.Named(config.Section), maps: maps, told: told, quit: make(chan struct{})}
+	bt := &Beater{cfg: cfg, log: b.Info.Logger.Named(config.Section), maps: maps, told: told, read: read, quit: make(chan struct{})}
+	bt.keys = newSecrets(b)
 	for _, w := range cfg.Warnings {
 		bt.log.Warn(w)
 		told.Warned(w)
@@ -116,6 +119,7 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		keeper:  keeper,
 		metrics: newMetrics(b),
 		notify:  notify,
+		reader:  newReloader(bt.read, bt.keys, b),
 	}
 	if err := r.start(b.Publisher, bt.maps); err != nil {
 		return err
@@ -142,6 +146,10 @@ type run struct {
 	metrics metrics
 	told    Voice
 	notify  *notifier // nil: no service manager
+	reader  *reloader // nil: there is no reload
+
+	steer   sync.Mutex                    // of reloads, one at a time
+	running atomic.Pointer[config.Config] // cfg and what was reloaded; nil before the first
 
 	engine *engine.Engine
 	keeper *engine.Keeper // nil: no saved state
@@ -174,7 +182,7 @@ type run struct {
 // Put implements engine.Sink: it holds back what the user does not want and
 // copies the rest to the ring. A call to an emergency number always leaves.
 func (r *run) Put(e *event.Event) {
-	if r.cfg.Held[e.Type] && !e.Emergency {
+	if r.now().Held[e.Type] && !e.Emergency {
 		r.held[e.Type].Add(1)
 		return
 	}
@@ -284,7 +292,7 @@ func (r *run) wait() error {
 			r.sending, r.published = false, nil
 		case s := <-r.signals:
 			if s == syscall.SIGHUP {
-				r.log.Info("SIGHUP: nothing is reloaded; restart to change the configuration")
+				go r.hangUp()
 				continue
 			}
 			if r.stopping {
@@ -297,7 +305,7 @@ func (r *run) wait() error {
 				r.stop("the manager")
 			}
 		case <-r.deadline:
-			return r.end(fmt.Sprintf("no delivery within shutdown_timeout (%v)", r.cfg.ShutdownTimeout))
+			return r.end(fmt.Sprintf("no delivery within shutdown_timeout (%v)", r.now().ShutdownTimeout))
 		case <-r.relayed():
 			r.endRelay()
 		case <-status.C:
@@ -318,8 +326,8 @@ func (r *run) wait() error {
 func (r *run) stop(who string) {
 	r.stopping = true
 	r.notify.say("STOPPING=1", "STATUS=delivering what is left")
-	r.log.Infof("stopping (%s): what is left is delivered, for at most %v; a second signal ends at once", who, r.cfg.ShutdownTimeout)
-	r.deadline = time.After(r.cfg.ShutdownTimeout)
+	r.log.Infof("stopping (%s): what is left is delivered, for at most %v; a second signal ends at once", who, r.now().ShutdownTimeout)
+	r.deadline = time.After(r.now().ShutdownTimeout)
 	if r.reading && !r.live {
 		r.cancel() // first: a stop in the middle of a file is not its end
 	}

@@ -112,6 +112,8 @@ type Engine struct {
 
 	mu    sync.Mutex // of wrong
 	wrong []error
+
+	steer sync.Mutex // of Save and Reload: what is saved has one configuration
 }
 
 // New builds an Engine and starts nothing.
