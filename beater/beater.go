@@ -88,10 +88,15 @@ func (bt *Beater) Stop() { bt.once.Do(func() { close(bt.quit) }) }
 // libbeat would take the signals, close its publisher first and call Stop after,
 // when nothing can be published any more; so they are taken from it.
 func (bt *Beater) Run(b *beat.Beat) error {
-	signals := make(chan os.Signal, 4)
+	signals, hangups := make(chan os.Signal, 4), make(chan os.Signal, 1) // one that waits stands for all
 	signal.Reset(syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(signals)
+	defer func() {
+		signal.Stop(hangups)
+		close(hangups)
+	}()
 
 	keeper, err := openState(bt.cfg, b)
 	if err != nil {
@@ -114,6 +119,7 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		inputs:  inputs,
 		live:    bt.cfg.Live(),
 		signals: signals,
+		hangups: hangups,
 		quit:    bt.quit,
 		told:    bt.told,
 		keeper:  keeper,
@@ -125,6 +131,7 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		return err
 	}
 	notify.say("READY=1", "STATUS=running")
+	go r.hangUps()
 	err = r.wait()
 	if r.drained && !b.Manager.Enabled() {
 		if c, ok := b.Publisher.(io.Closer); ok {
@@ -142,6 +149,7 @@ type run struct {
 	inputs  []engine.Input
 	live    bool // some go on until they are stopped
 	signals <-chan os.Signal
+	hangups <-chan os.Signal
 	quit    <-chan struct{}
 	metrics metrics
 	told    Voice
@@ -291,10 +299,6 @@ func (r *run) wait() error {
 		case <-r.published:
 			r.sending, r.published = false, nil
 		case s := <-r.signals:
-			if s == syscall.SIGHUP {
-				go r.hangUp()
-				continue
-			}
 			if r.stopping {
 				return r.end(fmt.Sprintf("second signal (%v)", s))
 			}

@@ -225,12 +225,15 @@ func (r *run) take(merged *config.Config) {
 	}
 }
 
-// hangUp is a reload by SIGHUP, of which the service manager is told.
-func (r *run) hangUp() {
-	r.notify.reloading()
-	status := "STATUS=running"
-	if _, err := r.Reload("SIGHUP"); err != nil {
-		status = "STATUS=running as before; the reload was refused: " + err.Error()
+// hangUps reloads at each SIGHUP, until the channel is closed. The service manager is
+// told: a reload that lasts is no hang.
+func (r *run) hangUps() {
+	for range r.hangups {
+		r.notify.reloading()
+		status := "STATUS=running"
+		if _, err := r.Reload("SIGHUP"); err != nil {
+			status = "STATUS=running as before; the reload was refused: " + err.Error()
+		}
+		r.notify.say("READY=1", status)
 	}
-	r.notify.say("READY=1", status)
 }

@@ -106,14 +106,20 @@ func TestReloadTogether(t *testing.T) {
 	r, f, signals, done := reloading(t, calls+"run_forever: true", "")
 	const base = "sipcmbeat.pcap: ../tests/captures/04-calls.pcap\nsipcmbeat.run_forever: true\n"
 	f.set(base+"sipcmbeat.event_types_blst: none\n", nil)
+	hangups := make(chan os.Signal, 1)
+	r.hangups = hangups
 	var all sync.WaitGroup
+	all.Go(r.hangUps)
+	for range 20 {
+		hangups <- syscall.SIGHUP
+	}
+	close(hangups)
 	for range 8 {
 		all.Go(func() {
 			for range 20 {
 				if _, err := r.Reload("a test"); err != nil {
 					t.Error(err)
 				}
-				signals <- syscall.SIGHUP
 			}
 		})
 	}
