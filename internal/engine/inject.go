@@ -13,17 +13,36 @@ const MaxInject = 65507
 // injectName is the input's in counters, and the interface in records.
 const injectName = "inject"
 
+// Injection is what became of a message for Inject.
+type Injection uint8
+
+// Only the first two were followed.
+const (
+	Injected       Injection = iota
+	InjectedBroken           // as one that cannot be used
+	InjectTooLong
+	InjectNoSIP
+	InjectNoClock // no packet has come yet, and so it has no time
+)
+
 // Inject follows a message that somebody puts in by hand as if it had come now, by the
-// clock of packets, in a lane of its own; Now tells whether that goes yet. It borrows the
-// payload, and is no mirror duplicate. What comes of it is marked (event.Event.Injected);
-// Dump and Copy do not get it, for it never was on a wire. It gives the message's fate;
-// what is no SIP, or longer than MaxInject, is not looked at and is a Probe. Any
-// goroutine may call it.
-func (e *Engine) Inject(payload []byte, src, dst netip.AddrPort, carrier packet.Transport) Fate {
-	if kind, _ := sip.Classify(payload); len(payload) > MaxInject || kind != sip.KindSIP {
-		return Probe
+// clock of packets, in a lane of its own. It borrows the payload, and takes it for no
+// mirror duplicate. What comes of it is marked (event.Event.Injected); Dump and Copy do
+// not get it, for it never was on a wire. Any goroutine may call it.
+func (e *Engine) Inject(payload []byte, src, dst netip.AddrPort, carrier packet.Transport) Injection {
+	if len(payload) > MaxInject {
+		return InjectTooLong
 	}
-	p := packet.Packet{Time: e.Now(), Src: src, Dst: dst, Transport: carrier, Payload: payload, Whole: true}
+	if kind, _ := sip.Classify(payload); kind != sip.KindSIP {
+		return InjectNoSIP
+	}
+	e.core.mu.Lock()
+	now := e.core.track.Now()
+	e.core.mu.Unlock()
+	if now == 0 {
+		return InjectNoClock
+	}
+	p := packet.Packet{Time: now, Src: src, Dst: dst, Transport: carrier, Payload: payload, Whole: true}
 	l := e.injecting()
 	l.mu.Lock()
 	defer l.release()
@@ -32,14 +51,10 @@ func (e *Engine) Inject(payload []byte, src, dst netip.AddrPort, carrier packet.
 	l.stats.Drops[packet.OK]++
 	fate := l.message(&p, false)
 	l.stats.Datagrams[fate]++
-	return fate
-}
-
-// Now is the clock of packets, in Unix nanoseconds; 0 before the first.
-func (e *Engine) Now() int64 {
-	e.core.mu.Lock()
-	defer e.core.mu.Unlock()
-	return e.core.track.Now()
+	if fate == Unusable {
+		return InjectedBroken
+	}
+	return Injected
 }
 
 // injecting is the lane for Inject, made when it is first needed. It is none of core's

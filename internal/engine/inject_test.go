@@ -42,8 +42,8 @@ func (s *steps) Next(f *packet.Frame) error {
 		if strings.HasPrefix(string(s.all[s.n]), "+SIP/") {
 			src, dst = bob, alice
 		}
-		if fate := s.e.Inject(s.all[s.n][1:], src, dst, packet.UDP); fate != Message {
-			s.t.Errorf("%v: %s", fate, s.all[s.n])
+		if got := s.e.Inject(s.all[s.n][1:], src, dst, packet.UDP); got != Injected {
+			s.t.Errorf("%v: %s", got, s.all[s.n])
 		}
 	}
 	if s.n == len(s.all) {
@@ -159,19 +159,24 @@ func TestInjectIsNoTraffic(t *testing.T) {
 	}
 }
 
-// What is no SIP, or too long, is not looked at.
+// What is no SIP, or too long, or comes before there is a clock, is not looked at.
 func TestInjectRefuses(t *testing.T) {
 	e := New(DefaultConfig(), nil, &keeper{})
-	if e.Now() != 0 {
-		t.Error("there is a clock before the first packet")
-	}
-	for _, text := range []string{"", "\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "INVITE sip:a@b SIP/2.0\r\n" + strings.Repeat("x", MaxInject)} {
-		if fate := e.Inject([]byte(text), alice, bob, packet.UDP); fate != Probe {
-			t.Errorf("%.20q: %v", text, fate)
+	const options = "OPTIONS sip:a@b SIP/2.0\r\nNo: Call-ID\r\n\r\n"
+	for _, x := range []struct {
+		text string
+		want Injection
+	}{
+		{"", InjectNoSIP}, {"\r\n\r\n", InjectNoSIP}, {"GET / HTTP/1.1\r\n\r\n", InjectNoSIP},
+		{options + strings.Repeat("x", MaxInject), InjectTooLong}, {options, InjectNoClock},
+	} {
+		if got := e.Inject([]byte(x.text), alice, bob, packet.UDP); got != x.want {
+			t.Errorf("%.20q: %v", x.text, got)
 		}
 	}
-	if fate := e.Inject([]byte("INVITE sip:a@b SIP/2.0\r\nNo: Call-ID\r\n\r\n"), alice, bob, packet.TCP); fate != Unusable {
-		t.Error(fate)
+	e.core.track.Advance(nil, siptest.Start)
+	if got := e.Inject([]byte(options), alice, bob, packet.TCP); got != InjectedBroken {
+		t.Error(got)
 	}
 	s, each := e.Inputs()
 	if err := s.Check(); err != nil || s.Frames != 1 || len(each) != 1 || each[0].Name != "inject" {
