@@ -120,7 +120,7 @@ func newRoot() *cmd.BeatsRootCmd {
 	}
 	withoutKibana(root.SetupCmd)
 	setSetup(root.SetupCmd)
-	root.AddCommand(newReplay(), newDevices(), newDoctor())
+	root.AddCommand(newReplay(), newDevices(), newDoctor(), newTop())
 	usageErrors(&root.Command)
 	return root
 }
