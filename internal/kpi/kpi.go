@@ -219,6 +219,15 @@ func (c *Counter) Restart() {
 	c.mu.Unlock()
 }
 
+// Configure takes up Trunks and MinSamples of cfg, which is valid, while lanes run. Any
+// goroutine may call it.
+func (c *Counter) Configure(cfg Config) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cfg.MinSamples, c.cfg.Trunks = cfg.MinSamples, cfg.Trunks
+	c.peers.name(cfg.Trunks)
+}
+
 // Now is the clock, to the second.
 func (c *Counter) Now() time.Time {
 	c.mu.Lock()

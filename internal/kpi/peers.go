@@ -59,17 +59,37 @@ type peers struct {
 
 func newPeers(cfg *Config) *peers {
 	s := &peers{max: cfg.Peers, named: map[string]*peer{}, placed: map[netip.Addr]*peer{}, waiting: map[netip.Addr]uint32{}}
-	s.trunks, _ = trunks(cfg.Trunks)
-	for _, item := range cfg.Trunks { // as they are written
-		if name := trunkName(item); s.named[name] == nil {
-			s.named[name] = &peer{name: name}
-			s.order = append(s.order, s.named[name])
+	s.name(cfg.Trunks)
+	return s
+}
+
+// name takes up trunks, in the order in which they are written. One whose name was there
+// goes on; what was counted of one that is gone goes to the rest.
+func (s *peers) name(items []string) {
+	named, order := map[string]*peer{}, []*peer(nil)
+	s.trunks, _ = trunks(items)
+	for _, item := range items {
+		name := trunkName(item)
+		if named[name] != nil {
+			continue
 		}
+		if named[name] = s.named[name]; named[name] == nil {
+			named[name] = &peer{name: name}
+		}
+		order = append(order, named[name])
 	}
-	if s.max > 0 || len(s.trunks) > 0 {
+	if s.other == nil && (s.max > 0 || len(s.trunks) > 0) {
 		s.other = &peer{name: otherName}
 	}
-	return s
+	for _, p := range s.order {
+		switch {
+		case p.addr.IsValid():
+			order = append(order, p)
+		case named[p.name] == nil:
+			s.other.take(p)
+		}
+	}
+	s.named, s.order = named, order
 }
 
 // all are those with a place, and the rest.
