@@ -75,11 +75,14 @@ const maxWord = 64
 func words(c *codec.Codec, list *[]string, most int) {
 	n := len(*list)
 	codec.UpTo(c, &n, 2*most) // another version may have had more
-	if c.Reading {
+	if c.Reading && n > 0 {
 		*list = make([]string, n)
 	}
 	for i := range *list {
-		c.Word(&(*list)[i], max(maxWord, maxAgent))
+		word := (*list)[i]
+		if c.Word(&word, max(maxWord, maxAgent)); c.Reading { // else others may be reading the list
+			(*list)[i] = word
+		}
 	}
 }
 
