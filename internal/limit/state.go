@@ -115,7 +115,7 @@ func (o *offender) walk(c *codec.Codec) {
 		return
 	}
 	var err error
-	if o.source, err = addr.Prefix(bits); err != nil || addr.Is4In6() || o.source.Addr() != addr ||
+	if o.source, err = addr.Prefix(bits); err != nil || !addr.IsValid() || addr.Is4In6() || o.source.Addr() != addr ||
 		len(o.agents) > maxAgents || min(o.first, o.last, o.expires, int64(o.lasts)) < 0 {
 		c.Fail()
 	}
