@@ -23,9 +23,11 @@ import (
 	"github.com/elastic/elastic-agent-libs/logp"
 
 	"github.com/sipcmbeat/sipcmbeat/config"
+	"github.com/sipcmbeat/sipcmbeat/internal/api"
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 )
@@ -42,6 +44,8 @@ type Beater struct {
 	cfg  *config.Config
 	log  *logp.Logger
 	told Voice
+	read Reader // nil: there is no reload
+	keys *secrets
 	maps bool // events are made as maps
 	once sync.Once
 	quit chan struct{}
@@ -49,7 +53,7 @@ type Beater struct {
 
 // newBeater checks the whole section and that the files are there. It starts
 // nothing.
-func newBeater(b *beat.Beat, section *conf.C, maps bool, told Voice) (beat.Beater, error) {
+func newBeater(b *beat.Beat, section *conf.C, maps bool, told Voice, read Reader) (beat.Beater, error) {
 	if b.InSetupCmd && section.HasField("config") {
 		// libbeat's, for programs with modules; it is written into a section that is there.
 		if _, err := section.Remove("config", -1); err != nil {
@@ -60,7 +64,8 @@ func newBeater(b *beat.Beat, section *conf.C, maps bool, told Voice) (beat.Beate
 	if err != nil {
 		return nil, err
 	}
-	bt := &Beater{cfg: cfg, log: b.Info.Logger.Named(config.Section), maps: maps, told: told, quit: make(chan struct{})}
+	bt := &Beater{cfg: cfg, log: b.Info.Logger.Named(config.Section), maps: maps, told: told, read: read, quit: make(chan struct{})}
+	bt.keys = newSecrets(b)
 	for _, w := range cfg.Warnings {
 		bt.log.Warn(w)
 		told.Warned(w)
@@ -86,10 +91,15 @@ func (bt *Beater) Stop() { bt.once.Do(func() { close(bt.quit) }) }
 // libbeat would take the signals, close its publisher first and call Stop after,
 // when nothing can be published any more; so they are taken from it.
 func (bt *Beater) Run(b *beat.Beat) error {
-	signals := make(chan os.Signal, 4)
+	signals, hangups := make(chan os.Signal, 4), make(chan os.Signal, 1) // one that waits stands for all
 	signal.Reset(syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(signals)
+	defer func() {
+		signal.Stop(hangups)
+		close(hangups)
+	}()
 
 	keeper, err := openState(bt.cfg, b)
 	if err != nil {
@@ -112,16 +122,21 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		inputs:  inputs,
 		live:    bt.cfg.Live(),
 		signals: signals,
+		hangups: hangups,
 		quit:    bt.quit,
 		told:    bt.told,
 		keeper:  keeper,
 		metrics: newMetrics(b),
 		notify:  notify,
+		version: b.Info.Version,
+		agent:   b.Info.ID.String(),
+		reader:  newReloader(bt.read, bt.keys, b),
 	}
 	if err := r.start(b.Publisher, bt.maps); err != nil {
 		return err
 	}
 	notify.say("READY=1", "STATUS=running")
+	go r.hangUps()
 	err = r.wait()
 	if r.drained && !b.Manager.Enabled() {
 		if c, ok := b.Publisher.(io.Closer); ok {
@@ -139,10 +154,17 @@ type run struct {
 	inputs  []engine.Input
 	live    bool // some go on until they are stopped
 	signals <-chan os.Signal
+	hangups <-chan os.Signal
 	quit    <-chan struct{}
 	metrics metrics
 	told    Voice
 	notify  *notifier // nil: no service manager
+	version string
+	agent   string    // agent.id
+	reader  *reloader // nil: there is no reload
+
+	steer   sync.Mutex                    // of reloads, one at a time
+	running atomic.Pointer[config.Config] // cfg and what was reloaded; nil before the first
 
 	engine *engine.Engine
 	keeper *engine.Keeper // nil: no saved state
@@ -154,11 +176,18 @@ type run struct {
 	limit  *limit.Limiter
 	faults atomic.Uint64
 
-	unsaved bool          // the last state could not be written
-	disk    *diskQueue    // nil: libbeat's queue is in memory
-	moved   moves         // when progress was last looked at
-	stuck   time.Duration // for how long nothing has moved
-	out     *output       // nil: no HEP output
+	server *api.Server // nil: off
+	health health
+
+	unsaved atomic.Bool   // the last state could not be written
+	records atomic.Uint64 // that are no events
+	count   *kpi.Counter
+	windows *indicators // nil: no records of them
+
+	disk  *diskQueue    // nil: libbeat's queue is in memory
+	moved moves         // when progress was last looked at
+	stuck time.Duration // for how long nothing has moved
+	out   *output       // nil: no HEP output
 
 	began     time.Time
 	captured  chan error    // the engine's error, once
@@ -213,7 +242,12 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 	r.cfg.Limit.Say = func(line string) { r.log.Info(line) }
 	r.limit = limit.New(r.cfg.Limit)
 	r.cfg.Engine.Limit = r.limit
+	r.startCount()
 	r.cfg.Engine.Trouble = func(_ string, err error) { r.log.Error(err) }
+	r.newServer(r.version)
+	if r.server != nil {
+		r.cfg.Engine.Watch = r.watch
+	}
 	r.engine = engine.New(r.cfg.Engine, r.inputs, r)
 	for _, in := range r.inputs {
 		if in.Live {
@@ -226,18 +260,25 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 	ctx, r.cancel = context.WithCancel(context.Background())
 	p := &publisher{ring: r.ring, client: r.client, maps: maps, tree: newTree(r.cfg.Names), done: r.published}
 	go p.run() // first: what the saved state has no room for is sent
-	if err := r.restore(); err != nil {
+	err = r.restore()
+	if err == nil {
+		err = r.startServer()
+	}
+	if err != nil {
 		r.ring.close()
+		r.lastWindow()
 		<-r.published
 		r.client.Close()
 		return err
 	}
+	r.watchHealth()
 	r.reading, r.sending = true, true
 	go func() {
 		err := r.capture(ctx)
 		if r.dump != nil {
 			r.dump.Close()
 		}
+		r.lastWindow()
 		r.captured <- err
 	}()
 	return nil
@@ -279,11 +320,9 @@ func (r *run) wait() error {
 			r.readEnded(err)
 		case <-r.published:
 			r.sending, r.published = false, nil
+		case <-r.counted():
+			r.windows.open = false
 		case s := <-r.signals:
-			if s == syscall.SIGHUP {
-				r.log.Info("SIGHUP: nothing is reloaded; restart to change the configuration")
-				continue
-			}
 			if r.stopping {
 				return r.end(fmt.Sprintf("second signal (%v)", s))
 			}
@@ -294,7 +333,7 @@ func (r *run) wait() error {
 				r.stop("the manager")
 			}
 		case <-r.deadline:
-			return r.end(fmt.Sprintf("no delivery within shutdown_timeout (%v)", r.cfg.ShutdownTimeout))
+			return r.end(fmt.Sprintf("no delivery within shutdown_timeout (%v)", r.now().ShutdownTimeout))
 		case <-r.relayed():
 			r.endRelay()
 		case <-status.C:
@@ -315,8 +354,8 @@ func (r *run) wait() error {
 func (r *run) stop(who string) {
 	r.stopping = true
 	r.notify.say("STOPPING=1", "STATUS=delivering what is left")
-	r.log.Infof("stopping (%s): what is left is delivered, for at most %v; a second signal ends at once", who, r.cfg.ShutdownTimeout)
-	r.deadline = time.After(r.cfg.ShutdownTimeout)
+	r.log.Infof("stopping (%s): what is left is delivered, for at most %v; a second signal ends at once", who, r.now().ShutdownTimeout)
+	r.deadline = time.After(r.now().ShutdownTimeout)
 	if r.reading && !r.live {
 		r.cancel() // first: a stop in the middle of a file is not its end
 	}
@@ -330,6 +369,7 @@ func (r *run) stop(who string) {
 // the capture failed.
 func (r *run) readEnded(err error) {
 	r.reading = false
+	r.health.end()
 	r.readError = err // the log has it
 	r.summary()
 	r.drainRelay()
@@ -340,9 +380,12 @@ func (r *run) readEnded(err error) {
 	r.ring.close()
 }
 
+// sent is how many records were to be delivered so far.
+func (r *run) sent() uint64 { return r.ring.accepted.Load() + r.records.Load() }
+
 // finished tells whether everything is read and delivered.
 func (r *run) finished() bool {
-	if r.reading || r.sending || r.relayed() != nil || r.ledger.done()+r.ledger.refused.Load() < r.ring.accepted.Load() {
+	if r.reading || r.sending || r.counted() != nil || r.relayed() != nil || r.ledger.done()+r.ledger.refused.Load() < r.sent() {
 		return false
 	}
 	return r.disk == nil || r.stopping || r.disk.empty(time.Now())
@@ -350,13 +393,17 @@ func (r *run) finished() bool {
 
 // end closes what is open and makes the last line. why is "" when nothing is left.
 func (r *run) end(why string) error {
+	r.stopServer()
 	r.ring.abort()
+	if r.windows != nil {
+		close(r.windows.aborted)
+	}
 	r.cancel()
 	closeAll(r.inputs)
 	if r.relayed() != nil {
 		r.endRelay()
 	}
-	left := r.ring.accepted.Load() - min(r.ledger.done(), r.ring.accepted.Load())
+	left := r.sent() - min(r.ledger.done(), r.sent())
 	delivered, dropped := r.ledger.acked.Load(), r.metrics.dropped()
 	if r.disk != nil {
 		delivered = r.metrics.sent()

@@ -4,10 +4,12 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/api"
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/relay"
@@ -19,7 +21,8 @@ import (
 // for comes from there.
 func DefaultKeys() Keys {
 	files, p, t := capture.DefaultFilesConfig(), packet.DefaultConfig(), track.DefaultConfig()
-	tcp, out, d, l := stream.DefaultConfig(), relay.DefaultConfig(), dump.DefaultConfig(), limit.DefaultConfig()
+	tcp, out, d, http := stream.DefaultConfig(), relay.DefaultConfig(), dump.DefaultConfig(), api.DefaultConfig()
+	l, count := limit.DefaultConfig(), kpi.DefaultConfig()
 	return Keys{
 		Iface:       []string{AnyIface},
 		Snaplen:     262144,
@@ -81,6 +84,10 @@ func DefaultKeys() Keys {
 
 		State: State{Interval: 30 * time.Second},
 
+		HTTPAddr: http.Addr,
+		HTTPPort: http.Port,
+		HTTP:     HTTP{MaxConnections: http.MaxConnections, MaxEvents: http.MaxEvents, ReadySilence: 5 * time.Minute, ReadyStall: time.Minute},
+
 		HEPOutput: HEPOutput{Transport: out.Transport, Version: out.Version, Relay: out.Received, Buffer: Size(out.Buffer), TLS: HEPTLS{Verify: "full"}},
 		PcapDump: PcapDump{
 			When:      []string{"failed"},
@@ -92,6 +99,14 @@ func DefaultKeys() Keys {
 			RingAge:   d.RingAge,
 			Linger:    d.Linger,
 			QueueSize: Size(d.Queue),
+		},
+
+		KPI: KPI{
+			Window:     count.Window,
+			MinSamples: count.MinSamples,
+			NERCodes:   count.NERCodes,
+			SERExclude: count.SERExclude,
+			Peers:      count.Peers,
 		},
 
 		EventTypesBlst: []string{

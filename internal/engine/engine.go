@@ -12,12 +12,15 @@ import (
 	"io"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
@@ -52,9 +55,16 @@ type Config struct {
 	// Dump, when set, keeps messages.
 	Dump Dumper
 
+	// Recent, when set, keeps the last messages for who looks at a call.
+	Recent *recent.Store
+
 	// Tap, when set, sees each message that could be parsed before the tracker
 	// does. It borrows both until it returns.
 	Tap func(p *packet.Packet, m *sip.Message)
+
+	// Count, when set, counts each message that could be parsed, before the tracker sees
+	// it, and each event, whether it leaves or not.
+	Count *kpi.Counter
 
 	// Copy, when set, is given the same for another program. It borrows both until it
 	// returns and must not wait; lanes call it at the same time.
@@ -118,8 +128,12 @@ type Engine struct {
 	lanes []*lane
 	wait  func() // before a frame of a file
 
-	mu    sync.Mutex // of wrong
+	inject atomic.Pointer[lane] // of what is put in by hand; nil before the first
+
+	mu    sync.Mutex // of wrong, and while inject is made
 	wrong []error
+
+	steer sync.Mutex // of Save and Reload: what is saved has one configuration
 }
 
 // New builds an Engine and starts nothing.

@@ -45,6 +45,8 @@ type lane struct {
 	turn     int
 	copies   bool // HEP or siptrace was seen
 
+	injects bool // what comes was put in by hand
+
 	recorder *track.Recorder // nil: messages are no records
 	record   event.Event     // of the message in work
 
@@ -82,6 +84,9 @@ func (l *lane) lock() {
 			l.core.track.SetSource("", l.name, 0)
 		} else {
 			l.core.track.SetSource(l.name, "", l.turn)
+		}
+		if l.injects {
+			l.core.track.Injecting()
 		}
 	}
 }
@@ -176,7 +181,7 @@ func (l *lane) advance(now int64) {
 	c := l.core
 	l.lock()
 	l.reached = now
-	c.send(c.track.Advance(c.events[:0], now))
+	c.advance(now)
 	c.start()
 	l.unlock()
 }
@@ -192,7 +197,7 @@ func (l *lane) idle(now int64) {
 	c := l.core
 	l.lock()
 	l.reached = now
-	c.send(c.track.Advance(c.events[:0], c.reached(now)))
+	c.advance(c.reached(now))
 	c.start()
 	l.unlock()
 }
@@ -227,6 +232,9 @@ func (l *lane) restart() {
 		c.cfg.Limit.Restart()
 	}
 	c.track.Restart()
+	if c.cfg.Count != nil {
+		c.cfg.Count.Restart()
+	}
 	c.dedup = newDedup(c.dedup.window)
 	l.unlock()
 }
@@ -352,6 +360,9 @@ func (l *lane) message(p *packet.Packet, ended bool) Fate {
 	if l.cfg.Dump != nil {
 		l.cfg.Dump.Message(p, &l.msg)
 	}
+	if l.cfg.Recent != nil {
+		l.cfg.Recent.Message(p, &l.msg)
+	}
 	if l.cfg.Copy != nil && problem == sip.OK {
 		l.cfg.Copy(p, &l.msg)
 	}
@@ -369,10 +380,16 @@ func (l *lane) message(p *packet.Packet, ended bool) Fate {
 		if l.cfg.Tap != nil {
 			l.cfg.Tap(p, &l.msg)
 		}
+		if l.cfg.Count != nil {
+			l.cfg.Count.See(p, &l.msg)
+		}
 		if told { // behind what may fail before the message is counted
 			c.sendMessage(&l.record)
 		}
 		events = c.track.See(c.events[:0], p, &l.msg)
+	}
+	if l.injects {
+		c.track.MarkInjected(&l.msg)
 	}
 	if ended {
 		for i := range events {
@@ -387,6 +404,7 @@ func (l *lane) message(p *packet.Packet, ended bool) Fate {
 // tell makes the record of the message in work.
 func (l *lane) tell(p *packet.Packet) {
 	l.recorder.Record(&l.record, p, &l.msg, l.turn)
+	l.record.Injected = l.injects
 	if l.in.Live {
 		l.record.Iface = l.name
 	} else {

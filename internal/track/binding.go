@@ -55,6 +55,7 @@ func (t *Tracker) sayBinding(b *binding, typ event.Type, r *request) {
 	}
 	t.fillRegistration(e, b.aor, b.piece(pieceURI))
 	e.Incomplete |= b.incomplete
+	e.Injected = e.Injected || b.injected
 	e.Anomalies |= b.anomalies
 	e.Expires, e.HasExpires = b.granted, true
 	e.Refreshes = b.refreshes
@@ -216,6 +217,7 @@ func (t *Tracker) newBinding(a *aor, c *contact, r *request, missing event.Incom
 	a.bindings = append(a.bindings, b)
 	t.regs.bindings++
 	t.regs.bytes += bindingSize + int64(cap(b.text))
+	t.lists.bindings.add(&b.link, &b.spot)
 	t.rank(&b.link, b.worth())
 	return b
 }
@@ -223,6 +225,7 @@ func (t *Tracker) newBinding(a *aor, c *contact, r *request, missing event.Incom
 func (t *Tracker) freeBinding(b *binding) {
 	t.wheel.clear(&b.timer)
 	b.link.leave()
+	t.lists.bindings.drop(&b.spot)
 	a := b.aor
 	for i := range a.bindings {
 		if a.bindings[i] == b {

@@ -169,7 +169,10 @@ type Tracker struct {
 	regs  registrar
 	pools pools
 	ages  [numWorth]age
-	bads  map[uint64]*bad
+
+	lists lists // what is there, in the order in which it came
+
+	bads map[uint64]*bad
 
 	replies map[uint64][]*badReply // answers that cannot be used and wait, by the same keys
 
@@ -179,6 +182,7 @@ type Tracker struct {
 	capture, iface string
 	origins        [8]*origin // see originOf
 	nextOrigin     int
+	injecting      bool // what comes was put in by hand
 	ending         bool // at the end of a capture
 	evicting       bool
 
@@ -208,6 +212,7 @@ func New(cfg Config) *Tracker {
 	t.calls.init()
 	t.auth.init()
 	t.regs.init()
+	t.lists.key = siphash.NewKey()
 	for i := range t.ages {
 		t.ages[i].init()
 	}
@@ -218,6 +223,7 @@ func New(cfg Config) *Tracker {
 // from; turn counts the rounds of a file that is read in a loop.
 func (t *Tracker) SetSource(capture, iface string, turn int) {
 	t.capture, t.iface, t.turn = capture, iface, turn
+	t.injecting = false
 }
 
 // Restart forgets everything but the counters, the clock too: the same packets come
@@ -225,6 +231,7 @@ func (t *Tracker) SetSource(capture, iface string, turn int) {
 func (t *Tracker) Restart() {
 	fresh := New(t.cfg)
 	fresh.stats, fresh.seed, fresh.capture, fresh.iface, fresh.turn = t.stats, t.seed, t.capture, t.iface, t.turn
+	fresh.lists = t.lists.restarted()
 	*t = *fresh
 	for i := range t.ages {
 		t.ages[i].init()
@@ -345,6 +352,7 @@ func (t *Tracker) send(typ event.Type, rec *event.Event) *event.Event {
 		e.Reset()
 	}
 	e.Type = typ
+	e.Injected = e.Injected || t.injecting
 	if t.ending {
 		e.Incomplete |= event.EndOfCapture
 	}

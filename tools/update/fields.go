@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"go/format"
-	"os"
 	"slices"
 	"strings"
 
@@ -22,16 +20,12 @@ type field struct {
 	Name, Type, Description, Example string
 }
 
-func readFields(path string) ([]group, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
+func parseFields(text string) ([]group, error) {
 	var groups []group
-	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec := yaml.NewDecoder(strings.NewReader(text))
 	dec.KnownFields(true)
 	if err := dec.Decode(&groups); err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+		return nil, fmt.Errorf("read %s: %w", metaFile, err)
 	}
 	return groups, nil
 }
