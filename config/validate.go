@@ -64,8 +64,10 @@ func (c *Config) judge(section *conf.C) (map[string]bool, error) {
 			return nil, refuse(key, quote(text), row.allowed())
 		}
 	}
-	if section.HasField("event_types_blst") {
-		set["event_types_blst"] = true // also when it is empty
+	for _, list := range []string{"event_types_blst", "evr_limits", "evr_intervals"} {
+		if section.HasField(list) {
+			set[list] = true // also when it is empty
+		}
 	}
 	return set, nil
 }

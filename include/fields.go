@@ -1816,6 +1816,64 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
           example: "no-max-forwards"
           ignore_above: 1024
           default_field: true
+    - name: sipcmbeat
+      type: group
+      dynamic: false
+      fields:
+        - name: "rate.by"
+          type: keyword
+          description: "What holds such events back: rate (evr_limits), source (the source blacklist). There when a limit is near (80 %) or passed."
+          example: "rate"
+          ignore_above: 1024
+          default_field: true
+        - name: "rate.current"
+          type: double
+          description: "Events of the key in the window that is furthest over its limit, or nearest to it, those held back too."
+          example: "312.5"
+        - name: "rate.ended"
+          type: keyword
+          description: "Of rate-calm, why it is said: calm, evicted (the table was full), forgotten (by hand), expired (from the source blacklist), stopped (the run ends)."
+          example: "calm"
+          ignore_above: 1024
+          default_field: true
+        - name: "rate.exceeded"
+          type: long
+          description: "Number of this event among those over a limit, counted since sipcmbeat.rate.since; of rate-calm, how many there were."
+          example: "400"
+        - name: "rate.key"
+          type: keyword
+          description: "Event type and source that are counted together: of IPv6 the /64. Of the source blacklist the source alone."
+          example: "auth-failed:203.0.113.7"
+          ignore_above: 1024
+          default_field: true
+        - name: "rate.limit"
+          type: double
+          description: "The limit of that window."
+          example: "240"
+        - name: "rate.period"
+          type: keyword
+          description: "The length of that window, as in evr_intervals."
+          example: "1m"
+          ignore_above: 1024
+          default_field: true
+        - name: "rate.since"
+          type: date_nanos
+          description: "When the first event was over a limit; it leaves."
+          example: "2026-11-22T04:18:53.123456789Z"
+        - name: "rate.suppressed"
+          type: long
+          description: "Events of the key that were held back since the last record of it that left. The sum over all records is what was held back."
+          example: "199"
+        - name: "rate.total"
+          type: long
+          description: "Events of the key that were held back since sipcmbeat.rate.since."
+          example: "396"
+        - name: "rate.type"
+          type: keyword
+          description: "Event type of the key."
+          example: "auth-failed"
+          ignore_above: 1024
+          default_field: true
     - name: source
       type: group
       fields:

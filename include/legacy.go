@@ -283,6 +283,32 @@ const LegacyFields = `# Made by tools/update from _meta/fields.yml.
           example: "probe-1"
           ignore_above: 1024
           default_field: true
+    - name: rate
+      type: group
+      fields:
+        - name: "exceeded"
+          type: long
+          description: "In place of sipcmbeat.rate.exceeded."
+        - name: "ex_diff"
+          type: long
+          description: "In place of sipcmbeat.rate.suppressed: without the event itself."
+        - name: "crt"
+          type: double
+          description: "In place of sipcmbeat.rate.current."
+        - name: "lim"
+          type: double
+          description: "In place of sipcmbeat.rate.limit."
+        - name: "period"
+          type: long
+          description: "In place of sipcmbeat.rate.period: milliseconds in place of 1m."
+        - name: "since"
+          type: date_nanos
+          description: "In place of sipcmbeat.rate.since."
+        - name: "key"
+          type: keyword
+          description: "In place of sipcmbeat.rate.key."
+          ignore_above: 1024
+          default_field: true
     - name: related
       type: group
       fields:
@@ -1540,6 +1566,32 @@ const LegacyFields = `# Made by tools/update from _meta/fields.yml.
         - name: "fr_delay"
           type: long
           description: "In place of sip.transaction.delay_ms: as sip.pdd."
+    - name: sipcmbeat
+      type: group
+      dynamic: false
+      fields:
+        - name: "rate.by"
+          type: keyword
+          description: "What holds such events back: rate (evr_limits), source (the source blacklist). There when a limit is near (80 %) or passed."
+          example: "rate"
+          ignore_above: 1024
+          default_field: true
+        - name: "rate.ended"
+          type: keyword
+          description: "Of rate-calm, why it is said: calm, evicted (the table was full), forgotten (by hand), expired (from the source blacklist), stopped (the run ends)."
+          example: "calm"
+          ignore_above: 1024
+          default_field: true
+        - name: "rate.total"
+          type: long
+          description: "Events of the key that were held back since sipcmbeat.rate.since."
+          example: "396"
+        - name: "rate.type"
+          type: keyword
+          description: "Event type of the key."
+          example: "auth-failed"
+          ignore_above: 1024
+          default_field: true
     - name: source
       type: group
       fields:

@@ -82,7 +82,7 @@ func to(s *stores.Server, stream string) []string {
 
 // reading is a capture with all its events.
 func reading(capture string) []string {
-	return []string{`pcap=["` + capture + `"]`, "event_types_blst=none"}
+	return []string{`pcap=["` + capture + `"]`, "event_types_blst=none", "evr_limits=none"}
 }
 
 // counts asks the server how many records of each action a stream has.
