@@ -86,11 +86,3 @@ func Snake(value string) string {
 	}
 	return strings.Trim(b.String(), "_")
 }
-
-// Sum is an equation that always holds between counters: a name stands for all values of
-// its family, a name with {value} for one, and - before it takes it away. Left is the sum of the first
-// list, right that of the second.
-type Sum struct {
-	Left, Right string // names with " + " between them
-	Meaning     string
-}
