@@ -99,6 +99,9 @@ type Keys struct {
 
 	InternalNetworks []string `config:"internal_networks,replace"`
 
+	StatsInterval time.Duration `config:"stats_interval"`
+	StatsGroups   []string      `config:"stats_groups,replace"`
+
 	RetentionDays   int           `config:"retention_days"`
 	EventTypesBlst  []string      `config:"event_types_blst,replace"`
 	EventBufferSize int           `config:"event_buffer_size"`
@@ -202,8 +205,10 @@ type Config struct {
 	Relay  relay.Config // without targets: no HEP output
 	Dump   dump.Config  // an empty Dir: off
 	Saving bool         // the state is read at the start and written
+	Stats  Stats
 
 	flushSet bool // the user chose replay_flush
+	statsSet bool // and stats_interval
 
 	Names    *event.Schema        // under which records leave
 	Held     [event.NumTypes]bool // types that are held back
@@ -235,7 +240,7 @@ func New(section *conf.C) (*Config, error) {
 		if err := c.readInputs(section); err != nil {
 			return nil, err
 		}
-		c.HeldSet, c.flushSet = known["event_types_blst"], known["replay_flush"]
+		c.HeldSet, c.flushSet, c.statsSet = known["event_types_blst"], known["replay_flush"], known["stats_interval"]
 	}
 	if c.Keys.Pcap, err = list("pcap", c.Keys.Pcap, true); err != nil {
 		return nil, err
@@ -306,6 +311,9 @@ func (c *Config) compose() error {
 		return err
 	}
 	if err := c.composeDump(); err != nil {
+		return err
+	}
+	if err := c.composeStats(); err != nil {
 		return err
 	}
 	return c.composeEngine()

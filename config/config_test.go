@@ -198,6 +198,7 @@ func TestListsReplace(t *testing.T) {
 		"hep_output.targets": "a:1, b:2, c:3, d:4", "hep_output.methods": "INVITE, BYE, ACK, CANCEL", "hep_output.sources": "192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4",
 		"numbers.emergency": "110, 111, 113, 114", "event_types_blst": "call-end, reg-new, reg-del, call-start",
 		"internal_networks": "192.0.2.0/24, 198.51.100.1, 2001:db8::/32", "pcap_dump.when": "always, failed, alert", "pcap_dump.list": "alice, bob, carol", "correlation_headers": "X-A, X-B, X-C", "headers": "X-A, X-B, X-C",
+		"stats_groups": "sip, track, events, memory",
 	}
 	for _, row := range Table {
 		if row.Kind != List || row.Name == "iface" || strings.HasPrefix(row.Name, "inputs.") {

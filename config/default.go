@@ -97,6 +97,8 @@ func DefaultKeys() Keys {
 			event.MsgProbe.String(), event.ParseError.String(),
 			event.OtherOK.String(), event.OtherFailed.String(), event.OtherTimeout.String(),
 		},
+		StatsInterval:   5 * time.Minute,
+		StatsGroups:     []string{allGroups},
 		RetentionDays:   0,
 		EventBufferSize: 65536,
 		ShutdownTimeout: 8 * time.Second,

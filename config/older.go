@@ -28,8 +28,6 @@ var Older = []OlderKey{
 	{"evr_max_entries", later, "rates of events are not limited"},
 	{"evr_conseq_report_min", later, "rates of events are not limited"},
 	{"evr_conseq_report_max", later, "rates of events are not limited"},
-	{"stats_interval", later, "there are no statistics records; the log has a line a minute"},
-	{"stats_groups", later, "there are no statistics records; the log has a line a minute"},
 	{"geo_ip_*", later, "addresses are not looked up"},
 	{"encrypt_*", later, "nothing is encrypted; true is refused, because events would leave in clear"},
 	{"encryption_*", later, "nothing is encrypted"},

@@ -431,6 +431,7 @@ func (c *Config) Validate() error {
 		{"shutdown_timeout", int64(c.ShutdownTimeout), 0, int64(maxShutdown), false},
 		{"dedup_window", int64(c.DedupWindow), 0, int64(maxDedup), false},
 		{"state.interval", int64(c.State.Interval), int64(time.Second), int64(24 * time.Hour), false},
+		{"stats_interval", int64(c.StatsInterval), int64(time.Second), int64(24 * time.Hour), true},
 		{"hep_output.buffer", int64(c.HEPOutput.Buffer), 256 << 10, 1 << 30, false},
 		{"hep_output.capture_id", int64(c.HEPOutput.CaptureID), 0, 1<<32 - 1, false},
 		{"calls_max_entries", int64(c.CallsMaxEntries), 64, 1 << 40, true},
