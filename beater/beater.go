@@ -116,6 +116,7 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		keeper:  keeper,
 		metrics: newMetrics(b),
 		notify:  notify,
+		agent:   b.Info.ID.String(),
 	}
 	if err := r.start(b.Publisher, bt.maps); err != nil {
 		return err
@@ -142,6 +143,7 @@ type run struct {
 	metrics metrics
 	told    Voice
 	notify  *notifier // nil: no service manager
+	agent   string    // agent.id
 
 	engine *engine.Engine
 	keeper *engine.Keeper // nil: no saved state
@@ -152,6 +154,13 @@ type run struct {
 	cancel context.CancelFunc
 	held   [event.NumTypes]atomic.Uint64
 	faults atomic.Uint64
+	loss   losses
+
+	records   atomic.Uint64 // of statistics
+	delivered atomic.Uint64 // see highest
+	last      chan struct{} // closed to ask for the last of them
+	reported  chan struct{} // closed after it
+	reporting bool          // records of statistics may come
 
 	unsaved bool          // the last state could not be written
 	disk    *diskQueue    // nil: libbeat's queue is in memory
@@ -236,6 +245,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 		return err
 	}
 	r.reading, r.sending = true, true
+	r.startReports()
 	go func() {
 		err := r.capture(ctx)
 		if r.dump != nil {
@@ -282,6 +292,9 @@ func (r *run) wait() error {
 			r.readEnded(err)
 		case <-r.published:
 			r.sending, r.published = false, nil
+			r.lastReport()
+		case <-r.reported:
+			r.reporting, r.reported = false, nil
 		case s := <-r.signals:
 			if s == syscall.SIGHUP {
 				r.log.Info("SIGHUP: nothing is reloaded; restart to change the configuration")
@@ -345,7 +358,7 @@ func (r *run) readEnded(err error) {
 
 // finished tells whether everything is read and delivered.
 func (r *run) finished() bool {
-	if r.reading || r.sending || r.relayed() != nil || r.ledger.done()+r.ledger.refused.Load() < r.ring.accepted.Load() {
+	if r.reading || r.sending || r.reporting || r.relayed() != nil || r.ledger.done()+r.ledger.refused.Load() < r.sent() {
 		return false
 	}
 	return r.disk == nil || r.stopping || r.disk.empty(time.Now())
@@ -359,7 +372,7 @@ func (r *run) end(why string) error {
 	if r.relayed() != nil {
 		r.endRelay()
 	}
-	left := r.ring.accepted.Load() - min(r.ledger.done(), r.ring.accepted.Load())
+	left := r.sent() - min(r.ledger.done(), r.sent())
 	delivered, dropped := r.ledger.acked.Load(), r.metrics.dropped()
 	if r.disk != nil {
 		delivered = r.metrics.sent()
@@ -368,6 +381,7 @@ func (r *run) end(why string) error {
 		}
 	}
 	if why == "" {
+		r.checkSums()
 		r.client.Close()
 		why = "the queue was closed" // of what it refused, if anything
 	}

@@ -21,6 +21,7 @@ func (r *run) status() {
 		return
 	}
 	s, each := r.engine.Inputs()
+	r.watchLoss(&s)
 	line := r.line(&s)
 	r.log.Infof("since the start: %s%s", line, perInput(each))
 	in, _, _ := strings.Cut(line, ";")
@@ -35,6 +36,7 @@ func (r *run) status() {
 // agree.
 func (r *run) summary() {
 	s, each := r.engine.Inputs()
+	r.watchLoss(&s)
 	how := ""
 	if !r.live && r.engine.Unread() {
 		how = ", before the end of the files"
@@ -57,7 +59,7 @@ func (r *run) progress(during time.Duration) {
 	if r.live {
 		return
 	}
-	now := moves{r.frames(), r.ring.accepted.Load(), r.ledger.added.Load(), r.ledger.done(), r.metrics.sent()}
+	now := moves{r.frames(), r.sent(), r.ledger.added.Load(), r.ledger.done(), r.metrics.sent()}
 	before := r.moved
 	r.moved = now
 	if now != before {

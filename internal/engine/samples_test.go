@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"reflect"
 	"regexp"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/metric"
+	"github.com/sipcmbeat/sipcmbeat/internal/relay"
 )
 
 // unsampled are the numbers of Stats that no sample is made of, with the reason.
@@ -22,53 +24,62 @@ var unsampled = map[string]string{
 	"Problems[ok]":            "messages are counted",
 	"Packet.HEP.Problems[ok]": "hep_packets are counted",
 	"Track.Classes[none]":     "a code has one of six classes",
+	"Blacklisted[none]":       "no event has this type",
+	"Dropped[none]":           "no event has this type",
+	"Stream.TLS.Addr":         "an address",
+	"Relay.Targets.Addr":      "an address: all targets are one sum",
 }
 
-// TestEveryCounterIsSampled: each number of Stats is in a sample, or in the list of
-// those that are not. What is new has no way around this test.
+// TestEveryCounterIsSampled: each number of Stats and Host is in a sample, or in the list
+// of those that are not. What is new has no way around this test.
 func TestEveryCounterIsSampled(t *testing.T) {
 	var s Stats
-	none := values(&s)
+	h := Host{Relay: relay.Stats{Targets: make([]relay.TargetStats, 1)}}
 	excused := maps.Clone(unsampled)
+	sampled(t, reflect.ValueOf(&s).Elem(), func() metric.Values { return values(&s) }, excused)
+	sampled(t, reflect.ValueOf(&h).Elem(), func() metric.Values { return hostValues(&h) }, excused)
+	for name := range excused {
+		t.Errorf("there is no %s", name)
+	}
+}
+
+// sampled sets each number of all to 1 and looks whether a sample changes.
+func sampled(t *testing.T, all reflect.Value, now func() metric.Values, excused map[string]string) {
+	none := now()
 	var walk func(name string, v reflect.Value)
 	walk = func(name string, v reflect.Value) {
-		switch v.Kind() {
+		kind := v.Kind()
+		if v.Type() == reflect.TypeFor[netip.AddrPort]() {
+			kind = reflect.String // its fields are no business of ours
+		}
+		switch one := reflect.ValueOf(1); kind {
 		case reflect.Struct:
 			for i := range v.NumField() {
-				if f := v.Type().Field(i); f.IsExported() {
-					walk(strings.TrimPrefix(name+"."+f.Name, "."), v.Field(i))
-				}
+				walk(strings.TrimPrefix(name+"."+v.Type().Field(i).Name, "."), v.Field(i))
 			}
-		case reflect.Array:
+		case reflect.Array, reflect.Slice:
 			for i := range v.Len() {
 				at := name
-				if k := v.Type().Elem().Kind(); k == reflect.Uint64 && i == 0 {
+				if v.Type().Elem().Kind() == reflect.Uint64 && i == 0 {
 					at += first(name)
 				}
 				walk(at, v.Index(i))
 			}
-		case reflect.Uint64, reflect.Int, reflect.Int64:
-			if v.Kind() == reflect.Uint64 {
-				v.SetUint(1)
-			} else {
-				v.SetInt(1)
+		case reflect.Uint64, reflect.Int, reflect.Int64, reflect.Float64:
+			v.Set(one.Convert(v.Type()))
+			if in := !maps.Equal(now(), none); in == (unsampled[name] != "") {
+				t.Errorf("%s: sampled %v; give it a row in a table, or a reason here", name, in)
 			}
-			if sampled := !maps.Equal(values(&s), none); sampled == (unsampled[name] != "") {
-				t.Errorf("%s: sampled %v; give it a row in samples.go, or a reason here", name, sampled)
-			}
-			delete(excused, name)
 			v.SetZero()
-		case reflect.Bool:
+			delete(excused, name)
+		default:
 			if unsampled[name] == "" {
 				t.Errorf("%s is no number: give a reason here", name)
 			}
 			delete(excused, name)
 		}
 	}
-	walk("", reflect.ValueOf(&s).Elem())
-	for name := range excused {
-		t.Errorf("there is no %s", name)
-	}
+	walk("", all)
 }
 
 // first marks the first place of an enum's counters where it is none of its kind.
@@ -76,7 +87,7 @@ func first(name string) string {
 	switch name {
 	case "Problems", "Packet.HEP.Problems":
 		return "[ok]"
-	case "Events", "Track.Events", "Track.Classes":
+	case "Events", "Track.Events", "Track.Classes", "Blacklisted", "Dropped":
 		return "[none]"
 	}
 	return ""
@@ -88,6 +99,23 @@ func values(s *Stats) metric.Values {
 	return v
 }
 
+func hostValues(h *Host) metric.Values {
+	v := metric.Values{}
+	h.Samples(v.Add)
+	return v
+}
+
+// descs are the families of both tables.
+func descs() (all []*metric.Desc) {
+	for i := range Metrics {
+		all = append(all, &Metrics[i].Desc)
+	}
+	for i := range HostMetrics {
+		all = append(all, &HostMetrics[i].Desc)
+	}
+	return all
+}
+
 var snake = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
 
 // TestNames: a name is one thing, in a group that exists, with a sentence.
@@ -97,8 +125,7 @@ func TestNames(t *testing.T) {
 		groups[g.Name] = true
 	}
 	seen := map[string]bool{}
-	for i := range Metrics {
-		d := &Metrics[i].Desc
+	for _, d := range descs() {
 		if seen[d.Name] || !snake.MatchString(d.Name) || strings.HasSuffix(d.Name, "_total") || d.Name == "group" || d.Name == "delta" {
 			t.Errorf("%s: another one has the name, or it is none", d.Name)
 		}
@@ -116,8 +143,7 @@ func TestNames(t *testing.T) {
 // a record.
 func TestLabels(t *testing.T) {
 	fields := map[string]string{}
-	var s Stats
-	s.Samples(func(d *metric.Desc, value string, _ float64) {
+	look := func(d *metric.Desc, value string, _ float64) {
 		term, field := metric.Term(d, value), d.Field(value)
 		if other, ok := fields[field]; ok {
 			t.Errorf("%s and %s are both %s", term, other, field)
@@ -126,7 +152,9 @@ func TestLabels(t *testing.T) {
 		if d.Label != "" && metric.Snake(value) == "" {
 			t.Errorf("%s: %q makes no field", term, value)
 		}
-	})
+	}
+	(&Stats{}).Samples(look)
+	(&Host{}).Samples(look)
 	if n := len(fields); n < 250 || n > 500 {
 		t.Errorf("%d samples", n)
 	}
@@ -136,10 +164,11 @@ func TestLabels(t *testing.T) {
 // is off by one.
 func TestSums(t *testing.T) {
 	v := values(&Stats{})
-	if err := v.Check(Sums, 0); err != nil {
-		t.Error(err)
-	}
-	for _, s := range Sums {
+	(&Host{}).Samples(v.Add)
+	for _, s := range slices.Concat(Sums, HostSums) {
+		if err := v.Check([]metric.Sum{s}, 0); err != nil {
+			t.Error(err)
+		}
 		for _, term := range slices.Concat(strings.Split(s.Left, " + "), strings.Split(s.Right, " + ")) {
 			v[term]++
 			if err := v.Check([]metric.Sum{s}, 0); err == nil {

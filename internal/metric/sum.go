@@ -5,10 +5,14 @@ import (
 	"strings"
 )
 
-// Sum is an equation between families that holds at any moment, unless its Meaning says
-// when. Left and Right are terms with " + " between them: a name is the sum of its
-// family, a name with {value} one sample.
-type Sum struct{ Left, Right, Meaning string }
+// Sum is an equation between families that holds at any moment, or when nothing is under
+// way. Left and Right are terms with " + " between them: a name is the sum of its family,
+// a name with {value} one sample.
+type Sum struct {
+	Left, Right string
+	Meaning     string
+	AtRest      bool // while packets come, the two sides are read one after the other
+}
 
 // Values are samples by their terms, and the sums of families.
 type Values map[string]float64
