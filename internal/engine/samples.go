@@ -77,7 +77,14 @@ var packetMetrics = metric.Table[Stats]{
 	counter("packet", "hep_tcp_decoded", "HEP packets from TCP connections that gave a datagram.", func(s *Stats) uint64 { return s.Capsules[packet.OK] }),
 	each("packet", "hep_tcp_dropped", "reason", "HEP packets from TCP connections that gave none, by the reason.", packet.OK+1, func(s *Stats) []uint64 { return s.Capsules[:] }),
 	each("packet", "datagrams", "fate", "Datagrams and segments, by what became of them.", Message, func(s *Stats) []uint64 { return s.Datagrams[:] }),
-	each("packet", "layers", "layer", "Layers that were undone, by their kind.", packet.Layer(0), func(s *Stats) []uint64 { return s.Packet.Layers[:] }),
+	{Desc: metric.Desc{Group: "packet", Name: "layers", Label: "layer", Help: "Tunnels and tags that were undone, by their kind."},
+		Each: func(s *Stats, at func(string, uint64)) {
+			for i, n := range s.Packet.Layers {
+				if l := packet.Layer(i); l.Carries() || n > 0 { // the others are not counted
+					at(l.String(), n)
+				}
+			}
+		}},
 	counter("packet", "fragments", "IP fragments taken in.", func(s *Stats) uint64 { return s.Packet.Fragments }),
 	counter("packet", "fragments_duplicate", "Fragments that brought nothing new.", func(s *Stats) uint64 { return s.Packet.Duplicates }),
 	counter("packet", "fragmented_assembled", "Datagrams put together from fragments.", func(s *Stats) uint64 { return s.Packet.Assembled }),

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"net/netip"
+	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -186,5 +188,42 @@ func TestRecordsLost(t *testing.T) {
 	s.Track.Requests, s.Track.New, s.Track.Methods[1] = 1, 1, 1
 	if err := s.Check(); err == nil || !strings.Contains(fmt.Sprint(err), "records of messages") {
 		t.Errorf("a record is lost, and Check says %v", err)
+	}
+}
+
+var update = flag.Bool("update", false, "add new names to testdata/metrics.txt")
+
+// TestNamesStay: somebody's dashboard and alert has each name in testdata/metrics.txt.
+// New ones are added by -update; one that is gone has to be taken out by hand.
+func TestNamesStay(t *testing.T) {
+	const file = "testdata/metrics.txt"
+	text, err := os.ReadFile(file)
+	if err != nil && !*update {
+		t.Fatal(err)
+	}
+	var known []string
+	for line := range strings.Lines(string(text)) {
+		known = append(known, strings.TrimSpace(line))
+	}
+	now := map[string]bool{}
+	look := func(d *metric.Desc, value string, _ float64) { now[d.Kind.String()+" "+metric.Term(d, value)] = true }
+	(&Stats{}).Samples(look)
+	(&Host{}).Samples(look)
+	for _, name := range known {
+		if !now[name] {
+			t.Errorf("%s is gone, on which somebody may rely", name)
+		}
+		delete(now, name)
+	}
+	if *update {
+		known = append(known, slices.Collect(maps.Keys(now))...)
+		slices.Sort(known)
+		if err := os.WriteFile(file, []byte(strings.Join(known, "\n")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	for name := range now {
+		t.Errorf("%s is new: go test ./internal/engine -run TestNamesStay -update adds it", name)
 	}
 }

@@ -1,7 +1,7 @@
 // Command update writes every file that is made of another one: fields.yml,
 // include/fields.go, sipcmbeat.yml, sipcmbeat.reference.yml, the tables in docs/ and
 // the dashboards in _meta/kibana and deploy/grafana.
-// Its sources are _meta/, internal/event and config. Run it in the project's root.
+// Its sources are _meta/, internal/event, internal/engine and config. Run it in the project's root.
 package main
 
 import (
@@ -86,6 +86,13 @@ func generate(root string) (map[string]string, error) {
 		return nil, err
 	}
 	if made["docs/messages.md"], err = fill(filepath.Join(root, "docs/messages.md"), "fields", messageFields(groups)); err != nil {
+		return nil, err
+	}
+	metrics := "docs/metrics.md"
+	if made[metrics], err = fill(filepath.Join(root, metrics), "names", metricNames()); err != nil {
+		return nil, err
+	}
+	if made[metrics], err = fillText(made[metrics], metrics, "sums", metricSums()); err != nil {
 		return nil, err
 	}
 	boards, err := readBoards(filepath.Join(root, "_meta/dashboards.yml"))
