@@ -23,9 +23,11 @@ import (
 	"github.com/elastic/elastic-agent-libs/logp"
 
 	"github.com/sipcmbeat/sipcmbeat/config"
+	"github.com/sipcmbeat/sipcmbeat/internal/api"
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 )
 
@@ -117,6 +119,7 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		metrics: newMetrics(b),
 		notify:  notify,
 		agent:   b.Info.ID.String(),
+		version: b.Info.Version,
 	}
 	if err := r.start(b.Publisher, bt.maps); err != nil {
 		return err
@@ -144,6 +147,7 @@ type run struct {
 	told    Voice
 	notify  *notifier // nil: no service manager
 	agent   string    // agent.id
+	version string
 
 	engine *engine.Engine
 	keeper *engine.Keeper // nil: no saved state
@@ -152,7 +156,7 @@ type run struct {
 	ledger ledger
 	client beat.Client
 	cancel context.CancelFunc
-	held   [event.NumTypes]atomic.Uint64
+	limit  *limit.Limiter
 	faults atomic.Uint64
 	loss   losses
 
@@ -162,7 +166,10 @@ type run struct {
 	reported  chan struct{} // closed after it
 	reporting bool          // records of statistics may come
 
-	unsaved bool          // the last state could not be written
+	server *api.Server // nil: off
+	health health
+
+	unsaved atomic.Bool   // the last state could not be written
 	disk    *diskQueue    // nil: libbeat's queue is in memory
 	moved   moves         // when progress was last looked at
 	stuck   time.Duration // for how long nothing has moved
@@ -180,15 +187,8 @@ type run struct {
 	drained  bool
 }
 
-// Put implements engine.Sink: it holds back what the user does not want and
-// copies the rest to the ring. A call to an emergency number always leaves.
-func (r *run) Put(e *event.Event) {
-	if r.cfg.Held[e.Type] && !e.Emergency {
-		r.held[e.Type].Add(1)
-		return
-	}
-	r.ring.put(e)
-}
+// Put implements engine.Sink: it copies to the ring what the limiter lets leave.
+func (r *run) Put(e *event.Event) { r.ring.put(e) }
 
 // Wait implements engine.Waiter: a file that is read beside an interface leaves half
 // of the queue to it.
@@ -225,7 +225,14 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 		r.client.Close()
 		return err
 	}
+	r.cfg.Limit.Say = func(line string) { r.log.Info(line) }
+	r.limit = limit.New(r.cfg.Limit)
+	r.cfg.Engine.Limit = r.limit
 	r.cfg.Engine.Trouble = func(_ string, err error) { r.log.Error(err) }
+	r.newServer(r.version)
+	if r.server != nil {
+		r.cfg.Engine.Watch = r.watch
+	}
 	r.engine = engine.New(r.cfg.Engine, r.inputs, r)
 	for _, in := range r.inputs {
 		if in.Live {
@@ -238,12 +245,17 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 	ctx, r.cancel = context.WithCancel(context.Background())
 	p := &publisher{ring: r.ring, client: r.client, maps: maps, tree: newTree(r.cfg.Names), done: r.published}
 	go p.run() // first: what the saved state has no room for is sent
-	if err := r.restore(); err != nil {
+	err = r.restore()
+	if err == nil {
+		err = r.startServer()
+	}
+	if err != nil {
 		r.ring.close()
 		<-r.published
 		r.client.Close()
 		return err
 	}
+	r.watchHealth()
 	r.reading, r.sending = true, true
 	r.startReports()
 	go func() {
@@ -346,6 +358,7 @@ func (r *run) stop(who string) {
 // the capture failed.
 func (r *run) readEnded(err error) {
 	r.reading = false
+	r.health.end()
 	r.readError = err // the log has it
 	r.summary()
 	r.drainRelay()
@@ -366,6 +379,7 @@ func (r *run) finished() bool {
 
 // end closes what is open and makes the last line. why is "" when nothing is left.
 func (r *run) end(why string) error {
+	r.stopServer()
 	r.ring.abort()
 	r.cancel()
 	closeAll(r.inputs)

@@ -96,7 +96,14 @@ func (r *run) startReports() {
 	if r.cfg.Stats.Every == 0 {
 		return
 	}
-	p := &reporter{groups: r.cfg.Stats.Groups, samples: r.Samples, who: r.agent, from: r.began}
+	samples, server := r.Samples, r.server
+	if server != nil {
+		samples = func(add metric.Adder) {
+			r.Samples(add)
+			server.Samples(add)
+		}
+	}
+	p := &reporter{groups: r.cfg.Stats.Groups, samples: samples, who: r.agent, from: r.began}
 	r.last, r.reported, r.reporting = make(chan struct{}), make(chan struct{}), true
 	go func() {
 		defer close(r.reported)

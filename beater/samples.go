@@ -33,7 +33,7 @@ func (r *run) host() engine.Host {
 		Removed:    r.ledger.filtered.Load(),
 	}
 	for i := range event.NumTypes {
-		h.Blacklisted[i], h.Dropped[i] = r.held[i].Load(), r.ring.dropped[i].Load()
+		h.Dropped[i] = r.ring.dropped[i].Load()
 	}
 	if r.out != nil {
 		h.Relay = r.out.relay.Stats()

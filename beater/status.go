@@ -10,6 +10,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/qos"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
@@ -114,9 +115,14 @@ func (r *run) line(s *engine.Stats) string {
 		}
 		return "", 0
 	})
-	counts(&b, "; held back by event_types_blst: ", event.NumTypes, func(i int) (string, uint64) {
-		return event.Type(i).String(), r.held[i].Load()
-	})
+	for _, why := range []struct {
+		fate  limit.Fate
+		title string
+	}{{limit.HeldType, "event_types_blst"}, {limit.HeldRate, "evr_limits"}, {limit.HeldSource, "the source blacklist"}} {
+		counts(&b, "; held back by "+why.title+": ", event.NumTypes, func(i int) (string, uint64) {
+			return event.Type(i).String(), s.Limit.Fates[i][why.fate]
+		})
+	}
 	counts(&b, "; not followed: ", engine.NumFates, func(i int) (string, uint64) {
 		if f := engine.Fate(i); f != engine.Message && f != engine.Segment {
 			return f.String(), s.Datagrams[i] + s.Units[i]

@@ -14,10 +14,12 @@ import (
 
 	conf "github.com/elastic/elastic-agent-libs/config"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/api"
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/relay"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
@@ -97,10 +99,22 @@ type Keys struct {
 
 	State State `config:"state"`
 
+	HTTPAddr string `config:"http_addr"`
+	HTTPPort int    `config:"http_port"`
+	HTTP     HTTP   `config:"http"`
+
 	InternalNetworks []string `config:"internal_networks,replace"`
 
 	StatsInterval time.Duration `config:"stats_interval"`
 	StatsGroups   []string      `config:"stats_groups,replace"`
+
+	EvrLimits          []string      `config:"evr_limits,replace"`
+	EvrIntervals       []string      `config:"evr_intervals,replace"`
+	EvrMaxEntries      int           `config:"evr_max_entries"`
+	EvrConseqReportMin int           `config:"evr_conseq_report_min"`
+	EvrConseqReportMax int           `config:"evr_conseq_report_max"`
+	EvrAllow           []string      `config:"evr_allow,replace"`
+	EvrOffenderExpiry  time.Duration `config:"evr_offender_expiry"`
 
 	RetentionDays   int           `config:"retention_days"`
 	EventTypesBlst  []string      `config:"event_types_blst,replace"`
@@ -204,16 +218,20 @@ type Config struct {
 	Engine engine.Config
 	Relay  relay.Config // without targets: no HEP output
 	Dump   dump.Config  // an empty Dir: off
+	HTTP   api.Config   // a zero Port: off
 	Saving bool         // the state is read at the start and written
 	Stats  Stats
 
-	flushSet bool // the user chose replay_flush
-	statsSet bool // and stats_interval
+	flushSet bool              // the user chose replay_flush
+	statsSet bool              // and stats_interval
+	portSet  bool              // the user chose http_port
+	taken    map[string]string // keys whose values came from ${NAME}, and how they are written
 
-	Names    *event.Schema        // under which records leave
-	Held     [event.NumTypes]bool // types that are held back
-	HeldSet  bool                 // whether the user chose them
-	Warnings []string             // for the log: what was ignored, and what to write instead
+	Names    *event.Schema // under which records leave
+	Limit    limit.Config  // which of them do
+	HeldSet  bool          // whether the user chose the types that are held back
+	RatesSet bool          // whether the user chose limits of rates
+	Warnings []string      // for the log: what was ignored, and what to write instead
 }
 
 // Live tells whether an input goes on until it is stopped: not all are files.
@@ -240,7 +258,9 @@ func New(section *conf.C) (*Config, error) {
 		if err := c.readInputs(section); err != nil {
 			return nil, err
 		}
-		c.HeldSet, c.flushSet, c.statsSet = known["event_types_blst"], known["replay_flush"], known["stats_interval"]
+		c.HeldSet, c.flushSet, c.portSet = known["event_types_blst"], known["replay_flush"], known["http_port"]
+		c.statsSet = known["stats_interval"]
+		c.RatesSet = known["evr_limits"] || known["evr_intervals"]
 	}
 	if c.Keys.Pcap, err = list("pcap", c.Keys.Pcap, true); err != nil {
 		return nil, err
@@ -301,10 +321,7 @@ func (c *Config) compose() error {
 	}
 	short := k.inherited()
 	c.Files = short.files()
-	if k.EventTypesBlst, err = list("event_types_blst", k.EventTypesBlst, true); err != nil {
-		return err
-	}
-	if c.Held, err = heldTypes(k.EventTypesBlst); err != nil {
+	if err := c.composeLimit(); err != nil {
 		return err
 	}
 	if err := c.composeRelay(); err != nil {
@@ -314,6 +331,9 @@ func (c *Config) compose() error {
 		return err
 	}
 	if err := c.composeStats(); err != nil {
+		return err
+	}
+	if err := c.composeHTTP(); err != nil {
 		return err
 	}
 	return c.composeEngine()

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 )
 
 // Kind is what a value of a key looks like.
@@ -32,10 +34,12 @@ func (k Kind) String() string {
 type Key struct {
 	Name    string // without the name of the section
 	Kind    Kind
+	Secret  bool   // its value is shown to nobody
 	Allowed string // beyond what the kind says; "" is nothing
 	Default string // where it is not the value in DefaultKeys
 	Meaning string
 	Of      string // of a key of inputs: the types of inputs that have it, all when empty
+	Reload  bool   // a reload takes it up (see Take); else a restart does
 }
 
 // allowed is the end of an error.
@@ -97,8 +101,8 @@ var Groups = []Group{
 		{Name: "inputs.listen", Kind: List, Allowed: "udp, tcp or tls, address and port, as in udp:0.0.0.0:9060", Default: "udp:0.0.0.0:9060 for hep, none for siptrace", Of: "hep siptrace", Meaning: "Where to take packets; those of siptrace come by udp alone. 0.0.0.0 is all of IPv4, [::] all of IPv6, and udp::9060 both."},
 		{Name: "inputs.cert", Default: "none", Of: "hep", Meaning: "The file of the certificate for tls, in PEM."},
 		{Name: "inputs.key", Default: "none", Of: "hep", Meaning: "The file of the certificate's private key, in PEM."},
-		{Name: "inputs.auth_keys", Kind: List, Allowed: "texts, ${NAME} from the environment or the keystore, none (no key is asked for)", Default: "none", Of: "hep", Meaning: "Keys of which a HEP packet must have one; versions 1 and 2, which have none, are refused then. They go over the wire in clear text: use tls too."},
-		{Name: "inputs.allow", Kind: List, Allowed: "networks such as 192.0.2.0/24, addresses, none (everybody)", Default: "none", Of: "hep siptrace", Meaning: "Who may send. Whoever may can invent calls. What is refused is counted, and logged once a minute for each sender."},
+		{Name: "inputs.auth_keys", Reload: true, Secret: true, Kind: List, Allowed: "texts, ${NAME} from the environment or the keystore, none (no key is asked for)", Default: "none", Of: "hep", Meaning: "Keys of which a HEP packet must have one; versions 1 and 2, which have none, are refused then. They go over the wire in clear text: use tls too."},
+		{Name: "inputs.allow", Reload: true, Kind: List, Allowed: "networks such as 192.0.2.0/24, addresses, none (everybody)", Default: "none", Of: "hep siptrace", Meaning: "Who may send. Whoever may can invent calls. What is refused is counted, and logged once a minute for each sender."},
 		{Name: "inputs.max_connections", Kind: Whole, Allowed: "1 to 65536", Default: "256", Of: "hep", Meaning: "Connections by tcp and tls at a time; at the limit one that never sent a packet gives way, else more are refused."},
 		{Name: "inputs.idle_timeout", Kind: Duration, Allowed: "1s to 720h", Default: "1h", Of: "hep", Meaning: "A connection that is silent for so long is closed."},
 		{Name: "inputs.buffer_kb", Kind: Whole, Allowed: "64 to 1048576", Default: "8192", Of: "hep siptrace", Meaning: "The buffer between kernel and program of each udp socket, in KiB: what a burst may need. The kernel's limit (net.core.rmem_max) holds without CAP_NET_ADMIN."},
@@ -137,24 +141,24 @@ var Groups = []Group{
 		{Name: "run_forever", Kind: Flag, Meaning: "Go on after the last file until a signal comes."},
 	}},
 	{"Calls", "Timers are in packet time. The letters are those of RFC 3261.", []Key{
-		{Name: "calls_timeouts.invite", Kind: Duration, Allowed: "1s to 1h", Meaning: "No answer at all to an INVITE (Timer B): the attempt has failed."},
-		{Name: "calls_timeouts.proceeding", Kind: Duration, Allowed: "1s to 24h", Meaning: "No final answer after the last provisional one (Timer C)."},
-		{Name: "calls_timeouts.request", Kind: Duration, Allowed: "1s to 1h", Meaning: "No final answer to another request (Timer F)."},
-		{Name: "calls_timeouts.bye", Kind: Duration, Allowed: "1s to 1h", Meaning: "No answer to a BYE: the call is over."},
-		{Name: "calls_timeouts.established", Kind: Duration, Allowed: "1m to 720h", Meaning: "A call without a sign of life for so long is over."},
-		{Name: "calls_timeouts.auth_linger", Kind: Duration, Allowed: "1s to 1h", Meaning: "How long a challenge (401, 407) waits for credentials."},
-		{Name: "calls_timeouts.retry_linger", Kind: Duration, Allowed: "100ms to 1h", Meaning: "How long a refusal that clients usually retry waits for the next try."},
-		{Name: "calls_timeouts.early", Kind: Duration, Allowed: "0 to 10s", Meaning: "How long an answer that is seen before its request waits for it."},
-		{Name: "calls_timeouts.completed", Kind: Duration, Allowed: "1s to 1h", Meaning: "How long what is over is remembered, so that repeats make no second event."},
-		{Name: "calls_timeouts.warmup", Kind: Duration, Allowed: "0 (the binding's own lifetime, at most 1h) to 24h", Meaning: "A reg-new so soon after the start may be a refresh and says so."},
-		{Name: "calls_max_entries", Kind: Whole, Allowed: "64 and above, 0 (the default)", Meaning: "Calls, attempts and other transactions in memory; what is worth least gives way, with an event marked evicted: what is finished, then what one side alone was heard of, then calls that ring, then answered ones."},
-		{Name: "calls_max_mem", Kind: Bytes, Allowed: "1MiB and above, 0 (the default)", Default: "a quarter of the memory", Meaning: "Their memory. The default is a quarter of the machine's, or of the control group's."},
+		{Name: "calls_timeouts.invite", Reload: true, Kind: Duration, Allowed: "1s to 1h", Meaning: "No answer at all to an INVITE (Timer B): the attempt has failed."},
+		{Name: "calls_timeouts.proceeding", Reload: true, Kind: Duration, Allowed: "1s to 24h", Meaning: "No final answer after the last provisional one (Timer C)."},
+		{Name: "calls_timeouts.request", Reload: true, Kind: Duration, Allowed: "1s to 1h", Meaning: "No final answer to another request (Timer F)."},
+		{Name: "calls_timeouts.bye", Reload: true, Kind: Duration, Allowed: "1s to 1h", Meaning: "No answer to a BYE: the call is over."},
+		{Name: "calls_timeouts.established", Reload: true, Kind: Duration, Allowed: "1m to 720h", Meaning: "A call without a sign of life for so long is over."},
+		{Name: "calls_timeouts.auth_linger", Reload: true, Kind: Duration, Allowed: "1s to 1h", Meaning: "How long a challenge (401, 407) waits for credentials."},
+		{Name: "calls_timeouts.retry_linger", Reload: true, Kind: Duration, Allowed: "100ms to 1h", Meaning: "How long a refusal that clients usually retry waits for the next try."},
+		{Name: "calls_timeouts.early", Reload: true, Kind: Duration, Allowed: "0 to 10s", Meaning: "How long an answer that is seen before its request waits for it."},
+		{Name: "calls_timeouts.completed", Reload: true, Kind: Duration, Allowed: "1s to 1h", Meaning: "How long what is over is remembered, so that repeats make no second event."},
+		{Name: "calls_timeouts.warmup", Reload: true, Kind: Duration, Allowed: "0 (the binding's own lifetime, at most 1h) to 24h", Meaning: "A reg-new so soon after the start may be a refresh and says so."},
+		{Name: "calls_max_entries", Reload: true, Kind: Whole, Allowed: "64 and above, 0 (the default)", Meaning: "Calls, attempts and other transactions in memory; what is worth least gives way, with an event marked evicted: what is finished, then what one side alone was heard of, then calls that ring, then answered ones."},
+		{Name: "calls_max_mem", Reload: true, Kind: Bytes, Allowed: "1MiB and above, 0 (the default)", Default: "a quarter of the memory", Meaning: "Their memory. The default is a quarter of the machine's, or of the control group's."},
 	}},
 	{"Registrations", "", []Key{
-		{Name: "regs_max_entries", Kind: Whole, Allowed: "64 and above, 0 (the default)", Meaning: "Bindings in memory; those known from answers only give way first, then those that were never refreshed, then the oldest."},
-		{Name: "regs_max_mem", Kind: Bytes, Allowed: "1MiB and above, 0 (the default)", Default: "a quarter of the memory", Meaning: "Their memory. The default is as with calls_max_mem."},
-		{Name: "reg_exp_delta", Kind: Duration, Allowed: "0 to 24h", Meaning: "Grace after a binding's lifetime before it has expired, never more than half of the lifetime."},
-		{Name: "reg_del_delay", Kind: Duration, Allowed: "0 to 1h", Meaning: "Wait before a reg-del is said; a registration in between takes it back."},
+		{Name: "regs_max_entries", Reload: true, Kind: Whole, Allowed: "64 and above, 0 (the default)", Meaning: "Bindings in memory; those known from answers only give way first, then those that were never refreshed, then the oldest."},
+		{Name: "regs_max_mem", Reload: true, Kind: Bytes, Allowed: "1MiB and above, 0 (the default)", Default: "a quarter of the memory", Meaning: "Their memory. The default is as with calls_max_mem."},
+		{Name: "reg_exp_delta", Reload: true, Kind: Duration, Allowed: "0 to 24h", Meaning: "Grace after a binding's lifetime before it has expired, never more than half of the lifetime."},
+		{Name: "reg_del_delay", Reload: true, Kind: Duration, Allowed: "0 to 1h", Meaning: "Wait before a reg-del is said; a registration in between takes it back."},
 		{Name: "contact_ignore_port", Kind: Flag, Meaning: "Contacts that differ in their port only are one."},
 	}},
 	{"Saved state", "What is going on outlives a restart: calls, bindings, transactions under way, nonces. docs/operating.md tells more.", []Key{
@@ -166,11 +170,11 @@ var Groups = []Group{
 		{Name: "hep_output.targets", Kind: List, Allowed: "host:port, none", Default: "none", Meaning: "Where to send them; each target gets all. None is no output."},
 		{Name: "hep_output.transport", Allowed: "udp, tcp, tls", Meaning: "How. Over UDP a message of more than 1.4 KB travels in fragments, and what is lost nobody tells."},
 		{Name: "hep_output.version", Kind: Whole, Allowed: "3, 2 (udp alone)", Meaning: "The version of HEP."},
-		{Name: "hep_output.auth_key", Meaning: "The key that receivers ask for, in clear text; ${NAME} takes it from the keystore. Version 3 alone."},
+		{Name: "hep_output.auth_key", Reload: true, Secret: true, Meaning: "The key that receivers ask for, in clear text; ${NAME} takes it from the keystore. Version 3 alone."},
 		{Name: "hep_output.capture_id", Kind: Whole, Allowed: "0 to 4294967295, with version 2 to 65535", Meaning: "The number of this probe."},
 		{Name: "hep_output.node", Default: "the name of the machine", Meaning: "The name of this probe. Version 3 alone."},
-		{Name: "hep_output.methods", Kind: List, Allowed: "methods in capitals, none", Default: "none", Meaning: "Send these requests and the answers to them alone; none is all."},
-		{Name: "hep_output.sources", Kind: List, Allowed: "addresses and networks, none", Default: "none", Meaning: "Send what comes from these addresses alone; none is all."},
+		{Name: "hep_output.methods", Reload: true, Kind: List, Allowed: "methods in capitals, none", Default: "none", Meaning: "Send these requests and the answers to them alone; none is all."},
+		{Name: "hep_output.sources", Reload: true, Kind: List, Allowed: "addresses and networks, none", Default: "none", Meaning: "Send what comes from these addresses alone; none is all."},
 		{Name: "hep_output.relay", Kind: Flag, Meaning: "Send on what came by HEP too, with the number, the name and the correlation id that it came with."},
 		{Name: "hep_output.buffer", Kind: Bytes, Allowed: "256KiB to 1GiB", Meaning: "How much may wait for a target; when it is full, the newest is dropped and counted."},
 		{Name: "hep_output.tls.ca", Default: "those of the system", Meaning: "A file of the authorities that a receiver's certificate may come from."},
@@ -181,7 +185,7 @@ var Groups = []Group{
 	{"Files of single calls", "The messages of a Call-ID, whatever carried them, as a capture file of their own; docs/dump.md. Times are packet time.", []Key{
 		{Name: "pcap_dump.dir", Default: "none, nothing is written", Meaning: "The directory for them, made when it is missing. Files of other names in it are left alone."},
 		{Name: "pcap_dump.when", Kind: List, Allowed: "always, failed, alert, list, none", Meaning: "always: each Call-ID. failed: one that is in a call-attempt, auth-failed, other-failed, other-timeout, or in a call-end without an answered BYE. alert: one that a finding names. list: one that names somebody in pcap_dump.list."},
-		{Name: "pcap_dump.list", Kind: List, Allowed: "users, user@host, telephone numbers, Call-IDs, none", Meaning: "Whose calls are written when list is in pcap_dump.when: the user in From, To or Request-URI; of numbers the digits are compared."},
+		{Name: "pcap_dump.list", Reload: true, Kind: List, Allowed: "users, user@host, telephone numbers, Call-IDs, none", Meaning: "Whose calls are written when list is in pcap_dump.when: the user in From, To or Request-URI; of numbers the digits are compared."},
 		{Name: "pcap_dump.max_file", Kind: Bytes, Allowed: "64KiB to 4GiB", Meaning: "The longest file; later messages of the same call are left out and counted."},
 		{Name: "pcap_dump.max_files", Kind: Whole, Allowed: "1 to 1048576", Meaning: "How many files are kept; the oldest are deleted."},
 		{Name: "pcap_dump.max_total", Kind: Bytes, Allowed: "max_file and above", Meaning: "How much all of them may take; the oldest are deleted."},
@@ -191,22 +195,45 @@ var Groups = []Group{
 		{Name: "pcap_dump.linger", Kind: Duration, Allowed: "0 to 1h", Meaning: "How long after its last reason messages are still added to a file."},
 		{Name: "pcap_dump.queue_size", Kind: Bytes, Allowed: "4MiB to 1GiB", Meaning: "Memory between the capture and the disk. When it is full, a live capture writes the newest message to no file and counts it, and the reader of a file waits."},
 	}},
+	{"HTTP", "Pages for a person, JSON and Prometheus's form for programs; docs/http.md. The capture does not wait for it.", []Key{
+		{Name: "http_addr", Allowed: "an address of this machine, localhost", Meaning: "Where the pages are. Anything but loopback needs http.auth.token, http.tls.certificate and http.tls.key, or is refused."},
+		{Name: "http_port", Kind: Whole, Allowed: "1 to 65535, 0 (off)", Meaning: "The port. One that is set and taken is refused at the start; where the default is taken, a warning says so and there are no pages."},
+		{Name: "http.auth.token", Secret: true, Default: "none, nobody is asked", Allowed: "16 letters, digits and signs or more, ${NAME} from the environment or the keystore", Meaning: "Who knows it may ask: Authorization: Bearer, or as the password of any user."},
+		{Name: "http.tls.certificate", Meaning: "The file of the certificate, in PEM; with it the pages are at https."},
+		{Name: "http.tls.key", Meaning: "The file of its private key, in PEM."},
+		{Name: "http.names", Kind: List, Allowed: "host names, none", Meaning: "Names by which the pages are reached on loopback besides localhost, as behind a proxy. A request for another name is refused: a page from elsewhere could have been led here."},
+		{Name: "http.max_connections", Kind: Whole, Allowed: "4 to 65536", Meaning: "Connections at a time; what is more is turned away."},
+		{Name: "http.max_events", Kind: Whole, Allowed: "1 to 100000", Meaning: "How many of the last events are kept for /events, some 4 KiB each."},
+		{Name: "http.profiler", Kind: Flag, Meaning: "Go's profiler at /debug/pprof."},
+		{Name: "http.inject", Kind: Flag, Meaning: "Messages can be put into the engine by POST /inject, from this machine alone. For tests: whoever may can invent calls."},
+		{Name: "http.ready_silence", Kind: Duration, Allowed: "0 (not asked) to 24h", Meaning: "/readyz says no when a live capture has seen no packet for so long."},
+		{Name: "http.ready_stall", Kind: Duration, Allowed: "0 (not asked) to 24h", Meaning: "And when events wait and the output has taken none for so long."},
+	}},
+	{"Rates of events", "Of an event type and the address that it came from, so many a time leave; docs/rates.md tells more. replay limits nothing unless evr_limits or evr_intervals is set. Packet time.", []Key{
+		{Name: "evr_limits", Kind: List, Allowed: limit.AllowedLimits, Meaning: "How many events of one type and source may be in each of evr_intervals. Beyond, the first leaves, and then some that say how many were held. None limits and measures nothing."},
+		{Name: "evr_intervals", Kind: List, Allowed: limit.AllowedIntervals, Meaning: "The windows, which slide."},
+		{Name: "evr_max_entries", Kind: Whole, Allowed: "16 to 16777216, 0 (the default)", Meaning: "Pairs of type and source in memory, 350 bytes each; the one that is least over its limit and longest idle gives way. A full table holds no event back."},
+		{Name: "evr_conseq_report_min", Kind: Whole, Allowed: limit.AllowedReport, Meaning: "Of the events over a limit the first leaves, then the one with this number, twice this number, four times, and so on. A source of which so many were held is on the list of offenders."},
+		{Name: "evr_conseq_report_max", Kind: Whole, Allowed: limit.AllowedReport, Meaning: "From this number on, every one whose number is a multiple of this leaves, instead of the doubling."},
+		{Name: "evr_allow", Kind: List, Allowed: "addresses and networks, none", Default: "none", Meaning: "What comes from these is never held back for its rate or its source; event_types_blst counts all the same."},
+		{Name: "evr_offender_expiry", Kind: Duration, Allowed: "1m to 87600h", Meaning: "How long a source stays on the list of offenders after the last of its events that its rate held back."},
+	}},
 	{"Events", "", []Key{
-		{Name: "auth_failed_codes", Kind: List, Allowed: "403 for every method or REGISTER/403 for one, none", Default: "none", Meaning: "Further answers that mean a failed authentication when the request had credentials."},
-		{Name: "call_alive_interval", Kind: Duration, Allowed: "0 (off), 1m to 24h", Meaning: "A call that stays up is a call-alive event each time this has passed since its answer."},
-		{Name: "correlation_headers", Kind: List, Allowed: "names of headers, 16 at most, none", Meaning: "Headers by which the legs of a call across a back-to-back user agent are told: they name the Call-ID of the leg before, or carry what all legs share. The first that a message has counts."},
+		{Name: "auth_failed_codes", Reload: true, Kind: List, Allowed: "403 for every method or REGISTER/403 for one, none", Default: "none", Meaning: "Further answers that mean a failed authentication when the request had credentials."},
+		{Name: "call_alive_interval", Reload: true, Kind: Duration, Allowed: "0 (off), 1m to 24h", Meaning: "A call that stays up is a call-alive event each time this has passed since its answer."},
+		{Name: "correlation_headers", Reload: true, Kind: List, Allowed: "names of headers, 16 at most, none", Meaning: "Headers by which the legs of a call across a back-to-back user agent are told: they name the Call-ID of the leg before, or carry what all legs share. The first that a message has counts."},
 		{Name: "messages.enabled", Kind: Flag, Meaning: "Each SIP message is a record too, under Packetbeat's names; docs/messages.md. A call is a dozen of them."},
 		{Name: "headers", Kind: List, Allowed: "names of headers of letters, digits, - and _, 16 at most, none", Default: "none", Meaning: "Headers that stand in records as sip.header.NAME, the name in lower case: the first line of each in the first request of a call, registration or transaction, its first 256 bytes. docs/operating.md tells more."},
 		{Name: "schema", Allowed: "native, legacy", Meaning: "The names of fields. legacy: those of the older program, for dashboards that exist; docs/upgrade.md has the table and what an index needs."},
 		{Name: "keepalive_probes", Kind: Flag, Meaning: "Keep-alives (CRLF, NUL, STUN) are msg-probe events too. They are counted in any case."},
-		{Name: "numbers.emergency", Kind: List, Allowed: "telephone numbers (a zero in front needs quotes), none", Meaning: "Calls to these are tagged emergency and never held back."},
-		{Name: "internal_networks", Kind: List, Allowed: "addresses, networks such as 192.0.2.0/24, private (RFC 1918, RFC 4193, loopback and link-local), none", Default: "none", Meaning: "The networks within the perimeter: network.direction says whether a first request came in, went out, or stayed on one side."},
+		{Name: "numbers.emergency", Reload: true, Kind: List, Allowed: "telephone numbers (a zero in front needs quotes), none", Meaning: "Calls to these are tagged emergency and never held back."},
+		{Name: "internal_networks", Reload: true, Kind: List, Allowed: "addresses, networks such as 192.0.2.0/24, private (RFC 1918, RFC 4193, loopback and link-local), none", Default: "none", Meaning: "The networks within the perimeter: network.direction says whether a first request came in, went out, or stayed on one side."},
 		{Name: "stats_interval", Kind: Duration, Allowed: "0 (off), 1s to 24h", Default: "5m with a live input, off over files", Meaning: "How often the counters of every stage leave as records (event.dataset sip.stats), and once more at the end; docs/metrics.md. Where it is set, over files too."},
 		{Name: "stats_groups", Kind: List, Allowed: groupNames() + ", all, none", Meaning: "Whose counters: each group is a record of its own. At /metrics are all of them in any case."},
 		{Name: "retention_days", Kind: Whole, Allowed: "1 to 36500, 0 (for ever)", Meaning: "How long Elasticsearch keeps records, in days: at least this, and at most a tenth more and a day. `sipcmbeat setup`, or the first connection, makes its ILM policy of it, and leaves one that is there as it is; docs/elasticsearch.md tells more."},
-		{Name: "event_types_blst", Kind: List, Allowed: "event types, none", Meaning: "Types that are held back: counted, and not sent."},
+		{Name: "event_types_blst", Reload: true, Kind: List, Allowed: "event types, none", Meaning: "Types that are held back: counted, and not sent. replay holds none back unless this is set."},
 		{Name: "event_buffer_size", Kind: Whole, Allowed: "16 to 16777216", Meaning: "Events that may wait between tracking and libbeat. When it is full, a live capture drops the newest and counts it, and the reader of a file, for which never more than 4096 wait, pauses. 4 KiB of memory an event are the limit too."},
-		{Name: "shutdown_timeout", Kind: Duration, Allowed: "0 to 24h", Meaning: "How long a stop by a signal waits for the output to take what is left. A second signal ends at once."},
+		{Name: "shutdown_timeout", Reload: true, Kind: Duration, Allowed: "0 to 24h", Meaning: "How long a stop by a signal waits for the output to take what is left. A second signal ends at once."},
 	}},
 }
 

@@ -222,6 +222,10 @@ func (l *lane) restart() {
 	c := l.core
 	c.flush(l)
 	l.lock()
+	c.restHeld()
+	if c.cfg.Limit != nil {
+		c.cfg.Limit.Restart()
+	}
 	c.track.Restart()
 	c.dedup = newDedup(c.dedup.window)
 	l.unlock()

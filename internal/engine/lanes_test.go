@@ -264,7 +264,7 @@ func TestAdd(t *testing.T) {
 			var a, b Stats
 			fill(reflect.ValueOf(&b).Elem())
 			a.Add(&b)
-			b.Events, b.Track, b.Telling = a.Events, a.Track, a.Telling // of the core
+			b.Events, b.Track, b.Limit, b.Telling = a.Events, a.Track, a.Limit, a.Telling // of the core
 			return reflect.ValueOf(a), reflect.ValueOf(b)
 		},
 	} {

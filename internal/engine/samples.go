@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/hep"
 	"github.com/sipcmbeat/sipcmbeat/internal/metric"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
@@ -40,14 +39,17 @@ func each[E interface {
 // Metrics is every counter of an engine: a new one is a row here. What is read of
 // Stats and has no row is named in the test, with the reason.
 var Metrics = func() (all metric.Table[Stats]) {
-	for _, t := range []metric.Table[Stats]{captureMetrics, packetMetrics, streamMetrics, sipMetrics, trackMetrics, eventMetrics, qualityMetrics, memoryMetrics} {
+	for _, t := range []metric.Table[Stats]{captureMetrics, packetMetrics, streamMetrics, sipMetrics, trackMetrics, qualityMetrics, memoryMetrics} {
 		all = append(all, t...)
 	}
 	return all
 }()
 
 // Samples hands every counter on.
-func (s *Stats) Samples(add metric.Adder) { Metrics.Samples(s, add) }
+func (s *Stats) Samples(add metric.Adder) {
+	Metrics.Samples(s, add)
+	s.Limit.Samples(add)
+}
 
 // Samples hands every counter of the engine on, all of one moment. It may be called at
 // any time from any goroutine, as Stats.
@@ -109,10 +111,6 @@ var sipMetrics = metric.Table[Stats]{
 		}},
 	each("sip", "unusable", "problem", "Messages that cannot be used, by what is wrong with them; each is a parse-error.", sip.OK+1, func(s *Stats) []uint64 { return s.Problems[:] }),
 	each("sip", "from_streams", "fate", "What was put together from TCP segments and SCTP packets, by what became of it.", Message, func(s *Stats) []uint64 { return s.Units[:] }),
-}
-
-var eventMetrics = metric.Table[Stats]{
-	each("events", "events", "type", "Events made, by type; message is records of messages.", event.None+1, func(s *Stats) []uint64 { return s.Events[:] }),
 }
 
 var qualityMetrics = metric.Table[Stats]{

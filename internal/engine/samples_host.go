@@ -11,8 +11,6 @@ import (
 // files, HEP receivers and the saved state. Whoever runs the engine fills it; the tables
 // stand here, so that documents can be made of them without libbeat.
 type Host struct {
-	Blacklisted [event.NumTypes]uint64 // events held back by event_types_blst
-
 	// Of the queue that the engine puts events into.
 	Accepted uint64
 	Dropped  [event.NumTypes]uint64
@@ -72,8 +70,6 @@ var HostMetrics = metric.Table[Host]{
 		Help: "Estimate of the share of packets that were not captured, though nothing reported their loss, over the last minute with enough of them."},
 		F: func(h *Host) float64 { return h.LossRatio }},
 
-	hostByType("events", "events_blacklisted", "Events held back by event_types_blst, by type.", func(h *Host) *[event.NumTypes]uint64 { return &h.Blacklisted }),
-
 	hostCounter("queue", "queue_accepted", "Events that the queue took.", func(h *Host) uint64 { return h.Accepted }),
 	hostByType("queue", "queue_dropped", "Events that were lost because it was full, by type; of files never one.", func(h *Host) *[event.NumTypes]uint64 { return &h.Dropped }),
 	hostGauge("queue", "queue_waiting", "Events that wait in it.", func(h *Host) int { return h.Waiting }),
@@ -131,7 +127,7 @@ const OutputSum = "output_stored + output_duplicates + output_dead_letter"
 
 // HostSums are the equations that need the counters of both.
 var HostSums = []metric.Sum{
-	{Left: "events_blacklisted + queue_accepted + queue_dropped", Right: "events", Meaning: "each event is sent, held back, or lost by the full queue", AtRest: true},
+	{Left: "queue_accepted + queue_dropped", Right: "events_sent", Meaning: "each event that is sent is in the queue, or lost because it is full", AtRest: true},
 	{Left: "queue_accepted + stats_records", Right: "output_sent", Meaning: "what leaves is events and records of statistics"},
 	{Left: "output_acknowledged + output_pending + output_failed + output_filtered", Right: "output_sent", Meaning: "each of them is delivered, under way, lost or filtered"},
 	{Left: OutputSum, Right: "output_acknowledged", Meaning: "the output counts the same; not with queue.disk, which has events of the last run", AtRest: true},

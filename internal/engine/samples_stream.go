@@ -66,7 +66,7 @@ var trackMetrics = metric.Table[Stats]{
 	counter("track", "track_guessed", "Transitions rebuilt from loss.", func(s *Stats) uint64 { return s.Track.Guessed }),
 	counter("track", "track_answers_to_unusable", "Answers to messages that were a parse-error.", func(s *Stats) uint64 { return s.Track.AnswersToUnusable }),
 	counter("track", "track_contacts_cut", "Contacts beyond what one address of record may have.", func(s *Stats) uint64 { return s.Track.ContactsCut }),
-	each("track", "track_events", "type", "Events that the tracker made; the same as events but for records of messages.", event.None+1, func(s *Stats) []uint64 { return s.Track.Events[:] }),
+	each("track", "track_events", "type", "Events that the tracker made.", event.None+1, func(s *Stats) []uint64 { return s.Track.Events[:] }),
 	{Desc: metric.Desc{Group: "track", Name: "track_evicted", Label: "what", Help: "Entries that gave way for want of memory (calls_max_*, regs_max_*), by what they are."},
 		Each: func(s *Stats, at func(string, uint64)) {
 			for i, n := range s.Track.Evicted {

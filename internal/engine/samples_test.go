@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/metric"
 	"github.com/sipcmbeat/sipcmbeat/internal/relay"
 )
@@ -22,11 +23,12 @@ var unsampled = map[string]string{
 	"Stream.TLS.Connections":  "of the addresses with most; as a label they would have no bound",
 	"Stream.TLS.Bytes":        "likewise",
 	"Track.Events[none]":      "no event has this type",
+	"Events":                  "each was judged: the fates of Limit say it",
 	"Events[none]":            "no event has this type",
+	"Limit.Fates[0]":          "no event has this type",
 	"Problems[ok]":            "messages are counted",
 	"Packet.HEP.Problems[ok]": "hep_packets are counted",
 	"Track.Classes[none]":     "a code has one of six classes",
-	"Blacklisted[none]":       "no event has this type",
 	"Dropped[none]":           "no event has this type",
 	"Stream.TLS.Addr":         "an address",
 	"Relay.Targets.Addr":      "an address: all targets are one sum",
@@ -62,7 +64,9 @@ func sampled(t *testing.T, all reflect.Value, now func() metric.Values, excused 
 		case reflect.Array, reflect.Slice:
 			for i := range v.Len() {
 				at := name
-				if v.Type().Elem().Kind() == reflect.Uint64 && i == 0 {
+				if v.Type().Elem().Kind() == reflect.Array {
+					at = fmt.Sprintf("%s[%d]", name, i)
+				} else if v.Type().Elem().Kind() == reflect.Uint64 && i == 0 {
 					at += first(name)
 				}
 				walk(at, v.Index(i))
@@ -111,6 +115,9 @@ func hostValues(h *Host) metric.Values {
 func descs() (all []*metric.Desc) {
 	for i := range Metrics {
 		all = append(all, &Metrics[i].Desc)
+	}
+	for i := range limit.Metrics {
+		all = append(all, &limit.Metrics[i].Desc)
 	}
 	for i := range HostMetrics {
 		all = append(all, &HostMetrics[i].Desc)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/metric"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/qos"
@@ -55,6 +56,7 @@ type Stats struct {
 	Packet  packet.Stats
 	Stream  stream.Stats
 	Track   track.Stats
+	Limit   limit.Stats // of the same moment as Events
 }
 
 // Add adds the counters of another input.
@@ -127,6 +129,13 @@ func (e *Engine) Inputs() (sum Stats, each []InputStats) {
 		sum.Add(&s.Stats)
 	}
 	sum.Events, sum.Track, sum.Telling = c.given, c.track.Stats(), c.cfg.Messages
+	if c.cfg.Limit != nil {
+		sum.Limit = c.cfg.Limit.Stats()
+	} else {
+		for t, n := range c.given {
+			sum.Limit.Fates[t][limit.Sent] = n
+		}
+	}
 	return sum, each
 }
 
@@ -134,7 +143,11 @@ func (e *Engine) Inputs() (sum Stats, each []InputStats) {
 // being counted. A frame that the program failed on may be missing on the way.
 func (s *Stats) Check() error {
 	for typ, n := range s.Events {
-		if made := s.Track.Events[typ]; made != n && event.Type(typ) != event.Message {
+		made := s.Track.Events[typ]
+		if event.Type(typ) == event.RateCalm {
+			made += s.Limit.Told
+		}
+		if made != n && event.Type(typ) != event.Message {
 			return fmt.Errorf("counters disagree: events made = events handed on: %d, not %d of type %s", made, n, event.Type(typ))
 		}
 	}
@@ -144,6 +157,15 @@ func (s *Stats) Check() error {
 	}
 	if told > followed || told+s.Faults < followed {
 		return fmt.Errorf("counters disagree: records of messages = messages: %d, not %d", told, followed)
+	}
+	for typ, fates := range s.Limit.Fates {
+		var judged uint64
+		for _, n := range fates {
+			judged += n
+		}
+		if judged != s.Events[typ] {
+			return fmt.Errorf("counters disagree: events made = sent + held + blacklisted: %d, not %d of type %s", judged, s.Events[typ], event.Type(typ))
+		}
 	}
 	v := metric.Values{}
 	s.Samples(v.Add)

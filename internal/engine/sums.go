@@ -22,5 +22,6 @@ var Sums = []metric.Sum{
 	{Left: "reports_read", Right: "datagrams{reports}", Meaning: "each quality report by HEP is read, or not for a reason"},
 	{Left: "hep_reports", Right: "datagrams{reports} + datagrams{other HEP}", Meaning: ""},
 	{Left: "reports", Right: "reports_read{read} + reports_in_sip", Meaning: "each report that was read has one fate"},
-	{Left: "events", Right: "track_events + events{message}", Meaning: "each event that the tracker makes is handed on"},
+	{Left: "events_made", Right: "track_events + events_made{message} + rate_calm_events", Meaning: "each event that the tracker makes is handed on, with records of messages and of floods that are over"},
+	{Left: "events_sent + events_blacklisted + events_held_by_rate + events_held_by_source", Right: "events_made", Meaning: "each is sent or held back"},
 }

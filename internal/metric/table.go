@@ -10,7 +10,8 @@ var Groups = []struct{ Name, Meaning string }{
 	{"stream", "TCP, WebSocket and SCTP: segments to messages"},
 	{"sip", "messages by method, class and problem"},
 	{"track", "what messages are to their transactions, and what was not seen"},
-	{"events", "events and what became of them before the queue"},
+	{"events", "events, and which of them leave"},
+	{"rates", "limits of rates, and the source blacklist"},
 	{"quality", "quality reports"},
 	{"memory", "what is there now"},
 	{"queue", "the queue between tracking and libbeat (event_buffer_size)"},
@@ -18,6 +19,7 @@ var Groups = []struct{ Name, Meaning string }{
 	{"dump", "files of single calls (pcap_dump)"},
 	{"hep_output", "copies to HEP receivers"},
 	{"state", "the saved state"},
+	{"http", "the HTTP server"},
 }
 
 // Row is a row of a stage's table: a family, and how it is read from the counters S.

@@ -341,6 +341,9 @@ func (t *Tracker) armAttempt(a *attempt) {
 func (a *attempt) expire(t *Tracker) {
 	switch a.state {
 	case calling, proceeding, cancelling:
+		if at, _ := t.waits(a); t.longer(&a.timer, at) {
+			return
+		}
 		if len(a.doubts) > 0 {
 			for len(a.doubts) > 0 {
 				t.stepDialog(a.doubts[0], sawWaited)
@@ -470,24 +473,30 @@ func (t *Tracker) sayAttempt(a *attempt, why symbol) {
 	t.identify(e, e.Bytes(e.CallID), e.Bytes(e.From.Tag), number(e.CSeq))
 }
 
+// waits is until when the present state waits for an answer, and by which timer.
+func (t *Tracker) waits(a *attempt) (at int64, timer byte) {
+	switch a.state {
+	case cancelling:
+		return a.cancelled + int64(t.cfg.Invite), 0
+	case proceeding:
+		return max(a.last, a.round) + int64(t.cfg.Proceeding), 'C'
+	}
+	return a.round + int64(t.cfg.Invite), 'B'
+}
+
 // silentOutcome fills in what is known when the first requester was not seen to
 // get a final: the code noted elsewhere; 487 after a CANCEL (RFC 3261 §9.2).
 func (t *Tracker) silentOutcome(a *attempt) (at int64, timer byte) {
 	code, _ := a.hops.noted()
-	switch a.state {
-	case cancelling:
+	if a.state == cancelling {
 		if code == 0 {
 			code = 487
 		}
 		a.rec.Synthetic = true
 		a.rec.Anomalies |= event.SyntheticFinal
 		a.rec.Incomplete |= event.NoResponse
-		at = a.cancelled + int64(t.cfg.Invite)
-	case proceeding:
-		at, timer = max(a.last, a.round)+int64(t.cfg.Proceeding), 'C'
-	default:
-		at, timer = a.round+int64(t.cfg.Invite), 'B'
 	}
+	at, timer = t.waits(a)
 	if code != a.rec.Code {
 		a.rec.Code, a.rec.Status = code, event.Text{}
 	}

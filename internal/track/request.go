@@ -226,6 +226,9 @@ func (r *request) expire(t *Tracker) {
 	case unasked:
 		t.endUnasked(r)
 	case trying, pending:
+		if t.longer(&r.timer, r.first+int64(t.cfg.Request)) {
+			return
+		}
 		t.timeoutRequest(r)
 	}
 }
@@ -285,9 +288,6 @@ func (t *Tracker) endUnasked(r *request) {
 		t.stepRequest(r, sawRefused)
 	}
 }
-
-// quiet reports whether nothing is said of the request's outcome itself.
-func (r *request) quiet() bool { return r.method == sip.MethodBye || r.method == sip.MethodInvite }
 
 func (r *request) flush(t *Tracker, _ bool) {
 	if r.state == completed {

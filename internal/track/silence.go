@@ -71,6 +71,9 @@ func (c *creds) shares(o *creds) bool {
 	return false
 }
 
+// quiet reports whether nothing is said of the request's outcome itself.
+func (r *request) quiet() bool { return r.method == sip.MethodBye || r.method == sip.MethodInvite }
+
 // silence says what is missing of a request that timed out.
 func (t *Tracker) silence(r *request) event.Incomplete {
 	if t.ending || t.evicting || t.unheard(r.first) || !r.passed && askedToTheEnd(r.rec.Transport, false, r.first, r.again, t.cfg.Request) {

@@ -198,16 +198,18 @@ func (t *Tracker) forget() {
 	}
 }
 
-// makeRoom evicts until what one message may add fits into the bounds. It is
+// makeRoom evicts until what one message may add fits into the bounds, and so many
+// entries at most: a bound that was lowered is reached over many messages. It is
 // called between messages, when nobody holds an entry; a decision on the way may
 // go over a bound by a few entries until the next message.
 func (t *Tracker) makeRoom() {
-	for t.calls.entries+headroom > t.cfg.MaxCalls || t.calls.bytes+headroom*attemptSize > t.cfg.MaxCallsMem {
+	const most = 64
+	for n := 0; n < most && (t.calls.entries+headroom > t.cfg.MaxCalls || t.calls.bytes+headroom*attemptSize > t.cfg.MaxCallsMem); n++ {
 		if !t.evictOldest(t.leastCall(), worthCall) {
 			break
 		}
 	}
-	for t.regs.bindings >= t.cfg.MaxRegs || len(t.regs.aors) > 2*t.cfg.MaxRegs || t.regs.bytes+aorSize+bindingSize > t.cfg.MaxRegsMem {
+	for n := 0; n < most && (t.regs.bindings >= t.cfg.MaxRegs || len(t.regs.aors) > 2*t.cfg.MaxRegs || t.regs.bytes+aorSize+bindingSize > t.cfg.MaxRegsMem); n++ {
 		if !t.evictOldest(t.leastBinding(), worthRefreshed) {
 			break
 		}

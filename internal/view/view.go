@@ -15,6 +15,9 @@ type Query struct {
 	Text   string // only what contains this, without regard to case; "" is everything
 	Source string // only from this address or network
 	State  string // only in this state
+	Type   string // only of this type
+	From   time.Time
+	To     time.Time
 }
 
 // Bounds of one page.

@@ -112,18 +112,29 @@ not allowed stops the start with a line that says so; ` + "`sipcmbeat test confi
   place; one value alone replaces it.
 - Behind -E a comma parts the values of a list: a file whose name has one is written
   ` + "`-E 'pcap=[\"a,b.pcap\"]'`" + ` or in the file.
+
+Where the column reload says yes, a change in the file is taken up by SIGHUP
+(` + "`systemctl reload sipcmbeat`, `kill -HUP`" + `) without a restart; docs/operating.md tells more.
 `)
 	for _, g := range config.Groups {
 		fmt.Fprintf(&b, "\n## %s\n\n", g.Title)
 		if g.Text != "" {
 			fmt.Fprintf(&b, "%s\n\n", g.Text)
 		}
-		b.WriteString("| key | kind | default | allowed | meaning |\n|---|---|---|---|---|\n")
+		b.WriteString("| key | kind | default | allowed | reload | meaning |\n|---|---|---|---|---|---|\n")
 		for _, k := range g.Keys {
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", k.Name, k.Kind, defaultCell(k), cell(k.Allowed), cell(k.Meaning))
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", k.Name, k.Kind, defaultCell(k), cell(k.Allowed), reloadCell(k), cell(k.Meaning))
 		}
 	}
 	return b.String()
+}
+
+// reloadCell is empty where only a restart takes a key up.
+func reloadCell(k config.Key) string {
+	if k.Reload {
+		return "yes"
+	}
+	return ""
 }
 
 // defaultCell shows a value as code, and a sentence as one.

@@ -1,5 +1,6 @@
 // Command update writes every file that is made of another one: fields.yml,
-// include/fields.go, sipcmbeat.yml, sipcmbeat.reference.yml, the tables in docs/ and
+// include/fields.go, sipcmbeat.yml, sipcmbeat.reference.yml, the tables in docs/, the
+// description of the HTTP interface and
 // the dashboards in _meta/kibana and deploy/grafana.
 // Its sources are _meta/, internal/event, internal/engine and config. Run it in the project's root.
 package main
@@ -93,6 +94,12 @@ func generate(root string) (map[string]string, error) {
 		return nil, err
 	}
 	if made[metrics], err = fillText(made[metrics], metrics, "sums", metricSums()); err != nil {
+		return nil, err
+	}
+	if made["internal/api/openapi.json"], err = openAPI(root); err != nil {
+		return nil, err
+	}
+	if made["docs/http.md"], err = fill(filepath.Join(root, "docs/http.md"), "routes", routesDoc()); err != nil {
 		return nil, err
 	}
 	boards, err := readBoards(filepath.Join(root, "_meta/dashboards.yml"))

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/api"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/metric"
 )
@@ -27,6 +28,9 @@ func families() (all []family) {
 	}
 	(&engine.Stats{}).Samples(take)
 	(&engine.Host{}).Samples(take)
+	for _, d := range api.Metrics {
+		all = append(all, family{Desc: d})
+	}
 	return all
 }
 
@@ -42,6 +46,8 @@ func metricNames() string {
 			meaning, name := cell(f.Help), f.Prometheus()
 			if f.Label != "" {
 				name += "{" + f.Label + "}"
+			}
+			if len(f.values) > 0 {
 				meaning += " " + upper(f.Label) + ": " + cell(strings.Join(f.values, ", ")) + "."
 			}
 			fmt.Fprintf(&b, "| `%s` | %s | %s | `%s` |\n", f.Name, f.Kind, meaning, name)
