@@ -27,6 +27,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 )
@@ -118,8 +119,8 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		keeper:  keeper,
 		metrics: newMetrics(b),
 		notify:  notify,
-		agent:   b.Info.ID.String(),
 		version: b.Info.Version,
+		agent:   b.Info.ID.String(),
 	}
 	if err := r.start(b.Publisher, bt.maps); err != nil {
 		return err
@@ -146,8 +147,8 @@ type run struct {
 	metrics metrics
 	told    Voice
 	notify  *notifier // nil: no service manager
-	agent   string    // agent.id
 	version string
+	agent   string // agent.id
 
 	engine *engine.Engine
 	keeper *engine.Keeper // nil: no saved state
@@ -160,7 +161,6 @@ type run struct {
 	faults atomic.Uint64
 	loss   losses
 
-	records   atomic.Uint64 // of statistics
 	delivered atomic.Uint64 // see highest
 	last      chan struct{} // closed to ask for the last of them
 	reported  chan struct{} // closed after it
@@ -170,10 +170,14 @@ type run struct {
 	health health
 
 	unsaved atomic.Bool   // the last state could not be written
-	disk    *diskQueue    // nil: libbeat's queue is in memory
-	moved   moves         // when progress was last looked at
-	stuck   time.Duration // for how long nothing has moved
-	out     *output       // nil: no HEP output
+	records atomic.Uint64 // that are no events
+	count   *kpi.Counter
+	windows *indicators // nil: no records of them
+
+	disk  *diskQueue    // nil: libbeat's queue is in memory
+	moved moves         // when progress was last looked at
+	stuck time.Duration // for how long nothing has moved
+	out   *output       // nil: no HEP output
 
 	began     time.Time
 	captured  chan error    // the engine's error, once
@@ -228,6 +232,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 	r.cfg.Limit.Say = func(line string) { r.log.Info(line) }
 	r.limit = limit.New(r.cfg.Limit)
 	r.cfg.Engine.Limit = r.limit
+	r.startCount()
 	r.cfg.Engine.Trouble = func(_ string, err error) { r.log.Error(err) }
 	r.newServer(r.version)
 	if r.server != nil {
@@ -251,6 +256,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 	}
 	if err != nil {
 		r.ring.close()
+		r.lastWindow()
 		<-r.published
 		r.client.Close()
 		return err
@@ -263,6 +269,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 		if r.dump != nil {
 			r.dump.Close()
 		}
+		r.lastWindow()
 		r.captured <- err
 	}()
 	return nil
@@ -307,6 +314,8 @@ func (r *run) wait() error {
 			r.lastReport()
 		case <-r.reported:
 			r.reporting, r.reported = false, nil
+		case <-r.counted():
+			r.windows.open = false
 		case s := <-r.signals:
 			if s == syscall.SIGHUP {
 				r.log.Info("SIGHUP: nothing is reloaded; restart to change the configuration")
@@ -369,9 +378,12 @@ func (r *run) readEnded(err error) {
 	r.ring.close()
 }
 
+// sent is how many records were to be delivered so far.
+func (r *run) sent() uint64 { return r.ring.accepted.Load() + r.records.Load() }
+
 // finished tells whether everything is read and delivered.
 func (r *run) finished() bool {
-	if r.reading || r.sending || r.reporting || r.relayed() != nil || r.ledger.done()+r.ledger.refused.Load() < r.sent() {
+	if r.reading || r.sending || r.reporting || r.counted() != nil || r.relayed() != nil || r.ledger.done()+r.ledger.refused.Load() < r.sent() {
 		return false
 	}
 	return r.disk == nil || r.stopping || r.disk.empty(time.Now())
@@ -381,6 +393,9 @@ func (r *run) finished() bool {
 func (r *run) end(why string) error {
 	r.stopServer()
 	r.ring.abort()
+	if r.windows != nil {
+		close(r.windows.aborted)
+	}
 	r.cancel()
 	closeAll(r.inputs)
 	if r.relayed() != nil {

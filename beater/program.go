@@ -44,19 +44,21 @@ func (r *run) Libbeat() map[string]any {
 }
 
 // Calls lists calls in memory.
-func (r *run) Calls(q view.Query) (view.CallPage, error) { return view.CallPage{}, nil }
+func (r *run) Calls(q view.Query) (view.CallPage, error) { return r.engine.Calls(q) }
 
 // Call is one of them.
-func (r *run) Call(id string) (view.CallDetail, bool) { return view.CallDetail{}, false }
+func (r *run) Call(id string) (view.CallDetail, bool) { return r.engine.Call(id) }
 
 // WriteCapture writes the messages of a call.
-func (r *run) WriteCapture(callID string, w io.Writer) (messages int, err error) { return 0, nil }
+func (r *run) WriteCapture(callID string, w io.Writer) (messages int, err error) {
+	return r.engine.WriteCapture(callID, w)
+}
 
 // Bindings lists bindings.
-func (r *run) Bindings(q view.Query) (view.BindingPage, error) { return view.BindingPage{}, nil }
+func (r *run) Bindings(q view.Query) (view.BindingPage, error) { return r.engine.Bindings(q) }
 
 // Binding is the contacts of an AOR.
-func (r *run) Binding(aor string) ([]view.Binding, bool) { return nil, false }
+func (r *run) Binding(aor string) ([]view.Binding, bool) { return r.engine.Binding(aor) }
 
 // Types are the event types with what became of their events.
 func (r *run) Types() []view.TypeSwitch { return r.limit.Types() }
@@ -97,17 +99,15 @@ func (r *run) Forgive(source, who string) error { return r.limit.Forgive(source,
 func (r *run) Alerts(q view.Query) (view.AlertPage, error) { return view.AlertPage{}, nil }
 
 // Methods are messages by minute.
-func (r *run) Methods(q view.MethodQuery) (view.MethodSeries, error) {
-	return view.MethodSeries{}, nil
-}
+func (r *run) Methods(q view.MethodQuery) (view.MethodSeries, error) { return r.count.Methods(q) }
 
 // EventsOver are events by minute.
 func (r *run) EventsOver(from, to time.Time, step time.Duration) (view.EventSeries, error) {
-	return view.EventSeries{From: from, To: to, Step: step.String()}, nil
+	return r.count.EventsOver(from, to, step)
 }
 
 // Indicators are the indicators of the service.
-func (r *run) Indicators(q view.Query) ([]view.IndicatorSet, error) { return nil, nil }
+func (r *run) Indicators(q view.Query) ([]view.IndicatorSet, error) { return r.count.Indicators(q) }
 
 // Config is the running configuration, without secrets.
 func (r *run) Config() []view.Setting { return r.cfg.Settings() }

@@ -45,12 +45,12 @@ func (p *reporter) records(now time.Time) (out []beat.Event) {
 			objects[d.Group] = o
 		}
 		field := d.Field(value)
-		_, _ = o.Put(field, number(d, n))
+		_, _ = o.Put(field, numeric(d, n))
 		if d.Kind != metric.Counter {
 			return
 		}
 		if more := n - p.last[field]; more != 0 {
-			_, _ = o.Put("delta."+field, number(d, more))
+			_, _ = o.Put("delta."+field, numeric(d, more))
 		}
 		p.last[field] = n
 	})
@@ -63,8 +63,8 @@ func (p *reporter) records(now time.Time) (out []beat.Event) {
 	return out
 }
 
-// number is what the mapping of the field wants.
-func number(d *metric.Desc, n float64) any {
+// numeric is what the mapping of the field wants.
+func numeric(d *metric.Desc, n float64) any {
 	if d.Fraction() {
 		return n
 	}

@@ -13,6 +13,7 @@ import (
 func (r *run) Samples(add metric.Adder) {
 	s := r.engine.Stats() // first: what leaves the engine meanwhile is counted behind it
 	s.Samples(add)
+	r.count.Samples(add)
 	h := r.host()
 	h.Samples(add)
 }
@@ -42,14 +43,12 @@ func (r *run) host() engine.Host {
 	acked := r.ledger.acked.Load() // those too that the output gave up
 	h.Acknowledged = highest(&r.delivered, acked-min(lost, acked))
 	h.Failed = lost + r.ledger.refused.Load()
+	h.Windows = r.windows.lost()
 	h.Records, h.Accepted = r.records.Load(), r.ring.accepted.Load()
 	h.Sent = h.Accepted + h.Records
 	h.Pending = h.Sent - min(h.Acknowledged+h.Failed+h.Removed, h.Sent)
 	return h
 }
-
-// sent is how many events and records of statistics were to be delivered so far.
-func (r *run) sent() uint64 { return r.ring.accepted.Load() + r.records.Load() }
 
 // highest keeps a counter that is the difference of two from falling: libbeat counts one
 // a moment before the other.

@@ -166,6 +166,7 @@ func (r *run) line(s *engine.Stats) string {
 		{"frames by a fault of this program", s.Faults},
 		{"events by the full queue (event_buffer_size)", total(&r.ring.dropped) - r.ring.dropped[event.Message].Load()},
 		{"records of messages by the full queue (event_buffer_size)", r.ring.dropped[event.Message].Load()},
+		{"records of indicators, which waited for the output", r.windows.lost()},
 		{"events by the output", r.metrics.dropped()},
 		{"messages for capture files by the full queue (pcap_dump.queue_size)", written.Dropped},
 		{"messages for capture files by pcap_dump.max_file", written.Full},

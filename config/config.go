@@ -19,6 +19,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/relay"
@@ -115,6 +116,8 @@ type Keys struct {
 	EvrConseqReportMax int           `config:"evr_conseq_report_max"`
 	EvrAllow           []string      `config:"evr_allow,replace"`
 	EvrOffenderExpiry  time.Duration `config:"evr_offender_expiry"`
+	KPI                KPI           `config:"kpi"`
+	Trunks             []string      `config:"trunks,replace"`
 
 	RetentionDays   int           `config:"retention_days"`
 	EventTypesBlst  []string      `config:"event_types_blst,replace"`
@@ -193,6 +196,16 @@ type HEPTLS struct {
 	Verify      string `config:"verify"`
 }
 
+// KPI is what package kpi computes.
+type KPI struct {
+	Records    bool          `config:"records"`
+	Window     time.Duration `config:"window"`
+	MinSamples int           `config:"min_samples"`
+	NERCodes   []string      `config:"ner_codes,replace"`
+	SERExclude []string      `config:"ser_exclude,replace"`
+	Peers      int           `config:"peers"`
+}
+
 // PcapDump is what package dump writes.
 type PcapDump struct {
 	Dir       string        `config:"dir"`
@@ -221,6 +234,7 @@ type Config struct {
 	HTTP   api.Config   // a zero Port: off
 	Saving bool         // the state is read at the start and written
 	Stats  Stats
+	Count  kpi.Config
 
 	flushSet bool              // the user chose replay_flush
 	statsSet bool              // and stats_interval
@@ -334,6 +348,9 @@ func (c *Config) compose() error {
 		return err
 	}
 	if err := c.composeHTTP(); err != nil {
+		return err
+	}
+	if err := c.composeKPI(); err != nil {
 		return err
 	}
 	return c.composeEngine()

@@ -9,6 +9,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/relay"
@@ -21,7 +22,7 @@ import (
 func DefaultKeys() Keys {
 	files, p, t := capture.DefaultFilesConfig(), packet.DefaultConfig(), track.DefaultConfig()
 	tcp, out, d, http := stream.DefaultConfig(), relay.DefaultConfig(), dump.DefaultConfig(), api.DefaultConfig()
-	l := limit.DefaultConfig()
+	l, count := limit.DefaultConfig(), kpi.DefaultConfig()
 	return Keys{
 		Iface:       []string{AnyIface},
 		Snaplen:     262144,
@@ -98,6 +99,14 @@ func DefaultKeys() Keys {
 			RingAge:   d.RingAge,
 			Linger:    d.Linger,
 			QueueSize: Size(d.Queue),
+		},
+
+		KPI: KPI{
+			Window:     count.Window,
+			MinSamples: count.MinSamples,
+			NERCodes:   count.NERCodes,
+			SERExclude: count.SERExclude,
+			Peers:      count.Peers,
 		},
 
 		EventTypesBlst: []string{

@@ -77,7 +77,7 @@ func (c *call) answer(n *node, answer any) {
 
 // back is where a form leads to: the field next, if it is a path of this server.
 func back(r *http.Request, path string) string {
-	next := r.PostForm.Get("next")
+	next := r.PostForm.Get(nextField)
 	if u, err := url.Parse(next); err == nil && strings.HasPrefix(next, "/") && !strings.HasPrefix(next, "//") &&
 		!strings.ContainsAny(next, "\\\r\n") && u.Host == "" && u.Scheme == "" {
 		return next
@@ -174,7 +174,7 @@ func (c *call) body(v any, limit int64) (url.Values, error) {
 			return nil, err
 		}
 		for name := range c.r.PostForm {
-			if name != methodField && name != "next" && !c.row.hasField(name) {
+			if name != methodField && name != nextField && !c.row.hasField(name) {
 				return nil, refuse(http.StatusBadRequest, fmt.Sprintf("%q is no field of this form", cut(name)), fieldsOf(c.row.Body)...)
 			}
 		}

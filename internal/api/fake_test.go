@@ -230,3 +230,8 @@ func (f *fake) Live() view.Health {
 func (f *fake) Ready() view.Health {
 	return view.Health{OK: !f.unready, Checks: []view.Check{{Name: "packets", OK: !f.unready, Detail: "the last packet came 1 s ago"}}}
 }
+
+// faulty fails on one question.
+type faulty struct{ *fake }
+
+func (faulty) Indicators(view.Query) ([]view.IndicatorSet, error) { panic("a fault") }

@@ -21,7 +21,7 @@ func (c *call) check(n *node) error {
 	}
 	if c.row.Changes && c.row.Body == nil {
 		for name, v := range c.r.PostForm { // a form without a body of its own has parameters
-			if name != methodField {
+			if name != methodField && name != nextField {
 				query[name] = append(query[name], v...)
 			}
 		}

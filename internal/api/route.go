@@ -232,8 +232,11 @@ func (c *call) override(n *node) error {
 	return nil
 }
 
-// methodField is the field of a form that names the method.
-const methodField = "_method"
+// The fields that a form has besides: the method, and the page that comes after.
+const (
+	methodField = "_method"
+	nextField   = "next"
+)
 
 // notAllowed says which methods are, and how the changes are written.
 func (c *call) notAllowed(n *node, method string) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/view"
@@ -39,7 +40,7 @@ func (c *call) stream() error {
 	}
 	c.w.Header().Set("Content-Type", "text/event-stream")
 	c.w.WriteHeader(http.StatusOK)
-	out := &stream{to: http.NewResponseController(c.w), w: c.w, reader: newReader(s.events, c.wanted()), next: next}
+	out := &stream{to: http.NewResponseController(c.w), w: c.w, reader: newReader(s.events, c.wanted()), next: next, left: &s.count.leftOut}
 	if c.r.Method == http.MethodHead || out.send([]byte(": events follow\n\n")) != nil {
 		return nil
 	}
@@ -57,9 +58,7 @@ func (c *call) stream() error {
 		case <-alive.C:
 			err = out.send([]byte(": still here\n\n"))
 		case <-tick.C:
-			var left uint64
-			left, err = out.more()
-			s.count.leftOut.Add(left)
+			err = out.more()
 		}
 		if err != nil {
 			return nil
@@ -73,21 +72,23 @@ type stream struct {
 	w      http.ResponseWriter
 	reader *reader
 	next   uint64 // number of the first that was not sent
+	left   *atomic.Uint64
 	buf    bytes.Buffer
 }
 
-// more sends what has come, the newest streamBurst, and gives how many it left out.
-func (o *stream) more() (left uint64, err error) {
+// more sends what has come, the newest streamBurst, and says how many it leaves out.
+func (o *stream) more() error {
 	from, to := o.reader.ring.span()
 	if o.next >= to {
-		return 0, nil
+		return nil
 	}
 	o.buf.Reset()
 	begin := max(o.next, from)
 	if to-begin > streamBurst {
 		begin = to - streamBurst
 	}
-	if left = begin - o.next; left > 0 {
+	if left := begin - o.next; left > 0 {
+		o.left.Add(left)
 		o.write("left-out", 0, view.LeftOut{LeftOut: left})
 	}
 	for n := begin; n < to; n++ {
@@ -97,9 +98,9 @@ func (o *stream) more() (left uint64, err error) {
 	}
 	o.next = to
 	if o.buf.Len() == 0 {
-		return left, nil
+		return nil
 	}
-	return left, o.send(o.buf.Bytes())
+	return o.send(o.buf.Bytes())
 }
 
 // write appends one message to the buffer. JSON has no line ends in it.

@@ -35,6 +35,8 @@ type core struct {
 	set   bool          // the clock is the live lanes'
 	clock chan struct{} // closed then
 
+	names names // of calls that were shown; it has a lock of its own
+
 	ended bool // all inputs were files, which were read to their ends and cut off nothing
 }
 
@@ -60,6 +62,9 @@ func (c *core) hand(e *event.Event) {
 	e.Sequence = c.seq
 	e.SetDirection(c.cfg.Internal)
 	c.given[e.Type]++
+	if c.cfg.Count != nil {
+		c.cfg.Count.Count(e)
+	}
 	fate := limit.Sent
 	if c.cfg.Limit != nil {
 		fate = c.cfg.Limit.Judge(e)
@@ -83,6 +88,14 @@ func (c *core) tell(now int64) {
 	for c.cfg.Limit.Told(&c.calm, now) {
 		c.hand(&c.calm)
 	}
+}
+
+// advance moves the clock and hands on what timers decide. The caller holds the lock.
+func (c *core) advance(now int64) {
+	if c.cfg.Count != nil {
+		c.cfg.Count.Advance(now)
+	}
+	c.send(c.track.Advance(c.events[:0], now))
 }
 
 // sendMessage hands on the record of one message. The caller holds the lock.

@@ -16,8 +16,10 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
@@ -52,9 +54,16 @@ type Config struct {
 	// Dump, when set, keeps messages.
 	Dump Dumper
 
+	// Recent, when set, keeps the last messages for who looks at a call.
+	Recent *recent.Store
+
 	// Tap, when set, sees each message that could be parsed before the tracker
 	// does. It borrows both until it returns.
 	Tap func(p *packet.Packet, m *sip.Message)
+
+	// Count, when set, counts each message that could be parsed, before the tracker sees
+	// it, and each event, whether it leaves or not.
+	Count *kpi.Counter
 
 	// Copy, when set, is given the same for another program. It borrows both until it
 	// returns and must not wait; lanes call it at the same time.

@@ -18,11 +18,12 @@ type Host struct {
 	Room     int
 
 	// Of the output. Sent is Accepted and Records.
-	Records                                      uint64 // of statistics
+	Records                                      uint64 // of statistics and indicators
 	Sent, Acknowledged, Pending, Failed, Removed uint64
 	Stored, Duplicates, DeadLetter, Retried      uint64
 
 	LossRatio float64
+	Windows   uint64 // of indicators that found no room
 
 	Dump  dump.Stats
 	Relay relay.Stats
@@ -75,8 +76,10 @@ var HostMetrics = metric.Table[Host]{
 	hostGauge("queue", "queue_waiting", "Events that wait in it.", func(h *Host) int { return h.Waiting }),
 	hostGauge("queue", "queue_room", "Events that may wait in it.", func(h *Host) int { return h.Room }),
 
-	hostCounter("output", "stats_records", "Records of statistics.", func(h *Host) uint64 { return h.Records }),
-	hostCounter("output", "output_sent", "Events that the queue took, and records of statistics.", func(h *Host) uint64 { return h.Sent }),
+	hostCounter("kpi", "kpi_windows_lost", "Windows of indicators of which there is no record, because there was no room for it.", func(h *Host) uint64 { return h.Windows }),
+
+	hostCounter("output", "metric_records", "Records of statistics and of indicators.", func(h *Host) uint64 { return h.Records }),
+	hostCounter("output", "output_sent", "Events that the queue took, and those records.", func(h *Host) uint64 { return h.Sent }),
 	hostCounter("output", "output_acknowledged", "Those of them that the output has; with queue.disk, that are on disk.", func(h *Host) uint64 { return h.Acknowledged }),
 	hostGauge("output", "output_pending", "Those that are under way.", func(h *Host) uint64 { return h.Pending }),
 	hostCounter("output", "output_failed", "Those that are lost: refused by the output for good, or by libbeat's queue, which was closing.", func(h *Host) uint64 { return h.Failed }),
@@ -128,7 +131,7 @@ const OutputSum = "output_stored + output_duplicates + output_dead_letter"
 // HostSums are the equations that need the counters of both.
 var HostSums = []metric.Sum{
 	{Left: "queue_accepted + queue_dropped", Right: "events_sent", Meaning: "each event that is sent is in the queue, or lost because it is full", AtRest: true},
-	{Left: "queue_accepted + stats_records", Right: "output_sent", Meaning: "what leaves is events and records of statistics"},
+	{Left: "queue_accepted + metric_records", Right: "output_sent", Meaning: "what leaves is events and records of statistics and indicators"},
 	{Left: "output_acknowledged + output_pending + output_failed + output_filtered", Right: "output_sent", Meaning: "each of them is delivered, under way, lost or filtered"},
 	{Left: OutputSum, Right: "output_acknowledged", Meaning: "the output counts the same; not with queue.disk, which has events of the last run", AtRest: true},
 	{Left: "dump_written + dump_full + dump_unwritten + dump_existing + dump_deleted", Right: "dump_wanted", Meaning: "each message for a file is written, or not for a reason", AtRest: true},

@@ -13,6 +13,7 @@ var Groups = []struct{ Name, Meaning string }{
 	{"events", "events, and which of them leave"},
 	{"rates", "limits of rates, and the source blacklist"},
 	{"quality", "quality reports"},
+	{"kpi", "messages by the minute, and indicators"},
 	{"memory", "what is there now"},
 	{"queue", "the queue between tracking and libbeat (event_buffer_size)"},
 	{"output", "libbeat's queue and output"},

@@ -226,7 +226,7 @@ func TestStatistics(t *testing.T) {
 	s := stores.Elasticsearch(t, stores.Options{})
 	run(t, nil, append(reading(capture), append(to(s, "counted-calls"), "stats_interval=1h")...)...)
 	for index, types := range mappings(t, s, "counted-calls") {
-		for _, name := range []string{"sip.stats.frames", "sip.stats.delta.frames", "sip.stats.requests.invite", "sip.stats.delta.events.call_end"} {
+		for _, name := range []string{"sip.stats.frames", "sip.stats.delta.frames", "sip.stats.requests.invite", "sip.stats.delta.events_made.call_end"} {
 			if types[name] != "long" {
 				t.Errorf("%s is mapped as %q", name, types[name])
 			}
@@ -238,7 +238,7 @@ func TestStatistics(t *testing.T) {
 	}
 	s.Do(t, "POST", "/counted-calls/_refresh", "", nil)
 	s.Do(t, "POST", "/counted-calls/_search?size=0", `{"query":{"term":{"event.dataset":"sip.stats"}},"aggs":{
-		"started":{"sum":{"field":"sip.stats.delta.events.call_start"}},"groups":{"cardinality":{"field":"sip.stats.group"}}}}`, &found)
+		"started":{"sum":{"field":"sip.stats.delta.events_made.call_start"}},"groups":{"cardinality":{"field":"sip.stats.group"}}}}`, &found)
 	if found.Aggregations["started"].Value != 40 || found.Aggregations["groups"].Value < 6 {
 		t.Errorf("%v", found.Aggregations)
 	}

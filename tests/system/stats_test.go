@@ -132,15 +132,15 @@ func TestStatistics(t *testing.T) {
 		"frames": 7 * calls, "capture_frames": 7 * calls, "messages": 7 * calls, "layers.hep3": 7 * calls,
 		"requests.invite": calls, "requests.ack": calls, "requests.bye": calls, "requests.options": calls,
 		"responses.2xx": 2 * calls, "responses.4xx": calls, "track_new": 3 * calls, "track_satellites": calls,
-		"events.call_start": calls, "events.call_end": calls, "events.other_failed": calls, "events_blacklisted.other_failed": calls,
+		"events_made.call_start": calls, "events_made.call_end": calls, "events_made.other_failed": calls, "events_blacklisted.other_failed": calls,
 		"queue_accepted": 2 * calls, "loss_missing.request": 0, "queue_dropped.call_start": 0,
 	} {
 		if totals[name] != want {
 			t.Errorf("%s is %v, want %v", name, totals[name], want)
 		}
 	}
-	if n := totals["output_sent"]; n != totals["queue_accepted"]+totals["stats_records"] || totals["stats_records"] >= float64(records) {
-		t.Errorf("%v were sent, with %v records of statistics of %d", n, totals["stats_records"], records)
+	if n := totals["output_sent"]; n != totals["queue_accepted"]+totals["metric_records"] || totals["metric_records"] >= float64(records) {
+		t.Errorf("%v were sent, with %v records of statistics of %d", n, totals["metric_records"], records)
 	}
 	if log, want := p.log(), fmt.Sprintf("delivered: %d events", 2*calls+records); !strings.Contains(log, want) {
 		t.Errorf("no %q in %s", want, log)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/internal/api"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
+	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/metric"
 )
 
@@ -28,7 +29,7 @@ func families() (all []family) {
 	}
 	(&engine.Stats{}).Samples(take)
 	(&engine.Host{}).Samples(take)
-	for _, d := range api.Metrics {
+	for _, d := range slices.Concat(kpi.Descs, api.Metrics) {
 		all = append(all, family{Desc: d})
 	}
 	return all
