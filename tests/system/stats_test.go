@@ -67,7 +67,7 @@ func leaves(object any, before string, into map[string]float64) map[string]float
 func TestStatistics(t *testing.T) {
 	dir, out, listen := t.TempDir(), t.TempDir(), freeUDP(t)
 	p := setup(t, dir, join(toFile(out), []string{
-		"-E", "sipcmbeat.inputs=[{type: hep, listen: \"udp:" + listen + "\"}]", "-E", "stats_interval=1s", "-E", "logging.level=info",
+		"-E", "sipcmbeat.inputs=[{type: hep, listen: \"udp:" + listen + "\"}]", "-E", "stats_interval=1s", "-E", "evr_limits=[0,0,0]", "-E", "http_port=0", "-E", "logging.level=info",
 	})...).start()
 	a := newAgent(t, listen)
 	p.until("capture", func() bool { return strings.Contains(p.log(), "capturing from") })
