@@ -114,6 +114,8 @@ func DefaultKeys() Keys {
 			event.MsgProbe.String(), event.ParseError.String(),
 			event.OtherOK.String(), event.OtherFailed.String(), event.OtherTimeout.String(),
 		},
+		StatsInterval:      5 * time.Minute,
+		StatsGroups:        []string{allGroups},
 		EvrLimits:          numberTexts(l.Rates.Limits),
 		EvrIntervals:       durationTexts(l.Rates.Intervals),
 		EvrMaxEntries:      l.MaxEntries,

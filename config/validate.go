@@ -446,6 +446,7 @@ func (c *Config) Validate() error {
 		{"http.ready_stall", int64(c.Keys.HTTP.ReadyStall), 0, int64(24 * time.Hour), false},
 		{"http.messages_mem", int64(c.Keys.HTTP.MessagesMem), recent.MinSize, recent.MaxSize, true},
 		{"state.interval", int64(c.State.Interval), int64(time.Second), int64(24 * time.Hour), false},
+		{"stats_interval", int64(c.StatsInterval), int64(time.Second), int64(24 * time.Hour), true},
 		{"hep_output.buffer", int64(c.HEPOutput.Buffer), 256 << 10, 1 << 30, false},
 		{"hep_output.capture_id", int64(c.HEPOutput.CaptureID), 0, 1<<32 - 1, false},
 		{"calls_max_entries", int64(c.CallsMaxEntries), 64, 1 << 40, true},
