@@ -27,6 +27,8 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 )
 
@@ -118,6 +120,7 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		metrics: newMetrics(b),
 		notify:  notify,
 		version: b.Info.Version,
+		agent:   b.Info.ID.String(),
 	}
 	if err := r.start(b.Publisher, bt.maps); err != nil {
 		return err
@@ -145,6 +148,7 @@ type run struct {
 	told    Voice
 	notify  *notifier // nil: no service manager
 	version string
+	agent   string // agent.id
 
 	engine *engine.Engine
 	keeper *engine.Keeper // nil: no saved state
@@ -153,17 +157,21 @@ type run struct {
 	ledger ledger
 	client beat.Client
 	cancel context.CancelFunc
-	held   [event.NumTypes]atomic.Uint64
+	limit  *limit.Limiter
 	faults atomic.Uint64
 
 	server *api.Server // nil: off
 	health health
 
 	unsaved atomic.Bool   // the last state could not be written
-	disk    *diskQueue    // nil: libbeat's queue is in memory
-	moved   moves         // when progress was last looked at
-	stuck   time.Duration // for how long nothing has moved
-	out     *output       // nil: no HEP output
+	records atomic.Uint64 // that are no events
+	count   *kpi.Counter
+	windows *indicators // nil: no records of them
+
+	disk  *diskQueue    // nil: libbeat's queue is in memory
+	moved moves         // when progress was last looked at
+	stuck time.Duration // for how long nothing has moved
+	out   *output       // nil: no HEP output
 
 	began     time.Time
 	captured  chan error    // the engine's error, once
@@ -177,17 +185,8 @@ type run struct {
 	drained  bool
 }
 
-// Put implements engine.Sink: it holds back what the user does not want and
-// copies the rest to the ring. A call to an emergency number always leaves.
-func (r *run) Put(e *event.Event) {
-	if r.cfg.Held[e.Type] && !e.Emergency {
-		r.held[e.Type].Add(1)
-		r.watch(e, "blacklisted")
-		return
-	}
-	r.watch(e, "sent")
-	r.ring.put(e)
-}
+// Put implements engine.Sink: it copies to the ring what the limiter lets leave.
+func (r *run) Put(e *event.Event) { r.ring.put(e) }
 
 // Wait implements engine.Waiter: a file that is read beside an interface leaves half
 // of the queue to it.
@@ -224,8 +223,15 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 		r.client.Close()
 		return err
 	}
+	r.cfg.Limit.Say = func(line string) { r.log.Info(line) }
+	r.limit = limit.New(r.cfg.Limit)
+	r.cfg.Engine.Limit = r.limit
+	r.startCount()
 	r.cfg.Engine.Trouble = func(_ string, err error) { r.log.Error(err) }
 	r.newServer(r.version)
+	if r.server != nil {
+		r.cfg.Engine.Watch = r.watch
+	}
 	r.engine = engine.New(r.cfg.Engine, r.inputs, r)
 	for _, in := range r.inputs {
 		if in.Live {
@@ -244,6 +250,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 	}
 	if err != nil {
 		r.ring.close()
+		r.lastWindow()
 		<-r.published
 		r.client.Close()
 		return err
@@ -255,6 +262,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 		if r.dump != nil {
 			r.dump.Close()
 		}
+		r.lastWindow()
 		r.captured <- err
 	}()
 	return nil
@@ -296,6 +304,8 @@ func (r *run) wait() error {
 			r.readEnded(err)
 		case <-r.published:
 			r.sending, r.published = false, nil
+		case <-r.counted():
+			r.windows.open = false
 		case s := <-r.signals:
 			if s == syscall.SIGHUP {
 				r.log.Info("SIGHUP: nothing is reloaded; restart to change the configuration")
@@ -358,9 +368,12 @@ func (r *run) readEnded(err error) {
 	r.ring.close()
 }
 
+// sent is how many records were to be delivered so far.
+func (r *run) sent() uint64 { return r.ring.accepted.Load() + r.records.Load() }
+
 // finished tells whether everything is read and delivered.
 func (r *run) finished() bool {
-	if r.reading || r.sending || r.relayed() != nil || r.ledger.done()+r.ledger.refused.Load() < r.ring.accepted.Load() {
+	if r.reading || r.sending || r.counted() != nil || r.relayed() != nil || r.ledger.done()+r.ledger.refused.Load() < r.sent() {
 		return false
 	}
 	return r.disk == nil || r.stopping || r.disk.empty(time.Now())
@@ -370,12 +383,15 @@ func (r *run) finished() bool {
 func (r *run) end(why string) error {
 	r.stopServer()
 	r.ring.abort()
+	if r.windows != nil {
+		close(r.windows.aborted)
+	}
 	r.cancel()
 	closeAll(r.inputs)
 	if r.relayed() != nil {
 		r.endRelay()
 	}
-	left := r.ring.accepted.Load() - min(r.ledger.done(), r.ring.accepted.Load())
+	left := r.sent() - min(r.ledger.done(), r.sent())
 	delivered, dropped := r.ledger.acked.Load(), r.metrics.dropped()
 	if r.disk != nil {
 		delivered = r.metrics.sent()

@@ -5,6 +5,7 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/internal/api"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 )
 
 // newServer makes the server of the pages, where they are wanted. The engine is made
@@ -51,8 +52,8 @@ func (r *run) stopServer() {
 }
 
 // watch shows an event and what became of it.
-func (r *run) watch(e *event.Event, fate string) {
+func (r *run) watch(e *event.Event, fate limit.Fate) {
 	if r.server != nil {
-		r.server.Watch(e, fate)
+		r.server.Watch(e, fate.String())
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/elastic/elastic-agent-libs/monitoring"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/api"
-	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/metric"
 	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
@@ -49,76 +48,70 @@ func (r *run) Libbeat() map[string]any {
 }
 
 // Calls lists calls in memory.
-func (r *run) Calls(q view.Query) (view.CallPage, error) { return view.CallPage{}, nil }
+func (r *run) Calls(q view.Query) (view.CallPage, error) { return r.engine.Calls(q) }
 
 // Call is one of them.
-func (r *run) Call(id string) (view.CallDetail, bool) { return view.CallDetail{}, false }
+func (r *run) Call(id string) (view.CallDetail, bool) { return r.engine.Call(id) }
 
 // WriteCapture writes the messages of a call.
-func (r *run) WriteCapture(callID string, w io.Writer) (messages int, err error) { return 0, nil }
+func (r *run) WriteCapture(callID string, w io.Writer) (messages int, err error) {
+	return r.engine.WriteCapture(callID, w)
+}
 
 // Bindings lists bindings.
-func (r *run) Bindings(q view.Query) (view.BindingPage, error) { return view.BindingPage{}, nil }
+func (r *run) Bindings(q view.Query) (view.BindingPage, error) { return r.engine.Bindings(q) }
 
 // Binding is the contacts of an AOR.
-func (r *run) Binding(aor string) ([]view.Binding, bool) { return nil, false }
+func (r *run) Binding(aor string) ([]view.Binding, bool) { return r.engine.Binding(aor) }
 
 // Types are the event types with what became of their events.
-func (r *run) Types() (all []view.TypeSwitch) {
-	s := r.engine.Stats()
-	for t := event.None + 1; t < event.NumTypes; t++ {
-		held := r.held[t].Load()
-		all = append(all, view.TypeSwitch{Type: t.String(), Meaning: event.Kinds[t].Sentence, Blacklisted: r.cfg.Held[t],
-			Made: s.Events[t], Sent: s.Events[t] - min(held, s.Events[t]), HeldType: held})
-	}
-	return all
-}
+func (r *run) Types() []view.TypeSwitch { return r.limit.Types() }
 
 // SetTypes holds these types back and no others.
 func (r *run) SetTypes(blacklisted []string, who string) error {
-	return absent("the blacklist of types at run time")
+	return r.limit.SetTypes(blacklisted, who)
 }
 
 // SetType holds one type back, or lets it leave.
 func (r *run) SetType(name string, blacklisted bool, who string) error {
-	return absent("the blacklist of types at run time")
+	return r.limit.SetType(name, blacklisted, who)
 }
 
 // Rates lists the rates.
-func (r *run) Rates(q view.Query) (view.RatePage, error) { return view.RatePage{}, nil }
+func (r *run) Rates(q view.Query) (view.RatePage, error) { return r.limit.Rates(q) }
 
 // SetLimits changes limits.
-func (r *run) SetLimits(l view.Limits, who string) error { return absent("limits of rates") }
+func (r *run) SetLimits(l view.Limits, who string) error { return r.limit.SetLimits(l, who) }
 
 // ForgetRate lets a rate begin anew.
-func (r *run) ForgetRate(typ, source, who string) error { return absent("limits of rates") }
+func (r *run) ForgetRate(typ, source, who string) error {
+	return r.limit.ForgetRate(typ, source, who)
+}
 
 // Offenders lists the source blacklist.
-func (r *run) Offenders(q view.Query) (view.OffenderPage, error) { return view.OffenderPage{}, nil }
+func (r *run) Offenders(q view.Query) (view.OffenderPage, error) { return r.limit.Offenders(q) }
 
 // Offend puts a source on it.
 func (r *run) Offend(source, reason string, lasts time.Duration, who string) error {
-	return absent("the blacklist of sources")
+	return r.limit.Offend(source, reason, lasts, who)
 }
 
 // Forgive takes a source off it.
-func (r *run) Forgive(source, who string) error { return absent("the blacklist of sources") }
+func (r *run) Forgive(source, who string) error { return r.limit.Forgive(source, who) }
 
 // Alerts lists findings: there are no detections yet.
 func (r *run) Alerts(q view.Query) (view.AlertPage, error) { return view.AlertPage{}, nil }
 
 // Methods are messages by minute.
-func (r *run) Methods(q view.MethodQuery) (view.MethodSeries, error) {
-	return view.MethodSeries{}, nil
-}
+func (r *run) Methods(q view.MethodQuery) (view.MethodSeries, error) { return r.count.Methods(q) }
 
 // EventsOver are events by minute.
 func (r *run) EventsOver(from, to time.Time, step time.Duration) (view.EventSeries, error) {
-	return view.EventSeries{From: from, To: to, Step: step.String()}, nil
+	return r.count.EventsOver(from, to, step)
 }
 
 // Indicators are the indicators of the service.
-func (r *run) Indicators(q view.Query) ([]view.IndicatorSet, error) { return nil, nil }
+func (r *run) Indicators(q view.Query) ([]view.IndicatorSet, error) { return r.count.Indicators(q) }
 
 // Config is the running configuration, without secrets.
 func (r *run) Config() []view.Setting { return r.cfg.Settings() }

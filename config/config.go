@@ -19,6 +19,8 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/relay"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
@@ -104,6 +106,16 @@ type Keys struct {
 
 	InternalNetworks []string `config:"internal_networks,replace"`
 
+	EvrLimits          []string      `config:"evr_limits,replace"`
+	EvrIntervals       []string      `config:"evr_intervals,replace"`
+	EvrMaxEntries      int           `config:"evr_max_entries"`
+	EvrConseqReportMin int           `config:"evr_conseq_report_min"`
+	EvrConseqReportMax int           `config:"evr_conseq_report_max"`
+	EvrAllow           []string      `config:"evr_allow,replace"`
+	EvrOffenderExpiry  time.Duration `config:"evr_offender_expiry"`
+	KPI                KPI           `config:"kpi"`
+	Trunks             []string      `config:"trunks,replace"`
+
 	RetentionDays   int           `config:"retention_days"`
 	EventTypesBlst  []string      `config:"event_types_blst,replace"`
 	EventBufferSize int           `config:"event_buffer_size"`
@@ -181,6 +193,16 @@ type HEPTLS struct {
 	Verify      string `config:"verify"`
 }
 
+// KPI is what package kpi computes.
+type KPI struct {
+	Records    bool          `config:"records"`
+	Window     time.Duration `config:"window"`
+	MinSamples int           `config:"min_samples"`
+	NERCodes   []string      `config:"ner_codes,replace"`
+	SERExclude []string      `config:"ser_exclude,replace"`
+	Peers      int           `config:"peers"`
+}
+
 // PcapDump is what package dump writes.
 type PcapDump struct {
 	Dir       string        `config:"dir"`
@@ -208,15 +230,17 @@ type Config struct {
 	Dump   dump.Config  // an empty Dir: off
 	HTTP   api.Config   // a zero Port: off
 	Saving bool         // the state is read at the start and written
+	Count  kpi.Config
 
 	flushSet bool              // the user chose replay_flush
 	portSet  bool              // the user chose http_port
 	taken    map[string]string // keys whose values came from ${NAME}, and how they are written
 
-	Names    *event.Schema        // under which records leave
-	Held     [event.NumTypes]bool // types that are held back
-	HeldSet  bool                 // whether the user chose them
-	Warnings []string             // for the log: what was ignored, and what to write instead
+	Names    *event.Schema // under which records leave
+	Limit    limit.Config  // which of them do
+	HeldSet  bool          // whether the user chose the types that are held back
+	RatesSet bool          // whether the user chose limits of rates
+	Warnings []string      // for the log: what was ignored, and what to write instead
 }
 
 // Live tells whether an input goes on until it is stopped: not all are files.
@@ -244,6 +268,7 @@ func New(section *conf.C) (*Config, error) {
 			return nil, err
 		}
 		c.HeldSet, c.flushSet, c.portSet = known["event_types_blst"], known["replay_flush"], known["http_port"]
+		c.RatesSet = known["evr_limits"] || known["evr_intervals"]
 	}
 	if c.Keys.Pcap, err = list("pcap", c.Keys.Pcap, true); err != nil {
 		return nil, err
@@ -304,10 +329,7 @@ func (c *Config) compose() error {
 	}
 	short := k.inherited()
 	c.Files = short.files()
-	if k.EventTypesBlst, err = list("event_types_blst", k.EventTypesBlst, true); err != nil {
-		return err
-	}
-	if c.Held, err = heldTypes(k.EventTypesBlst); err != nil {
+	if err := c.composeLimit(); err != nil {
 		return err
 	}
 	if err := c.composeRelay(); err != nil {
@@ -317,6 +339,9 @@ func (c *Config) compose() error {
 		return err
 	}
 	if err := c.composeHTTP(); err != nil {
+		return err
+	}
+	if err := c.composeKPI(); err != nil {
 		return err
 	}
 	return c.composeEngine()

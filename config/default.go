@@ -9,6 +9,8 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/relay"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
@@ -20,6 +22,7 @@ import (
 func DefaultKeys() Keys {
 	files, p, t := capture.DefaultFilesConfig(), packet.DefaultConfig(), track.DefaultConfig()
 	tcp, out, d, http := stream.DefaultConfig(), relay.DefaultConfig(), dump.DefaultConfig(), api.DefaultConfig()
+	l, count := limit.DefaultConfig(), kpi.DefaultConfig()
 	return Keys{
 		Iface:       []string{AnyIface},
 		Snaplen:     262144,
@@ -98,10 +101,25 @@ func DefaultKeys() Keys {
 			QueueSize: Size(d.Queue),
 		},
 
+		KPI: KPI{
+			Window:     count.Window,
+			MinSamples: count.MinSamples,
+			NERCodes:   count.NERCodes,
+			SERExclude: count.SERExclude,
+			Peers:      count.Peers,
+		},
+
 		EventTypesBlst: []string{
 			event.MsgProbe.String(), event.ParseError.String(),
 			event.OtherOK.String(), event.OtherFailed.String(), event.OtherTimeout.String(),
 		},
+		EvrLimits:          numberTexts(l.Rates.Limits),
+		EvrIntervals:       durationTexts(l.Rates.Intervals),
+		EvrMaxEntries:      l.MaxEntries,
+		EvrConseqReportMin: int(l.Rates.ReportMin),
+		EvrConseqReportMax: int(l.Rates.ReportMax),
+		EvrOffenderExpiry:  l.OffenderLife,
+
 		RetentionDays:   0,
 		EventBufferSize: 65536,
 		ShutdownTimeout: 8 * time.Second,
@@ -111,6 +129,20 @@ func DefaultKeys() Keys {
 func portTexts(ports []uint16) (texts []string) {
 	for _, p := range ports {
 		texts = append(texts, strconv.Itoa(int(p)))
+	}
+	return texts
+}
+
+func numberTexts(numbers []float64) (texts []string) {
+	for _, n := range numbers {
+		texts = append(texts, strconv.FormatFloat(n, 'g', -1, 64))
+	}
+	return texts
+}
+
+func durationTexts(all []time.Duration) (texts []string) {
+	for _, d := range all {
+		texts = append(texts, durationText(d))
 	}
 	return texts
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 )
 
 // Kind is what a value of a key looks like.
@@ -207,6 +209,24 @@ var Groups = []Group{
 		{Name: "http.ready_silence", Kind: Duration, Allowed: "0 (not asked) to 24h", Meaning: "/readyz says no when a live capture has seen no packet for so long."},
 		{Name: "http.ready_stall", Kind: Duration, Allowed: "0 (not asked) to 24h", Meaning: "And when events wait and the output has taken none for so long."},
 	}},
+	{"Rates of events", "Of an event type and the address that it came from, so many a time leave; docs/rates.md tells more. replay limits nothing unless evr_limits or evr_intervals is set. Packet time.", []Key{
+		{Name: "evr_limits", Kind: List, Allowed: limit.AllowedLimits, Meaning: "How many events of one type and source may be in each of evr_intervals. Beyond, the first leaves, and then some that say how many were held. None limits and measures nothing."},
+		{Name: "evr_intervals", Kind: List, Allowed: limit.AllowedIntervals, Meaning: "The windows, which slide."},
+		{Name: "evr_max_entries", Kind: Whole, Allowed: "16 to 16777216, 0 (the default)", Meaning: "Pairs of type and source in memory, 350 bytes each; the one that is least over its limit and longest idle gives way. A full table holds no event back."},
+		{Name: "evr_conseq_report_min", Kind: Whole, Allowed: limit.AllowedReport, Meaning: "Of the events over a limit the first leaves, then the one with this number, twice this number, four times, and so on. A source of which so many were held is on the list of offenders."},
+		{Name: "evr_conseq_report_max", Kind: Whole, Allowed: limit.AllowedReport, Meaning: "From this number on, every one whose number is a multiple of this leaves, instead of the doubling."},
+		{Name: "evr_allow", Kind: List, Allowed: "addresses and networks, none", Default: "none", Meaning: "What comes from these is never held back for its rate or its source; event_types_blst counts all the same."},
+		{Name: "evr_offender_expiry", Kind: Duration, Allowed: "1m to 87600h", Meaning: "How long a source stays on the list of offenders after the last of its events that its rate held back."},
+	}},
+	{"Indicators", "Answer-seizure ratio, delays and the like; docs/kpi.md has them and their formulas.", []Key{
+		{Name: "kpi.records", Kind: Flag, Meaning: "The indicators of each window in which something happened leave as records: of everything, and of each peer. event.kind is metric, event.dataset sip.kpi."},
+		{Name: "kpi.window", Kind: Duration, Allowed: "10s to 1h, of which a day is a multiple, such as 30s, 1m, 5m", Meaning: "How long a window is, aligned to the clock of packets."},
+		{Name: "kpi.min_samples", Kind: Whole, Allowed: "1 to 1000000", Meaning: "A ratio or a mean of fewer has no value; its numerator and denominator are there all the same."},
+		{Name: "kpi.ner_codes", Kind: List, Allowed: "up to 32 codes from 400 to 699, no-answer (408 or a timeout behind a 180 to 183), none", Meaning: "How an attempt may end that was not answered and still shows that the network did its part, in ner."},
+		{Name: "kpi.ser_exclude", Kind: List, Allowed: "up to 32 codes from 300 to 699, 3xx, 4xx, 5xx, 6xx, none", Meaning: "How an attempt may end that ser and seer leave out."},
+		{Name: "kpi.peers", Kind: Whole, Allowed: "0 to 32", Meaning: "How many source addresses are counted by themselves: the busiest that are no trunks. Each may take 400 kB."},
+		{Name: "trunks", Kind: List, Allowed: "up to 64 of the form name=network, such as carrier=192.0.2.0/24, none", Default: "none", Meaning: "Peers with a name, counted by themselves at whichever end of a request they are. A name may have several networks; of networks that hold an address the narrowest counts."},
+	}},
 	{"Events", "", []Key{
 		{Name: "auth_failed_codes", Reload: true, Kind: List, Allowed: "403 for every method or REGISTER/403 for one, none", Default: "none", Meaning: "Further answers that mean a failed authentication when the request had credentials."},
 		{Name: "call_alive_interval", Reload: true, Kind: Duration, Allowed: "0 (off), 1m to 24h", Meaning: "A call that stays up is a call-alive event each time this has passed since its answer."},
@@ -218,7 +238,7 @@ var Groups = []Group{
 		{Name: "numbers.emergency", Reload: true, Kind: List, Allowed: "telephone numbers (a zero in front needs quotes), none", Meaning: "Calls to these are tagged emergency and never held back."},
 		{Name: "internal_networks", Reload: true, Kind: List, Allowed: "addresses, networks such as 192.0.2.0/24, private (RFC 1918, RFC 4193, loopback and link-local), none", Default: "none", Meaning: "The networks within the perimeter: network.direction says whether a first request came in, went out, or stayed on one side."},
 		{Name: "retention_days", Kind: Whole, Allowed: "1 to 36500, 0 (for ever)", Meaning: "How long Elasticsearch keeps records, in days: at least this, and at most a tenth more and a day. `sipcmbeat setup`, or the first connection, makes its ILM policy of it, and leaves one that is there as it is; docs/elasticsearch.md tells more."},
-		{Name: "event_types_blst", Reload: true, Kind: List, Allowed: "event types, none", Meaning: "Types that are held back: counted, and not sent."},
+		{Name: "event_types_blst", Reload: true, Kind: List, Allowed: "event types, none", Meaning: "Types that are held back: counted, and not sent. replay holds none back unless this is set."},
 		{Name: "event_buffer_size", Kind: Whole, Allowed: "16 to 16777216", Meaning: "Events that may wait between tracking and libbeat. When it is full, a live capture drops the newest and counts it, and the reader of a file, for which never more than 4096 wait, pauses. 4 KiB of memory an event are the limit too."},
 		{Name: "shutdown_timeout", Reload: true, Kind: Duration, Allowed: "0 to 24h", Meaning: "How long a stop by a signal waits for the output to take what is left. A second signal ends at once."},
 	}},

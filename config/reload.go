@@ -57,7 +57,7 @@ func fieldOf(v reflect.Value, key string) reflect.Value {
 
 // takeParts takes what next's keys with Reload were composed to.
 func (c *Config) takeParts(next *Config) {
-	c.Held, c.HeldSet = next.Held, next.HeldSet
+	c.Limit, c.HeldSet, c.RatesSet = next.Limit, next.HeldSet, next.RatesSet
 	c.Engine.Internal = next.Engine.Internal
 	before := c.Engine.Track
 	c.Engine.Track = next.Engine.Track

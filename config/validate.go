@@ -461,7 +461,7 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("%s.%w", Section, err)
 	}
 	for _, validate := range []func() error{
-		c.Engine.Packet.Validate, c.Engine.Stream.Validate, c.Engine.Track.Validate, c.Files.ValidatePace, c.Dump.Validate,
+		c.Engine.Packet.Validate, c.Engine.Stream.Validate, c.Engine.Track.Validate, c.Files.ValidatePace, c.Dump.Validate, c.Limit.Validate, c.Count.Validate,
 	} {
 		if err := validate(); err != nil {
 			return c.ours(err)

@@ -31,6 +31,7 @@ var level = map[string]int{
 	"internal/track":        2,
 	"internal/limit":        2,
 	"internal/kpi":          2,
+	"internal/recent":       2,
 	"internal/doctor":       3,
 	"internal/capture":      3,
 	"internal/relay":        3,

@@ -2,8 +2,10 @@ package api
 
 import (
 	"bytes"
+	"encoding/hex"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -139,6 +141,11 @@ func (r *reader) read(number uint64) (view.ShownEvent, bool) {
 		return view.ShownEvent{}, false
 	}
 	shown := view.ShownEvent{Number: number, Time: time.Unix(0, e.Time).UTC(), Type: e.Type.String(), Fate: fate, Record: bytes.Clone(r.buf)}
+	said := func(t event.Text) string { return strings.ToValidUTF8(string(e.Bytes(t)), "\uFFFD") }
+	shown.CallID, shown.From, shown.To, shown.Code = said(e.CallID), said(e.From.URI.All), said(e.To.URI.All), int(e.Code)
+	if e.Call != (event.Hash{}) {
+		shown.Call = hex.EncodeToString(e.Call[:])
+	}
 	if e.Src.IsValid() {
 		shown.Source = e.Src.Addr().String()
 	}

@@ -106,7 +106,7 @@ func Routes() []Route {
 		{Method: get, Path: "/metrics", Summary: "The same counters for Prometheus.", Media: []string{"text/plain"}, send: metrics},
 
 		{Method: get, Path: "/config", Twin: "/api/v1/config", Page: true, Summary: "The running configuration without secrets.", Answer: view.Settings{}, do: settings},
-		{Method: post, Path: "/api/v1/reload", Changes: true, Summary: "Reads the configuration again, all or nothing.", Answer: view.Reloaded{}, Example: `-X POST ` + here + `/api/v1/reload`, do: reload},
+		{Method: post, Path: "/reload", Twin: "/api/v1/reload", Changes: true, Summary: "Reads the configuration again, all or nothing.", Answer: view.Reloaded{}, Example: `-X POST ` + here + `/api/v1/reload`, do: reload},
 		{Method: get, Path: "/inject", Twin: "/api/v1/inject", Page: true, Summary: "Whether messages can be put in by hand.", Answer: view.Done{}, do: injectForm},
 		{Method: post, Path: "/inject", Twin: "/api/v1/inject", Changes: true, Summary: "Puts one SIP message into the engine, from this machine alone; http.inject switches it on, and its events are marked.", Body: view.Injected{}, Answer: view.Done{},
 			Example: `--data-urlencode message@message.txt -d source=192.0.2.1:5060 -d destination=192.0.2.2:5060 -d transport=udp ` + here + `/inject`, do: inject},

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/api/web"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 )
 
@@ -31,6 +32,7 @@ type Server struct {
 	program Program
 	routes  []Route
 	pages   map[string]http.HandlerFunc // by the path of the row
+	site    *web.Site
 	http    *http.Server
 	cross   *http.CrossOriginProtection
 	events  *ring

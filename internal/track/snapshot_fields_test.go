@@ -20,6 +20,10 @@ import (
 var unsaved = map[string]string{
 	"Event.Direction":     "set when the record leaves",
 	"Event.parts":         "of the record of a message, which leaves at once",
+	"attempt.spot":        "listed anew",
+	"dialog.spot":         "listed anew",
+	"binding.spot":        "listed anew",
+	"Tracker.lists":       "made anew",
 	"attempt.set":         "the entry stands behind its Call-ID",
 	"attempt.extra":       "weighed anew",
 	"attempt.hold":        "told by the hold",

@@ -24,6 +24,7 @@ type Overview struct {
 	Time     time.Time    `json:"time"` // of the packets
 	Health   Health       `json:"health"`
 	Calls    int          `json:"calls"` // in memory
+	Up       *int         `json:"calls_up,omitempty"` // of them, those that are answered and not over
 	AORs     int          `json:"aors"`
 	Bindings int          `json:"bindings"`
 	Over     []Rate       `json:"over_limit"`  // keys whose events are held back
@@ -45,6 +46,11 @@ type ShownEvent struct {
 	Type   string          `json:"type"`
 	Fate   string          `json:"fate"` // sent, blacklisted, rate, source
 	Source string          `json:"source,omitempty"`
+	Call   string          `json:"call,omitempty"` // sip.call.id
+	CallID string          `json:"call_id,omitempty"`
+	From   string          `json:"from,omitempty"`
+	To     string          `json:"to,omitempty"`
+	Code   int             `json:"code,omitempty"`
 	Record json.RawMessage `json:"record"` // as it leaves, docs/fields.md
 }
 
