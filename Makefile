@@ -191,7 +191,7 @@ go-version:
 libpcap: ; @tests/need.sh gcc:gcc make:make pcap.h:libpcap-dev
 
 .PHONY: test-tools
-test-tools: libpcap ; @tests/need.sh tshark:tshark python3:python3
+test-tools: libpcap ; @tests/need.sh tshark:tshark python3:python3 curl:curl
 
 .PHONY: integration-tools
 integration-tools: libpcap
