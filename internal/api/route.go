@@ -38,7 +38,7 @@ type Param struct {
 	Kind    Kind
 	Enum    []string
 	Min     int
-	Max     int // of Whole; of Text its length
+	Max     int  // of Whole; of Text its length
 	Need    bool // it has to be there
 	Meaning string
 }
