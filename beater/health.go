@@ -143,7 +143,7 @@ func (r *run) lanesCheck(now time.Time) view.Check {
 
 // packetsCheck says no when a live capture is silent.
 func (r *run) packetsCheck(now time.Time) view.Check {
-	limit := r.cfg.Keys.HTTP.ReadySilence
+	limit := r.now().Keys.HTTP.ReadySilence
 	h := &r.health
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -187,7 +187,7 @@ func (r *run) lossCheck() view.Check {
 
 // outputCheck says no when events wait and the output takes none.
 func (r *run) outputCheck(now time.Time) view.Check {
-	limit := r.cfg.Keys.HTTP.ReadyStall
+	limit := r.now().Keys.HTTP.ReadyStall
 	h := &r.health
 	h.mu.Lock()
 	defer h.mu.Unlock()

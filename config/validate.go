@@ -61,7 +61,7 @@ func (c *Config) judge(section *conf.C) (map[string]bool, error) {
 			c.taken[row.Name] = ref
 		}
 		if text, err := section.String(key, -1); err == nil && !row.fits(text) {
-			return nil, refuse(key, quote(text), row.allowed())
+			return nil, refuse(key, row.shown(section, key, text), row.allowed())
 		}
 	}
 	for _, list := range []string{"event_types_blst", "evr_limits", "evr_intervals"} {
@@ -287,10 +287,19 @@ func explain(section *conf.C, err error) error {
 	if wrong != nil {
 		return refuse(key, "more than one value", row.allowed())
 	}
-	if row.Secret {
-		return refuse(key, "what is given", row.allowed())
+	return refuse(key, row.shown(section, key, text), row.allowed())
+}
+
+// shown is the value of a key in an error: that of a secret is not, and what came from
+// outside is as it was written.
+func (k Key) shown(section *conf.C, key, text string) string {
+	if ref := fromOutside(section, key); ref != "" {
+		return ref
 	}
-	return refuse(key, quote(text), row.allowed())
+	if k.Secret {
+		return "what is given"
+	}
+	return quote(text)
 }
 
 // unset names the variable for which a value could not be read, "" when that is
