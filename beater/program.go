@@ -48,19 +48,21 @@ func (r *run) Libbeat() map[string]any {
 }
 
 // Calls lists calls in memory.
-func (r *run) Calls(q view.Query) (view.CallPage, error) { return view.CallPage{}, nil }
+func (r *run) Calls(q view.Query) (view.CallPage, error) { return r.engine.Calls(q) }
 
 // Call is one of them.
-func (r *run) Call(id string) (view.CallDetail, bool) { return view.CallDetail{}, false }
+func (r *run) Call(id string) (view.CallDetail, bool) { return r.engine.Call(id) }
 
 // WriteCapture writes the messages of a call.
-func (r *run) WriteCapture(callID string, w io.Writer) (messages int, err error) { return 0, nil }
+func (r *run) WriteCapture(callID string, w io.Writer) (messages int, err error) {
+	return r.engine.WriteCapture(callID, w)
+}
 
 // Bindings lists bindings.
-func (r *run) Bindings(q view.Query) (view.BindingPage, error) { return view.BindingPage{}, nil }
+func (r *run) Bindings(q view.Query) (view.BindingPage, error) { return r.engine.Bindings(q) }
 
 // Binding is the contacts of an AOR.
-func (r *run) Binding(aor string) ([]view.Binding, bool) { return nil, false }
+func (r *run) Binding(aor string) ([]view.Binding, bool) { return r.engine.Binding(aor) }
 
 // Types are the event types with what became of their events.
 func (r *run) Types() []view.TypeSwitch { return r.limit.Types() }

@@ -123,19 +123,13 @@ func (e *Engine) dumped(callID string) string {
 	}
 	var about event.Event
 	about.Reset()
-	about.Type, about.Time = event.CallStart, e.Now()
+	about.Type = event.CallStart
+	if now := e.Now(); !now.IsZero() {
+		about.Time = now.UnixNano()
+	}
 	about.SetKey(&about.CallID, []byte(callID))
 	e.core.cfg.Dump.Event(&about)
 	return view.Text(about.Bytes(about.Dump))
-}
-
-// Now is the clock of packets, in Unix nanoseconds; 0 before the first.
-func (e *Engine) Now() (now int64) {
-	e.core.slice(func(t *track.Tracker) bool {
-		now = t.Now()
-		return false
-	})
-	return now
 }
 
 // WriteCapture writes the messages that Config.Recent has of a call to w, as a capture
