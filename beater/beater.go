@@ -30,6 +30,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 )
 
 // Voice says a line to the user where the log goes to a file. Any goroutine may call
@@ -231,6 +232,9 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 	r.newServer(r.version)
 	if r.server != nil {
 		r.cfg.Engine.Watch = r.watch
+		if size := r.cfg.Keys.HTTP.MessagesMem; size > 0 {
+			r.cfg.Engine.Recent = recent.New(int(size))
+		}
 	}
 	r.engine = engine.New(r.cfg.Engine, r.inputs, r)
 	for _, in := range r.inputs {

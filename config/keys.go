@@ -208,6 +208,7 @@ var Groups = []Group{
 		{Name: "http.inject", Kind: Flag, Meaning: "Messages can be put into the engine by POST /inject, from this machine alone. For tests: whoever may can invent calls."},
 		{Name: "http.ready_silence", Kind: Duration, Allowed: "0 (not asked) to 24h", Meaning: "/readyz says no when a live capture has seen no packet for so long."},
 		{Name: "http.ready_stall", Kind: Duration, Allowed: "0 (not asked) to 24h", Meaning: "And when events wait and the output has taken none for so long."},
+		{Name: "http.messages_mem", Kind: Bytes, Allowed: "1MiB to 16GiB, 0 (off)", Meaning: "Memory for the last messages, of which a call's ladder and its capture file are made. It is taken as messages come, and none while there are no pages."},
 	}},
 	{"Rates of events", "Of an event type and the address that it came from, so many a time leave; docs/rates.md tells more. replay limits nothing unless evr_limits or evr_intervals is set. Packet time.", []Key{
 		{Name: "evr_limits", Kind: List, Allowed: limit.AllowedLimits, Meaning: "How many events of one type and source may be in each of evr_intervals. Beyond, the first leaves, and then some that say how many were held. None limits and measures nothing."},

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
 )
@@ -441,6 +442,7 @@ func (c *Config) Validate() error {
 		{"dedup_window", int64(c.DedupWindow), 0, int64(maxDedup), false},
 		{"http.ready_silence", int64(c.Keys.HTTP.ReadySilence), 0, int64(24 * time.Hour), false},
 		{"http.ready_stall", int64(c.Keys.HTTP.ReadyStall), 0, int64(24 * time.Hour), false},
+		{"http.messages_mem", int64(c.Keys.HTTP.MessagesMem), recent.MinSize, recent.MaxSize, true},
 		{"state.interval", int64(c.State.Interval), int64(time.Second), int64(24 * time.Hour), false},
 		{"hep_output.buffer", int64(c.HEPOutput.Buffer), 256 << 10, 1 << 30, false},
 		{"hep_output.capture_id", int64(c.HEPOutput.CaptureID), 0, 1<<32 - 1, false},
