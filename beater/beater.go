@@ -45,6 +45,8 @@ type Beater struct {
 	cfg  *config.Config
 	log  *logp.Logger
 	told Voice
+	read Reader // nil: there is no reload
+	keys *secrets
 	maps bool // events are made as maps
 	once sync.Once
 	quit chan struct{}
@@ -52,7 +54,7 @@ type Beater struct {
 
 // newBeater checks the whole section and that the files are there. It starts
 // nothing.
-func newBeater(b *beat.Beat, section *conf.C, maps bool, told Voice) (beat.Beater, error) {
+func newBeater(b *beat.Beat, section *conf.C, maps bool, told Voice, read Reader) (beat.Beater, error) {
 	if b.InSetupCmd && section.HasField("config") {
 		// libbeat's, for programs with modules; it is written into a section that is there.
 		if _, err := section.Remove("config", -1); err != nil {
@@ -63,7 +65,8 @@ func newBeater(b *beat.Beat, section *conf.C, maps bool, told Voice) (beat.Beate
 	if err != nil {
 		return nil, err
 	}
-	bt := &Beater{cfg: cfg, log: b.Info.Logger.Named(config.Section), maps: maps, told: told, quit: make(chan struct{})}
+	bt := &Beater{cfg: cfg, log: b.Info.Logger.Named(config.Section), maps: maps, told: told, read: read, quit: make(chan struct{})}
+	bt.keys = newSecrets(b)
 	for _, w := range cfg.Warnings {
 		bt.log.Warn(w)
 		told.Warned(w)
@@ -89,10 +92,15 @@ func (bt *Beater) Stop() { bt.once.Do(func() { close(bt.quit) }) }
 // libbeat would take the signals, close its publisher first and call Stop after,
 // when nothing can be published any more; so they are taken from it.
 func (bt *Beater) Run(b *beat.Beat) error {
-	signals := make(chan os.Signal, 4)
+	signals, hangups := make(chan os.Signal, 4), make(chan os.Signal, 1) // one that waits stands for all
 	signal.Reset(syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(signals)
+	defer func() {
+		signal.Stop(hangups)
+		close(hangups)
+	}()
 
 	keeper, err := openState(bt.cfg, b)
 	if err != nil {
@@ -115,6 +123,7 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		inputs:  inputs,
 		live:    bt.cfg.Live(),
 		signals: signals,
+		hangups: hangups,
 		quit:    bt.quit,
 		told:    bt.told,
 		keeper:  keeper,
@@ -122,11 +131,13 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		notify:  notify,
 		version: b.Info.Version,
 		agent:   b.Info.ID.String(),
+		reader:  newReloader(bt.read, bt.keys, b),
 	}
 	if err := r.start(b.Publisher, bt.maps); err != nil {
 		return err
 	}
 	notify.say("READY=1", "STATUS=running")
+	go r.hangUps()
 	err = r.wait()
 	if r.drained && !b.Manager.Enabled() {
 		if c, ok := b.Publisher.(io.Closer); ok {
@@ -144,12 +155,17 @@ type run struct {
 	inputs  []engine.Input
 	live    bool // some go on until they are stopped
 	signals <-chan os.Signal
+	hangups <-chan os.Signal
 	quit    <-chan struct{}
 	metrics metrics
 	told    Voice
 	notify  *notifier // nil: no service manager
 	version string
-	agent   string // agent.id
+	agent   string    // agent.id
+	reader  *reloader // nil: there is no reload
+
+	steer   sync.Mutex                    // of reloads, one at a time
+	running atomic.Pointer[config.Config] // cfg and what was reloaded; nil before the first
 
 	engine *engine.Engine
 	keeper *engine.Keeper // nil: no saved state
@@ -311,10 +327,6 @@ func (r *run) wait() error {
 		case <-r.counted():
 			r.windows.open = false
 		case s := <-r.signals:
-			if s == syscall.SIGHUP {
-				r.log.Info("SIGHUP: nothing is reloaded; restart to change the configuration")
-				continue
-			}
 			if r.stopping {
 				return r.end(fmt.Sprintf("second signal (%v)", s))
 			}
@@ -325,7 +337,7 @@ func (r *run) wait() error {
 				r.stop("the manager")
 			}
 		case <-r.deadline:
-			return r.end(fmt.Sprintf("no delivery within shutdown_timeout (%v)", r.cfg.ShutdownTimeout))
+			return r.end(fmt.Sprintf("no delivery within shutdown_timeout (%v)", r.now().ShutdownTimeout))
 		case <-r.relayed():
 			r.endRelay()
 		case <-status.C:
@@ -346,8 +358,8 @@ func (r *run) wait() error {
 func (r *run) stop(who string) {
 	r.stopping = true
 	r.notify.say("STOPPING=1", "STATUS=delivering what is left")
-	r.log.Infof("stopping (%s): what is left is delivered, for at most %v; a second signal ends at once", who, r.cfg.ShutdownTimeout)
-	r.deadline = time.After(r.cfg.ShutdownTimeout)
+	r.log.Infof("stopping (%s): what is left is delivered, for at most %v; a second signal ends at once", who, r.now().ShutdownTimeout)
+	r.deadline = time.After(r.now().ShutdownTimeout)
 	if r.reading && !r.live {
 		r.cancel() // first: a stop in the middle of a file is not its end
 	}

@@ -18,11 +18,12 @@ import (
 // to add to each event. The second is asked first and sees the whole
 // configuration, from which the first learns whether anybody looks into events.
 //
-// told hears what has to be said where the log may not be looked at.
-func Parts(told Voice) (beat.Creator, processing.SupportFactory) {
+// told hears what has to be said where the log may not be looked at. read reads the
+// configuration again for a reload; without it there is none.
+func Parts(told Voice, read Reader) (beat.Creator, processing.SupportFactory) {
 	maps := true
 	create := func(b *beat.Beat, section *conf.C) (beat.Beater, error) {
-		return newBeater(b, section, maps, told)
+		return newBeater(b, section, maps, told, read)
 	}
 	support := func(info beat.Info, log *logp.Logger, root *conf.C) (processing.Supporter, error) {
 		maps = looksInside(root)

@@ -42,6 +42,12 @@ func (n *notifier) say(assignments ...string) {
 	}
 }
 
+// reloading says that the configuration is read again, and since when: systemd compares
+// the time with that of its own order. READY=1 ends it.
+func (n *notifier) reloading() {
+	n.say("RELOADING=1", "MONOTONIC_USEC="+strconv.FormatInt(monotonic(), 10))
+}
+
 // signs is a channel for the times of the signs of life, and what ends it.
 func (n *notifier) signs() (<-chan time.Time, func()) {
 	if n == nil || n.every <= 0 {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -88,6 +89,43 @@ func TestNotifier(t *testing.T) {
 		if err != nil || n.every != c.want {
 			t.Errorf("pid %q, limit %q: every %v, want %v, %v", c.pid, c.usec, n.every, c.want, err)
 		}
+	}
+}
+
+// A reload is told with the time of the manager's own clock, and its end, whatever came
+// of it.
+func TestNotifiesReload(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "notify")
+	m := listenAs(t, name)
+	r, f, signals, done := reloading(t, calls+"run_forever: true", "")
+	hangups := make(chan os.Signal, 1)
+	var err error
+	if r.notify, err = newNotifier(environment("NOTIFY_SOCKET", name)); err != nil {
+		t.Fatal(err)
+	}
+	r.hangups = hangups
+	go r.hangUps()
+	defer close(hangups)
+	for _, wrong := range []bool{false, true} {
+		want := "READY=1\nSTATUS=running"
+		if wrong {
+			f.set("sipcmbeat.ports: x", nil)
+			want = `READY=1` + "\n" + `STATUS=running as before; the reload was refused: sipcmbeat.ports: "x" is not allowed; allowed: 1 to 65535`
+		}
+		before := monotonic()
+		hangups <- syscall.SIGHUP
+		text := m.heard(t, patience)
+		var at int64
+		if n, _ := fmt.Sscanf(text, "RELOADING=1\nMONOTONIC_USEC=%d", &at); n != 1 || at < before || at > monotonic() {
+			t.Errorf("heard %q", text)
+		}
+		if text = m.heard(t, patience); text != want {
+			t.Errorf("heard %q", text)
+		}
+	}
+	signals <- syscall.SIGTERM
+	if err := result(t, done); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -114,15 +114,7 @@ func (r *run) EventsOver(from, to time.Time, step time.Duration) (view.EventSeri
 func (r *run) Indicators(q view.Query) ([]view.IndicatorSet, error) { return r.count.Indicators(q) }
 
 // Config is the running configuration, without secrets.
-func (r *run) Config() []view.Setting { return r.cfg.Settings() }
-
-// Reload reads the configuration again.
-func (r *run) Reload(who string) (view.Reloaded, error) {
-	return view.Reloaded{}, absent("a reload")
-}
-
-// Inject puts a message into the engine.
-func (r *run) Inject(m view.Injected, who string) error { return absent("putting messages in") }
+func (r *run) Config() []view.Setting { return r.now().Settings() }
 
 // Live tells whether the run goes on at all.
 func (r *run) Live() view.Health { return healthOf(r.lanesCheck(time.Now())) }

@@ -43,7 +43,7 @@ func (r *run) drainRelay() {
 	if r.out == nil || r.out.cancel != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), r.cfg.ShutdownTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), r.now().ShutdownTimeout)
 	r.out.cancel = cancel
 	go func() {
 		r.out.relay.Close(ctx)

@@ -76,7 +76,9 @@ Stop: the state is saved, and what is left is delivered, for at most
 \fIshutdown_timeout\fR. A second signal ends at once.
 .TP
 SIGHUP
-Is noted in the log; a new configuration needs a restart.
+Reload: the configuration and the keystore are read again, and what can change while
+the program runs is in effect at once, all of it or, when anything is wrong, nothing. The
+log says what has changed and what needs a restart.
 .SH ENVIRONMENT
 .TP
 NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID

@@ -68,7 +68,7 @@ var errSaid = errors.New("said")
 
 func newRoot() *cmd.BeatsRootCmd {
 	var told voice
-	create, support := beater.Parts(&told)
+	create, support := beater.Parts(&told, readAgain)
 	index := indexes{say: told.Warned}
 	root := cmd.GenRootCmdWithSettings(create, instance.Settings{
 		Name:            config.Section,
@@ -120,7 +120,7 @@ func newRoot() *cmd.BeatsRootCmd {
 	}
 	withoutKibana(root.SetupCmd)
 	setSetup(root.SetupCmd)
-	root.AddCommand(newReplay(), newDevices(), newDoctor())
+	root.AddCommand(newReplay(), newDevices(), newDoctor(), newTop())
 	usageErrors(&root.Command)
 	return root
 }
@@ -175,6 +175,16 @@ func checkFile(*cobra.Command, []string) error {
 		return fmt.Errorf("read configuration: %w", err)
 	}
 	return nil
+}
+
+// readAgain reads the configuration as the start did: the files of -c, -E and our
+// defaults, and what checkFile refuses.
+func readAgain() (*conf.C, error) {
+	all, err := cfgfile.Load("", defaults())
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %s", withoutTrace(err))
+	}
+	return all, checkNames(all)
 }
 
 // checkNames refuses a section that is ours or libbeat's but for a letter or two: its

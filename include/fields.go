@@ -25,7 +25,7 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       description: "Time of the packet that decided the event, in the resolution of the capture; of a pure timer, its deadline."
     - name: "tags"
       type: keyword
-      description: "Words for quick filters, such as emergency, and the tags of the configuration."
+      description: "Words for quick filters, such as emergency, injected for what was put in by hand over HTTP, and the tags of the configuration."
       example: "emergency"
       ignore_above: 1024
       default_field: true

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -148,7 +149,7 @@ type listener struct {
 // packet.LinkHEP, or packet.LinkSiptrace; their time is that of their arrival.
 type HEP struct {
 	cfg       HEPConfig
-	keys      [][]byte
+	senders   atomic.Pointer[senders]
 	listeners []*listener
 
 	full, free chan *received
@@ -182,9 +183,7 @@ func NewHEP(cfg HEPConfig) (*HEP, error) {
 	h := &HEP{cfg: cfg, name: cfg.Listen[0], conns: map[net.Conn]*sender{},
 		full: make(chan *received, queued), free: make(chan *received, queued), errs: make(chan error, 1), done: make(chan struct{}),
 		timer: time.NewTimer(cfg.Timeout)}
-	for _, k := range cfg.AuthKeys {
-		h.keys = append(h.keys, []byte(k))
-	}
+	h.senders.Store(newSenders(cfg.AuthKeys, cfg.Allow))
 	for range queued {
 		h.free <- &received{}
 	}
@@ -341,15 +340,43 @@ func (h *HEP) pause(d time.Duration) bool {
 	}
 }
 
+// senders is who may send.
+type senders struct {
+	keys  [][]byte
+	allow []netip.Prefix
+}
+
+func newSenders(keys []string, allow []netip.Prefix) *senders {
+	s := &senders{allow: allow}
+	for _, k := range keys {
+		s.keys = append(s.keys, []byte(k))
+	}
+	return s
+}
+
+func (s *senders) may(peer netip.Addr) bool {
+	return len(s.allow) == 0 || slices.ContainsFunc(s.allow, func(p netip.Prefix) bool { return p.Contains(peer) })
+}
+
+// SetSenders changes who may send: keys as AuthKeys, allow as Allow of a HEPConfig that
+// has passed Validate. Connections of those who may not any more are closed. Any
+// goroutine may call it.
+func (h *HEP) SetSenders(keys []string, allow []netip.Prefix) {
+	s := newSenders(keys, allow)
+	h.senders.Store(s)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for c, from := range h.conns {
+		if !s.may(from.peer) {
+			cut(c)
+		}
+	}
+}
+
 // mayCome reports whether a sender may send, by its address.
 func (h *HEP) mayCome(peer netip.Addr) bool {
-	if len(h.cfg.Allow) == 0 {
+	if h.senders.Load().may(peer) {
 		return true
-	}
-	for _, p := range h.cfg.Allow {
-		if p.Contains(peer) {
-			return true
-		}
 	}
 	h.count.refused.Add(1)
 	h.refusals.note(peer, WrongAddress, time.Now())
@@ -358,7 +385,7 @@ func (h *HEP) mayCome(peer netip.Addr) bool {
 
 // mayKey reports whether a packet has a key that it may have.
 func (h *HEP) mayKey(peer netip.Addr, b []byte) bool {
-	if len(h.keys) == 0 || hep.Authorized(hep.Key(b), h.keys) {
+	if keys := h.senders.Load().keys; len(keys) == 0 || hep.Authorized(hep.Key(b), keys) {
 		return true
 	}
 	h.count.keys.Add(1)

@@ -51,7 +51,8 @@ type sender struct {
 	told  bool // the same, for the goroutine that reads
 }
 
-// enter counts a connection in; nil where there are too many or the end has come.
+// enter counts a connection in; nil where it may not come, there are too many, or the end
+// has come.
 func (h *HEP) enter(c net.Conn, peer netip.Addr) *sender {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -59,6 +60,9 @@ func (h *HEP) enter(c net.Conn, peer netip.Addr) *sender {
 	case <-h.done:
 		return nil
 	default:
+	}
+	if !h.senders.Load().may(peer) { // not any more
+		return nil
 	}
 	now := time.Now()
 	if len(h.conns) >= h.cfg.MaxConns {

@@ -81,6 +81,18 @@ func (d *Dumper) Start() error {
 	return nil
 }
 
+// SetList changes Config.List, for the messages from now on, where When has List. Files
+// that are open are added to as before. Any goroutine may call it.
+func (d *Dumper) SetList(items []string) {
+	if d.cfg.When&List == 0 {
+		return
+	}
+	l := newList(items)
+	d.queue.Lock()
+	defer d.queue.Unlock()
+	d.list = l
+}
+
 // Close ends the worker when it has written all that was queued; it waits for that.
 // Messages after it are not looked at.
 func (d *Dumper) Close() {

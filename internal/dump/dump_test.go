@@ -679,3 +679,17 @@ func TestNoAllocation(t *testing.T) {
 		}
 	}
 }
+
+// TestSetList: the list is that of the next message; without list in When it is none.
+func TestSetList(t *testing.T) {
+	for _, when := range []When{List, Failed} {
+		b := newBench(t, func(cfg *Config) { cfg.When, cfg.List = when, []string{"nobody"} })
+		b.sees(0, "one@h", options("one@h", 0))
+		b.SetList([]string{"two@h"})
+		b.sees(time.Second, "two@h", options("two@h", 0))
+		b.ends()
+		if n := len(b.names()); n != 1 && when == List || n != 0 && when == Failed {
+			t.Errorf("%v: %d files", when, n)
+		}
+	}
+}

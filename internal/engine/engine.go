@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
@@ -127,8 +128,12 @@ type Engine struct {
 	lanes []*lane
 	wait  func() // before a frame of a file
 
-	mu    sync.Mutex // of wrong
+	inject atomic.Pointer[lane] // of what is put in by hand; nil before the first
+
+	mu    sync.Mutex // of wrong, and while inject is made
 	wrong []error
+
+	steer sync.Mutex // of Save and Reload: what is saved has one configuration
 }
 
 // New builds an Engine and starts nothing.

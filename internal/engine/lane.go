@@ -45,6 +45,8 @@ type lane struct {
 	turn     int
 	copies   bool // HEP or siptrace was seen
 
+	injects bool // what comes was put in by hand
+
 	recorder *track.Recorder // nil: messages are no records
 	record   event.Event     // of the message in work
 
@@ -82,6 +84,9 @@ func (l *lane) lock() {
 			l.core.track.SetSource("", l.name, 0)
 		} else {
 			l.core.track.SetSource(l.name, "", l.turn)
+		}
+		if l.injects {
+			l.core.track.Injecting()
 		}
 	}
 }
@@ -383,6 +388,9 @@ func (l *lane) message(p *packet.Packet, ended bool) Fate {
 		}
 		events = c.track.See(c.events[:0], p, &l.msg)
 	}
+	if l.injects {
+		c.track.MarkInjected(&l.msg)
+	}
 	if ended {
 		for i := range events {
 			events[i].Incomplete |= event.EndOfCapture
@@ -396,6 +404,7 @@ func (l *lane) message(p *packet.Packet, ended bool) Fate {
 // tell makes the record of the message in work.
 func (l *lane) tell(p *packet.Packet) {
 	l.recorder.Record(&l.record, p, &l.msg, l.turn)
+	l.record.Injected = l.injects
 	if l.in.Live {
 		l.record.Iface = l.name
 	} else {

@@ -17,6 +17,8 @@ import (
 // any goroutine, a slice at a time, between which the lanes go on. After Run of inputs
 // that were all files, what their ends cut in two is in it too.
 func (e *Engine) Save(part func(kind byte, b []byte) error) (err error) {
+	e.steer.Lock()
+	defer e.steer.Unlock()
 	c := e.core
 	c.mu.Lock()
 	locked := true

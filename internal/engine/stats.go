@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
@@ -105,23 +106,29 @@ func (e *Engine) Stats() Stats {
 }
 
 // Inputs gives the sums, and what belongs to each input, in the order of New, all of
-// one moment.
+// one moment. Behind them is what was put in by hand, if anything was.
 func (e *Engine) Inputs() (sum Stats, each []InputStats) {
-	each = make([]InputStats, len(e.lanes))
+	lanes := e.lanes
+	if l := e.inject.Load(); l != nil {
+		lanes = append(slices.Clip(lanes), l)
+	}
+	each = make([]InputStats, len(lanes))
 	var wg sync.WaitGroup
-	for i, l := range e.lanes { // may wait for a Next, so before any lock, and for all at once
+	for i, l := range lanes { // may wait for a Next, so before any lock, and for all at once
 		each[i] = InputStats{Name: l.in.Name, Live: l.in.Live}
-		wg.Go(func() { each[i].Capture = l.in.Source.Stats() })
+		if l.in.Source != nil {
+			wg.Go(func() { each[i].Capture = l.in.Source.Stats() })
+		}
 	}
 	wg.Wait()
-	for _, l := range e.lanes {
+	for _, l := range lanes {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 	}
 	c := e.core
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i, l := range e.lanes {
+	for i, l := range lanes {
 		s := &each[i]
 		from := s.Capture
 		s.Stats = l.stats

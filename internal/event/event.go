@@ -158,6 +158,7 @@ type Event struct {
 	Branches                            uint16
 	Forked, Held, InDialog, Synthetic   bool
 	Emergency                           bool
+	Injected                            bool // something of it was put in by hand
 	Timer                               byte // 'B', 'C', 'F': the RFC 3261 timer that decided; 0 none
 
 	AOR         URI

@@ -141,15 +141,24 @@ var base = []row{
 	}},
 	{"error.message", keyword, public, func(e *Event, v *Value) { v.str(e, e.Error) }},
 	{"tags", keyword, public, func(e *Event, v *Value) {
-		if e.Emergency {
+		switch {
+		case e.Emergency && e.Injected:
+			v.constants(tagBoth)
+		case e.Emergency:
 			v.constants(tagEmergency)
+		case e.Injected:
+			v.constants(tagInjected)
 		}
 	}},
 	{"observer.name", keyword, public, func(e *Event, v *Value) { v.str(e, e.HEP.Node) }},
 	{"observer.ingress.interface.name", keyword, public, func(e *Event, v *Value) { v.quoted(e.Iface) }},
 }
 
-var tagEmergency = []string{"emergency"}
+var (
+	tagEmergency = []string{"emergency"}
+	tagInjected  = []string{"injected"}
+	tagBoth      = []string{"emergency", "injected"}
+)
 
 var ends = []row{
 	{"network.community_id", keyword, private, func(e *Event, v *Value) { v.communityID(e) }},

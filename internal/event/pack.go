@@ -152,7 +152,7 @@ func (p *packing) call() {
 	number(p, &e.RetransResponse, 0)
 	number(p, &e.Branches, 0)
 	number(p, &e.Timer, 0)
-	p.flags(&e.Forked, &e.Held, &e.InDialog, &e.Synthetic, &e.Emergency, &e.EarlyMedia)
+	p.flags(&e.Forked, &e.Held, &e.InDialog, &e.Synthetic, &e.Emergency, &e.Injected, &e.EarlyMedia)
 }
 
 func (p *packing) seldom() {

@@ -156,9 +156,8 @@ func ofThisMachine(a netip.Addr) bool {
 // Relay sends to all targets.
 type Relay struct {
 	cfg     Config
-	methods [][]byte
 	node    []byte
-	key     []byte
+	chosen  atomic.Pointer[choice]
 	targets []*target
 	stop    context.CancelFunc
 	wait    sync.WaitGroup
@@ -172,10 +171,8 @@ type Relay struct {
 // or no more, err being nil in the first case; it is called by the workers and may
 // be nil.
 func New(cfg Config, notice func(target string, err error)) *Relay {
-	r := &Relay{cfg: cfg, node: []byte(cfg.Node), key: []byte(cfg.AuthKey)}
-	for _, m := range cfg.Methods {
-		r.methods = append(r.methods, []byte(m))
-	}
+	r := &Relay{cfg: cfg, node: []byte(cfg.Node)}
+	r.Choose(&cfg)
 	if notice == nil {
 		notice = func(string, error) {}
 	}
@@ -183,6 +180,23 @@ func New(cfg Config, notice func(target string, err error)) *Relay {
 		r.targets = append(r.targets, newTarget(&r.cfg, addr, notice))
 	}
 	return r
+}
+
+// choice is what can change while a Relay runs.
+type choice struct {
+	key     []byte
+	methods [][]byte
+	sources []netip.Prefix
+}
+
+// Choose takes AuthKey, Methods and Sources of a Config that has passed Validate, for
+// the messages from now on. Any goroutine may call it.
+func (r *Relay) Choose(cfg *Config) {
+	c := &choice{key: []byte(cfg.AuthKey), sources: cfg.Sources}
+	for _, m := range cfg.Methods {
+		c.methods = append(c.methods, []byte(m))
+	}
+	r.chosen.Store(c)
 }
 
 // Start makes the workers. They end with Close.
@@ -228,14 +242,15 @@ func (r *Relay) Copy(p *packet.Packet, m *sip.Message) {
 		r.returned.Add(1)
 		return
 	}
-	if !r.wants(p, m) {
+	c := r.chosen.Load()
+	if !r.wants(c, p, m) {
 		r.filtered.Add(1)
 		return
 	}
 	h := hep.Message{
 		Version: uint8(r.cfg.Version), Protocol: protocol(p.Transport), Type: hep.TypeSIP,
 		Src: p.Src, Dst: p.Dst, Time: p.Time, CaptureID: r.cfg.CaptureID,
-		Node: r.node, CorrelationID: m.CallID(), Key: r.key, Payload: p.Payload,
+		Node: r.node, CorrelationID: m.CallID(), Key: c.key, Payload: p.Payload,
 	}
 	if p.HEP.Version > 1 { // whose it is stays told
 		h.CaptureID = p.HEP.CaptureID
@@ -270,21 +285,21 @@ func (r *Relay) own(h *packet.HEPInfo) bool {
 	return h.Version == 2 && r.cfg.Version == 2 && r.cfg.CaptureID != 0
 }
 
-func (r *Relay) wants(p *packet.Packet, m *sip.Message) bool {
+func (r *Relay) wants(c *choice, p *packet.Packet, m *sip.Message) bool {
 	if p.HEP.Version != 0 && !r.cfg.Received {
 		return false
 	}
-	if len(r.methods) > 0 {
+	if len(c.methods) > 0 {
 		_, method := m.CSeq()
-		if !slices.ContainsFunc(r.methods, func(want []byte) bool { return string(want) == string(method) }) {
+		if !slices.ContainsFunc(c.methods, func(want []byte) bool { return string(want) == string(method) }) {
 			return false
 		}
 	}
-	if len(r.cfg.Sources) == 0 {
+	if len(c.sources) == 0 {
 		return true
 	}
 	src := p.Src.Addr().Unmap()
-	for _, prefix := range r.cfg.Sources {
+	for _, prefix := range c.sources {
 		if prefix.Contains(src) {
 			return true
 		}

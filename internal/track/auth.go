@@ -320,6 +320,7 @@ func (t *Tracker) newHold(c *creds, rec *event.Event) *hold {
 	buf := h.ev
 	*h = hold{ev: buf, creds: *c}
 	h.ev.CopyFrom(rec)
+	h.ev.Injected = h.ev.Injected || t.injecting
 	h.timer.owner, h.link.owner = h, h
 	t.admit(holdSize)
 	t.weigh(&h.extra, &h.ev)

@@ -55,6 +55,7 @@ func (t *Tracker) sayBinding(b *binding, typ event.Type, r *request) {
 	}
 	t.fillRegistration(e, b.aor, b.piece(pieceURI))
 	e.Incomplete |= b.incomplete
+	e.Injected = e.Injected || b.injected
 	e.Anomalies |= b.anomalies
 	e.Expires, e.HasExpires = b.granted, true
 	e.Refreshes = b.refreshes

@@ -15,6 +15,7 @@ import (
 func (t *Tracker) fillPacket(e *event.Event, p *packet.Packet, request bool) {
 	fillPacket(e, p, request)
 	e.Capture, e.Iface = t.capture, t.iface
+	e.Injected = e.Injected || t.injecting
 }
 
 func fillPacket(e *event.Event, p *packet.Packet, request bool) {

@@ -101,17 +101,17 @@ type binding struct {
 	ends       [numPieces - 1]uint16 // of all but the last
 	state      state
 	transport  event.Transport
+	injected   bool // something of it was put in by hand
 	incomplete event.Incomplete
 	unsure     event.Incomplete // of its end: what was not seen of a REGISTER since the last 2xx
 	granted    uint32           // s
 	agent      *agent           // nil without one
 
-	first, until int64 // first 2xx; end of the lifetime
-	late         int64 // how far the packets' times are behind the clock
-	removed      int64 // the 2xx of a removal that waits
-	anomalies    event.Anomalies
-	cseq         uint32
-	refreshes    uint32
+	first, until    int64 // first 2xx; end of the lifetime
+	late            int64 // how far the packets' times are behind the clock
+	removed         int64 // the 2xx of a removal that waits
+	anomalies       event.Anomalies
+	cseq, refreshes uint32
 }
 
 // What entries take, with their share of the tables, in bytes.
@@ -555,7 +555,7 @@ func (t *Tracker) write(b *binding, uri []byte, r *request) {
 	b.append(pieceDst, dst)
 	t.regs.bytes += int64(cap(b.text) - before)
 	b.agent = t.agentOf(b.agent, cut(e.Bytes(e.UserAgent)))
-	b.cseq, b.transport = e.CSeq, e.Transport
+	b.cseq, b.transport, b.injected = e.CSeq, e.Transport, b.injected || e.Injected || t.injecting
 }
 
 // append copies a piece to the end of the text.

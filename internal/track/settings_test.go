@@ -234,7 +234,7 @@ func TestSetConfigPauses(t *testing.T) {
 			c.pass(40 * time.Second)
 		}
 	})
-	if n < 5 {
+	if n < 4 {
 		t.Errorf("%d pauses", n)
 	}
 	checkTables(t, c.tr)

@@ -37,6 +37,7 @@ func (p *pass) binding(b *binding) {
 	whole(p, &b.cseq)
 	whole(p, &b.refreshes)
 	upTo(p, &b.transport, event.SCTP)
+	p.Flags(&b.injected)
 	p.time(&b.first, &b.removed)
 	p.until(&b.until, lifetime+ahead)
 	p.late(&b.late)

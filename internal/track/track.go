@@ -182,6 +182,7 @@ type Tracker struct {
 	capture, iface string
 	origins        [8]*origin // see originOf
 	nextOrigin     int
+	injecting      bool // what comes was put in by hand
 	ending         bool // at the end of a capture
 	evicting       bool
 
@@ -222,6 +223,7 @@ func New(cfg Config) *Tracker {
 // from; turn counts the rounds of a file that is read in a loop.
 func (t *Tracker) SetSource(capture, iface string, turn int) {
 	t.capture, t.iface, t.turn = capture, iface, turn
+	t.injecting = false
 }
 
 // Restart forgets everything but the counters, the clock too: the same packets come
@@ -350,6 +352,7 @@ func (t *Tracker) send(typ event.Type, rec *event.Event) *event.Event {
 		e.Reset()
 	}
 	e.Type = typ
+	e.Injected = e.Injected || t.injecting
 	if t.ending {
 		e.Incomplete |= event.EndOfCapture
 	}

@@ -49,6 +49,7 @@ func TestDeb(t *testing.T) {
 	if left := m.run(t, "find", "/var/lib/sipcmbeat", "-not", "-user", "sipcmbeat"); left != "" {
 		t.Errorf("not the service's: %s", left)
 	}
+	reload(t, m)
 	elsewhere(t, m)
 	hang(t, m)
 
@@ -109,6 +110,32 @@ func confined(t *testing.T, m *machine) {
 	if said := m.run(t, "journalctl", "-u", "sipcmbeat", "-o", "cat", "--no-pager"); strings.Contains(said, `"log.level":"error"`) ||
 		strings.Contains(said, "could not be installed") || !strings.Contains(said, "capturing from lo") {
 		t.Errorf("the log:\n%s", said)
+	}
+}
+
+// reload takes up what has changed, a new secret too, in the same process; what is wrong
+// it refuses and says so.
+func reload(t *testing.T, m *machine) {
+	t.Helper()
+	const path = "/etc/sipcmbeat/sipcmbeat.yml"
+	pid := m.property("MainPID")
+	m.run(t, "sh", "-c", "echo 4711 | sipcmbeat keystore add NUMBER --stdin")
+	log := func() string { return m.run(t, "journalctl", "-u", "sipcmbeat", "-o", "cat", "--no-pager") }
+	for _, step := range []struct{ more, log, status string }{
+		{"sipcmbeat.numbers.emergency: [\"${NUMBER}\"]\nsipcmbeat.snaplen: 1000\n",
+			"in effect now: sipcmbeat.numbers.emergency; different in the configuration, and in effect after a restart only: sipcmbeat.snaplen", "running"},
+		{"sipcmbeat.ports: none\n", "sipcmbeat.ports: an empty list is not allowed", "running as before; the reload was refused"},
+		{"", "in effect now: sipcmbeat.numbers.emergency", "running"},
+	} {
+		write(t, m.root+path, settings+step.more)
+		m.run(t, "systemctl", "reload", "sipcmbeat")
+		until(t, step.log, func() bool { return strings.Contains(log(), step.log) })
+		until(t, "status "+step.status, func() bool {
+			return m.property("ActiveState") == "active" && strings.HasPrefix(m.property("StatusText"), step.status)
+		})
+	}
+	if now := m.property("MainPID"); now != pid || m.property("NRestarts") != "0" {
+		t.Errorf("process %s, before the reload %s", now, pid)
 	}
 }
 

@@ -169,7 +169,7 @@ func TestOutputsThatAreDown(t *testing.T) {
 				return strings.Count(log, "rror") > 1 || strings.Count(log, "refused") > 1
 			})
 			p.signal(syscall.SIGHUP)
-			p.until("word about SIGHUP", func() bool { return strings.Contains(p.log(), "SIGHUP: nothing is reloaded") })
+			p.until("word about SIGHUP", func() bool { return strings.Contains(p.log(), "reload (SIGHUP): nothing to take up") })
 			p.signal(syscall.SIGTERM)
 			p.wait()
 			p.said("80 events not delivered: ")

@@ -1,0 +1,190 @@
+package beater
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/elastic/beats/v7/libbeat/beat"
+	conf "github.com/elastic/elastic-agent-libs/config"
+	"github.com/elastic/elastic-agent-libs/keystore"
+	"github.com/elastic/elastic-agent-libs/paths"
+
+	"github.com/sipcmbeat/sipcmbeat/config"
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+)
+
+// file is a configuration that a test changes.
+type file struct {
+	mu   sync.Mutex
+	text string
+	err  error
+}
+
+func (f *file) set(text string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.text, f.err = text, err
+}
+
+func (f *file) read() (*conf.C, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return nil, f.err
+	}
+	return conf.NewConfigFrom(f.text)
+}
+
+// reloading is a run over a configuration that can be read again.
+func reloading(t *testing.T, ours, rest string) (*run, *file, chan os.Signal, chan error) {
+	t.Helper()
+	indented := func(text string) string {
+		return "sipcmbeat:\n  " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n  ") + "\n"
+	}
+	f := &file{text: indented(ours) + rest}
+	r, signals, done := start(t, newPipe(true), ours)
+	r.reader = newReloader(f.read, nil, &beat.Beat{Info: beat.Info{Beat: config.Section}, Paths: paths.New()})
+	return r, f, signals, done
+}
+
+func TestReload(t *testing.T) {
+	r, f, signals, done := reloading(t, calls+"run_forever: true", "output.file.path: /a\n")
+	const base = "sipcmbeat.pcap: ../tests/captures/04-calls.pcap\nsipcmbeat.run_forever: true\n"
+	got, err := r.Reload("a test")
+	if err != nil || len(got.Changed)+len(got.Restart) > 0 {
+		t.Fatalf("the same again: %v, %v", got, err)
+	}
+
+	f.set(base+"sipcmbeat.event_types_blst: call-start\nsipcmbeat.shutdown_timeout: 77s\nsipcmbeat.snaplen: 1000\noutput.file.path: /b\n", nil)
+	got, err = r.Reload("a test")
+	if err != nil || !slices.Equal(got.Changed, []string{"sipcmbeat.event_types_blst", "sipcmbeat.shutdown_timeout"}) ||
+		!slices.Equal(got.Restart, []string{"sipcmbeat.snaplen", "output.file.path"}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if c := r.now(); c.Snaplen != r.cfg.Snaplen || c.ShutdownTimeout == r.cfg.ShutdownTimeout || !c.Limit.Held[event.CallStart] {
+		t.Errorf("%+v", c.Keys)
+	}
+
+	before := r.now()
+	for _, wrong := range []struct{ text, want string }{
+		{"sipcmbeat.calls_timeouts.invite: soon", `sipcmbeat.calls_timeouts.invite: "soon" is not allowed`},
+		{"sipcmbeat.ports: 70000\nsipcmbeat.event_types_blst: none", `sipcmbeat.ports: "70000" is not allowed`},
+		{"sipcmbeat.shutdown_timout: 1s", "did you mean sipcmbeat.shutdown_timeout?"},
+		{"sipcmbeat.inputs: [{type: hep, listen: \"tls:127.0.0.1:0\", cert: no.pem, key: no.pem}]", "no.pem"},
+		{"sipcmbeat.inputs: [{type: hep, auth_keys: [\"${NOT_THERE}\"]}]", "${NOT_THERE} is not set"},
+	} {
+		text := base + wrong.text
+		if strings.Contains(text, "inputs:") {
+			text = wrong.text
+		}
+		f.set(text, nil)
+		if _, err := r.Reload("a test"); err == nil || !strings.Contains(err.Error(), wrong.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", wrong.text, err)
+		}
+	}
+	f.set("", errors.New("yaml: line 2\n  and more"))
+	if _, err := r.Reload("a test"); err == nil || err.Error() != "yaml: line 2;   and more" {
+		t.Errorf("%v", err)
+	}
+	if r.now() != before {
+		t.Error("a wrong configuration has changed the running one")
+	}
+	signals <- syscall.SIGTERM
+	if err := result(t, done); err != nil {
+		t.Error(err)
+	}
+}
+
+// Many at once, while events leave: each ends, and the configuration is that of one.
+func TestReloadTogether(t *testing.T) {
+	r, f, signals, done := reloading(t, calls+"run_forever: true", "")
+	const base = "sipcmbeat.pcap: ../tests/captures/04-calls.pcap\nsipcmbeat.run_forever: true\n"
+	f.set(base+"sipcmbeat.event_types_blst: none\n", nil)
+	hangups := make(chan os.Signal, 1)
+	r.hangups = hangups
+	var all sync.WaitGroup
+	all.Go(r.hangUps)
+	for range 20 {
+		hangups <- syscall.SIGHUP
+	}
+	close(hangups)
+	for range 8 {
+		all.Go(func() {
+			for range 20 {
+				if _, err := r.Reload("a test"); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if r.now().Limit.Held != [event.NumTypes]bool{} {
+		t.Error("the list was not taken up")
+	}
+	signals <- syscall.SIGTERM
+	if err := result(t, done); err != nil {
+		t.Error(err)
+	}
+}
+
+// What was put into the keystore after the start is found, and what is refused with it
+// leaves the keystore that was looked into before.
+func TestReloadReadsTheKeystore(t *testing.T) {
+	dir := &paths.Path{Home: t.TempDir(), Data: t.TempDir()}
+	store, err := keystore.Factory(nil, filepath.Join(dir.Data, config.Section+".keystore"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &beat.Beat{Info: beat.Info{Beat: config.Section}, Paths: dir, Keystore: store}
+	f := &file{}
+	l := newReloader(f.read, newSecrets(b), b)
+	put := func(name, value string) {
+		t.Helper()
+		s, err := keystore.Factory(nil, filepath.Join(dir.Data, config.Section+".keystore"), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := keystore.AsWritableKeystore(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Store(name, []byte(value)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Save(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const text = "sipcmbeat.hep_output: {targets: \"127.0.0.1:9\", auth_key: \"${LATE_KEY}\"}\n"
+	f.set(text, nil)
+	if _, _, undo, err := l.load(); err == nil {
+		t.Error("there is no key yet")
+	} else {
+		undo()
+	}
+	for _, secret := range []string{"first ${x} one", "second"} {
+		put("LATE_KEY", secret)
+		next, _, _, err := l.load()
+		if err != nil || next.Relay.AuthKey != secret {
+			t.Fatalf("%v", err)
+		}
+	}
+	put("LATE_KEY", "third")
+	f.set(text+"sipcmbeat.snaplen: 1\n", nil)
+	_, _, undo, err := l.load()
+	if err == nil {
+		t.Fatal("a wrong configuration is taken")
+	}
+	undo()
+	if value, err := (*l.keys.store.Load()).Retrieve("LATE_KEY"); err != nil {
+		t.Fatal(err)
+	} else if text, _ := value.Get(); string(text) != "second" {
+		t.Errorf("the keystore is not the one from before")
+	}
+}

@@ -1,0 +1,258 @@
+package cmd
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/view"
+)
+
+// picture is what is shown: the answers of now, and those before, from which rates are
+// made. Every text that came over HTTP is made plain on its way into a line.
+type picture struct {
+	now, before *answers
+	failed      error // of the last try; now is older then
+}
+
+// line is a line of the picture; mood is for the colour, never all that tells something.
+type line struct {
+	text string
+	mood mood
+}
+
+type mood uint8
+
+const (
+	usual mood = iota
+	title
+	good
+	bad
+)
+
+// lines makes the picture, at most height lines where that is not 0.
+func (p picture) lines(place string, height int) []line {
+	o := &p.now.overview
+	up := (time.Duration(p.now.stats.Uptime) * time.Second).String()
+	all := []line{{fmt.Sprintf("sipcmbeat %s at %s, up %s, %s", plain(o.Version), place, up, p.now.at.Format(time.TimeOnly)), title}}
+	if p.failed != nil {
+		all = append(all, line{"no answer since then: " + p.failed.Error(), bad})
+	}
+	all = append(all, p.health()...)
+	all = append(all, line{fmt.Sprintf("calls in memory %d   contacts %d of %d users   sources on the blacklist %d", o.Calls, o.Bindings, o.AORs, o.Offended), usual})
+	parts := [][]line{p.output(), p.losses(), p.talkers(), p.events()}
+	for _, i := range []int{3, 2, 1, 0} {
+		all = append(all, line{})
+		all = append(all, parts[i]...)
+	}
+	if height > 0 && len(all) > height {
+		all = append(all[:height-1:height-1], line{fmt.Sprintf("%d lines more: enlarge the window, or --once", len(all)-height+1), title})
+	}
+	return all
+}
+
+// health is one line when all is well, else one for each check that is not.
+func (p picture) health() (all []line) {
+	for _, c := range p.now.overview.Health.Checks {
+		if !c.OK {
+			all = append(all, line{"NOT WELL  " + plain(c.Name) + ": " + plain(c.Detail), bad})
+		}
+	}
+	switch {
+	case len(all) > 0:
+		return all
+	case !p.now.overview.Health.OK:
+		return []line{{"NOT WELL", bad}}
+	}
+	return []line{{fmt.Sprintf("well, by %d checks", len(p.now.overview.Health.Checks)), good}}
+}
+
+// per is how much a counter has risen a second; nothing where that is not known yet.
+func (p picture) per(now, before float64) string {
+	if p.before == nil {
+		return ""
+	}
+	span := p.now.at.Sub(p.before.at).Seconds()
+	if span <= 0 || now < before { // it began anew
+		return ""
+	}
+	return fmt.Sprintf("%.1f", (now-before)/span)
+}
+
+// events is by type, with those first that happen most.
+func (p picture) events() []line {
+	all := []line{{fmt.Sprintf("%-24s %9s %12s %12s %12s", "EVENT", "A SECOND", "MADE", "SENT", "HELD"), title}}
+	before := map[string]float64{}
+	if p.before != nil {
+		for _, t := range p.before.overview.Types {
+			before[t.Type] = float64(t.Made)
+		}
+	}
+	types := slices.DeleteFunc(slices.Clone(p.now.overview.Types), func(t view.TypeSwitch) bool { return t.Made == 0 })
+	slices.SortStableFunc(types, func(a, b view.TypeSwitch) int { return cmp.Compare(b.Made, a.Made) })
+	for _, t := range types {
+		name, mood := plain(t.Type), usual
+		if t.Blacklisted {
+			name += " (off)"
+		}
+		held := t.HeldType + t.HeldRate + t.HeldSource
+		if t.HeldRate+t.HeldSource > 0 {
+			mood = bad
+		}
+		all = append(all, line{column(name, 24) + fmt.Sprintf(" %9s %12d %12d %12d", p.per(float64(t.Made), before[t.Type]), t.Made, t.Sent, held), mood})
+	}
+	if len(types) == 0 {
+		all = append(all, line{"none yet", usual})
+	}
+	return all
+}
+
+// maxTalkers is how many sources are shown.
+const maxTalkers = 10
+
+// talkers is who makes most events: by the second window, which is a minute by default.
+func (p picture) talkers() []line {
+	r := &p.now.rates
+	head := column("SOURCE", 40) + " " + column("EVENT", 16)
+	for _, i := range shown3(r.Intervals) {
+		head += fmt.Sprintf(" %9s", plain("IN "+i))
+	}
+	all := []line{{head + "      HELD", title}}
+	rates := slices.Clone(r.Rates)
+	rate := func(r view.Rate) float64 {
+		if len(r.Windows) == 0 {
+			return 0
+		}
+		return r.Windows[min(1, len(r.Windows)-1)].Rate
+	}
+	slices.SortStableFunc(rates, func(a, b view.Rate) int { return cmp.Compare(rate(b), rate(a)) })
+	for _, r := range rates[:min(maxTalkers, len(rates))] {
+		l := line{text: column(plain(r.Source), 40) + " " + column(plain(r.Type), 16)}
+		for _, w := range shown3(r.Windows) {
+			l.text += fmt.Sprintf(" %9.0f", w.Rate)
+		}
+		l.text += fmt.Sprintf(" %9d", r.Held)
+		if r.Over {
+			l.text, l.mood = l.text+" over its limit", bad
+		}
+		all = append(all, l)
+	}
+	if len(rates) == 0 {
+		all = append(all, line{"none yet", usual})
+	}
+	return all
+}
+
+// shown3 is as many windows as there is room for.
+func shown3[T any](windows []T) []T { return windows[:min(3, len(windows))] }
+
+// losses is what should have been seen or sent and was not.
+func (p picture) losses() []line {
+	all := []line{{column("LOST", 50) + fmt.Sprintf(" %12s %9s", "SINCE START", "A SECOND"), title}}
+	for _, c := range p.now.overview.Losses {
+		name := plain(c.Group + " " + c.Name)
+		if c.Value != "" {
+			name += " (" + plain(c.Value) + ")"
+		}
+		rate, mood := "", usual
+		if c.Rate != nil {
+			if rate = fmt.Sprintf("%.1f", *c.Rate); *c.Rate > 0 {
+				mood = bad
+			}
+		}
+		all = append(all, line{column(name, 50) + fmt.Sprintf(" %12.0f %9s", c.N, rate), mood})
+	}
+	if len(p.now.overview.Losses) == 0 {
+		all = append(all, line{"nothing", good})
+	}
+	return all
+}
+
+// output is libbeat's queue and output.
+func (p picture) output() []line {
+	queue, out := &p.now.queue, &p.now.output
+	q := fmt.Sprintf("queue %.0f events", queue.Filled.Events)
+	if queue.Max > 0 {
+		q += fmt.Sprintf(" of %.0f", queue.Max)
+	}
+	mood := usual
+	if queue.Filled.Share >= 0.8 {
+		q, mood = q+", nearly full", bad
+	}
+	var before topOutput
+	if p.before != nil {
+		before = p.before.output
+	}
+	o := line{fmt.Sprintf("delivered %.0f", out.Acked), usual}
+	if rate := p.per(out.Acked, before.Acked); rate != "" {
+		o.text += ", " + rate + " a second"
+	}
+	o.text += fmt.Sprintf(", on their way %.0f", out.Active)
+	for _, x := range []struct {
+		what string
+		n    float64
+		bad  bool
+	}{{"sent again", out.Failed, false}, {"stored before", out.Duplicates, false}, {"dropped", out.Dropped, true}} {
+		if x.n > 0 {
+			o.text += fmt.Sprintf(", %s %.0f", x.what, x.n)
+			if x.bad {
+				o.mood = bad
+			}
+		}
+	}
+	return []line{{"OUTPUT", title}, {q, mood}, o}
+}
+
+// column is a plain text in a column.
+func column(text string, width int) string { return string(pad(nil, []byte(text), width)) }
+
+// screen draws on a terminal.
+type screen struct {
+	out    io.Writer
+	colour bool
+	size   func() (width, height int)
+	w, h   int // as last drawn
+}
+
+func (s *screen) height() int {
+	_, h := s.size()
+	return max(h, 2)
+}
+
+// resized tells whether the terminal has another size than at the last drawing.
+func (s *screen) resized() bool {
+	w, h := s.size()
+	return w != s.w || h != s.h
+}
+
+var colours = [...]string{usual: "", title: "\x1b[1m", good: "\x1b[32m", bad: "\x1b[31m"}
+
+// draw writes all lines over what was there, in one piece, so that nothing flickers.
+func (s *screen) draw(lines []line) {
+	s.w, s.h = s.size()
+	var b strings.Builder
+	b.WriteString("\x1b[H")
+	for i, l := range lines {
+		if i >= s.h {
+			break
+		}
+		if i > 0 {
+			b.WriteString("\r\n")
+		}
+		colour := colours[l.mood]
+		if !s.colour && l.mood != title {
+			colour = ""
+		}
+		b.WriteString(colour)
+		b.Write(cut([]byte(l.text), max(s.w, 1)))
+		if colour != "" {
+			b.WriteString("\x1b[0m")
+		}
+		b.WriteString("\x1b[K")
+	}
+	b.WriteString("\x1b[J")
+	_, _ = io.WriteString(s.out, b.String()) // a terminal that is gone ends the input too
+}
