@@ -77,12 +77,17 @@ func TestPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	demo, calls := abs(t, captures+"demo.pcap"), abs(t, captures+"04-calls.pcap")
+	begin, end := bounds(t, calls)
 	nasty := filepath.Join(t.TempDir(), "hostile.pcap")
-	if err := writeHostile(nasty, endOf(t, calls)); err != nil {
+	if err := writeHostile(nasty, end); err != nil {
+		t.Fatal(err)
+	}
+	day := filepath.Join(t.TempDir(), "day.pcap")
+	if err := writeDay(day, begin); err != nil {
 		t.Fatal(err)
 	}
 	w := world{Marker: marker, Shots: shots, Saved: filepath.Join(t.TempDir(), "call.pcap")}
-	w.Still = start(t, fmt.Sprintf("  pcap: [%q, %q]\n  replay_flush: none\n  run_forever: true\n  evr_limits: [2, 10, 100]\n", calls, nasty))
+	w.Still = start(t, fmt.Sprintf("  pcap: [%q, %q, %q]\n  replay_flush: none\n  run_forever: true\n  evr_limits: [2, 10, 100]\n", day, calls, nasty))
 	w.Loop = start(t, fmt.Sprintf("  pcap: %q\n  replay: true\n  pcap_loop: -1\n  replay_max_delay: 20ms\n  evr_limits: [0, 0, 0]\n", demo))
 	w.CallID = callOf(t, calls)
 	w.Ladder = read(t, calls, w.CallID)
@@ -199,17 +204,21 @@ func callOf(t *testing.T, file string) string {
 	return id
 }
 
-// endOf is the time of the last frame of a capture, in nanoseconds since 1970.
-func endOf(t *testing.T, file string) int64 {
+// bounds are the times of the first and the last frame of a capture, in nanoseconds since
+// 1970.
+func bounds(t *testing.T, file string) (first, last int64) {
 	t.Helper()
 	times := strings.Fields(tshark(t, file, "-T", "fields", "-e", "frame.time_epoch"))
-	sec, frac, _ := strings.Cut(times[len(times)-1], ".")
-	s, err := strconv.ParseInt(sec, 10, 64)
-	ns, wrong := strconv.ParseInt((frac + "000000000")[:9], 10, 64)
-	if err != nil || wrong != nil {
-		t.Fatalf("tshark: %q", times[len(times)-1])
+	at := func(text string) int64 {
+		sec, frac, _ := strings.Cut(text, ".")
+		s, err := strconv.ParseInt(sec, 10, 64)
+		ns, wrong := strconv.ParseInt((frac + "000000000")[:9], 10, 64)
+		if err != nil || wrong != nil {
+			t.Fatalf("tshark: %q", text)
+		}
+		return s*1e9 + ns
 	}
-	return s*1e9 + ns
+	return at(times[0]), at(times[len(times)-1])
 }
 
 // read gives the messages of a call in a capture as tshark reads them, in their order.

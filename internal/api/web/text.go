@@ -129,6 +129,8 @@ func decimal(n float64) string {
 		return "–"
 	case a == 0:
 		return "0"
+	case a == math.Trunc(a):
+		return whole(n)
 	case a < 0.01:
 		return "< 0.01"
 	case a < 10:
@@ -208,6 +210,9 @@ func below(path, name string) string {
 	}
 	return path + "/" + url.PathEscape(name)
 }
+
+// ticks cuts a sentence of ours at its backticks: every second part is code.
+func ticks(s string) []string { return strings.Split(s, "`") }
 
 // words makes a snake_case or kebab-case name readable.
 func words(s string) string { return strings.NewReplacer("_", " ", "-", " ").Replace(s) }
