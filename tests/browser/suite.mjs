@@ -91,9 +91,10 @@ const get = async (url, accept = "application/json") => {
 
 // The pages. What has a name of its own in memory is found out first.
 const call = await get(`${world.still}/api/v1/calls/${encodeURIComponent(world.callID)}`).catch(() => null);
+const callPath = `/calls/${encodeURIComponent(world.callID)}`;
 const registered = await get(`${world.still}/api/v1/regs`).then((p) => p.bindings[0]?.aor, () => null);
 const pages = {
-	overview: "/", events: "/events", "event-types": "/events/blst", calls: "/calls", call: call && `/calls/${call.id}`,
+	overview: "/", events: "/events", "event-types": "/events/blst", calls: "/calls", call: call && callPath,
 	registrations: "/regs", registration: registered && `/regs/${encodeURIComponent(registered)}`, rates: "/evrateblst", offenders: "/offenders", alerts: "/alerts",
 	indicators: "/kpi", statistics: "/stats", counters: "/counters", messages: "/methods", configuration: "/config", health: "/health", inject: "/inject", api: "/api/v1/",
 	"nothing-fits": "/calls?text=nothing-like-this",
@@ -186,10 +187,10 @@ const context = await browser.newContext({ viewport: desktop, acceptDownloads: t
 // The ladder against the capture
 await check("the ladder has the arrows of the capture", async () => {
 	const page = await watched(context);
-	await page.goto(`${world.still}/calls`);
+	await page.goto(`${world.still}/events`); // it is over, so that only its events lead there
 	await page.fill("input[name=text]", world.callID);
 	await page.click("button:has-text('Filter')");
-	await page.click("tbody th a");
+	await page.click("tbody td:last-child a");
 	await page.waitForSelector("svg[role=img]");
 	const titles = await page.locator(".ladder g > title").allTextContents();
 	const want = world.ladder.map((m, i) => `${i + 1}. ${m.from} → ${m.to}: ${m.line}`);
@@ -211,7 +212,7 @@ await check("the ladder has the arrows of the capture", async () => {
 });
 await check("the capture of the call is downloaded", async () => {
 	const page = await watched(context);
-	await page.goto(`${world.still}/calls/${call.id}`);
+	await page.goto(world.still + callPath);
 	const [download] = await Promise.all([page.waitForEvent("download"), page.click("text=Download the capture")]);
 	writeFileSync(world.saved, readFileSync(await download.path()));
 	clean(page);
@@ -274,7 +275,7 @@ await check("a switch stops a type and lets it go on", async () => {
 // Hostile values
 await check("hostile values are shown and do nothing", async () => {
 	const page = await watched(context);
-	let seen = 0;
+	let seen = 0, read = "";
 	const look = async (where) => {
 		await page.goto(world.still + where);
 		await page.waitForFunction(() => document.documentElement.classList.contains("scripted"));
@@ -282,12 +283,11 @@ await check("hostile values are shown and do nothing", async () => {
 		must(await page.locator("main img, main script, main iframe, [onerror], [onload], [onmouseover]").count() === 0, `${where}: an element of somebody else's`);
 		const text = await page.locator("main").evaluate((m) => m.textContent);
 		must(!/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/.test(text), `${where}: something that nobody can see`);
+		read += text;
 		seen += text.split(world.marker).length - 1;
 	};
 	await look(`/calls?text=${world.marker}`);
 	must(await page.locator("tbody tr").count() >= 6, "hardly a call is there");
-	must((await page.locator("main").innerText()).includes("<script>"), "the attack cannot be read");
-	must((await page.locator("main").innerText()).includes("\\x1b"), "a terminal escape cannot be read");
 	const links = await page.locator("tbody th a").evaluateAll((all) => all.map((a) => a.getAttribute("href")));
 	for (const link of links) await look(link);
 	await look(`/regs?text=${world.marker}`);
@@ -301,6 +301,7 @@ await check("hostile values are shown and do nothing", async () => {
 	await page.screenshot({ path: path.join(world.shots, "hostile.png") });
 	await page.hover("tbody tr:nth-child(3) th");
 	must(await page.evaluate(() => window.hacked === undefined), "a script of somebody else's ran");
+	for (const shown of ["<script>window.hacked=1</script>", "\\x1b]0;owned\\x07", "\\u202egnp.exe", "\ufffd", "onerror=window.hacked=1"]) must(read.includes(shown), `${shown} is nowhere to be read`);
 	must(seen > 50, `only ${seen} hostile values were seen`);
 	clean(page);
 	await page.close();

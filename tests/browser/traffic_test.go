@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"math"
@@ -107,7 +106,8 @@ func writeDay(name string, end int64) error {
 }
 
 // writeHostile writes calls and registrations from a time on, in whose From, To,
-// User-Agent and Call-ID each of the attacks stands.
+// User-Agent, Contact and Call-ID each of the attacks stands. Since many of them break a
+// URI, each stands once more where the URIs are harmless.
 func writeHostile(name string, at int64) error {
 	client, server := netip.MustParseAddrPort("203.0.113.66:5060"), netip.MustParseAddrPort("192.0.2.10:5060")
 	s := sender{at: at}
@@ -115,20 +115,22 @@ func writeHostile(name string, at int64) error {
 		s.at += 10e6
 		s.send(src, dst, text)
 	}
-	for i, attack := range attacks {
-		value := marker + attack
-		head := func(method, seq, tag string) string {
-			return fmt.Sprintf("Via: SIP/2.0/UDP 203.0.113.66:5060;branch=z9hG4bK%d%s\r\nFrom: \"%s\" <sip:%s@example.com>;tag=f%d\r\nTo: <sip:%s@example.com>%s\r\nCall-ID: %s%d\r\nCSeq: %s %s\r\nUser-Agent: %s\r\nContact: <sip:%s@203.0.113.66>;expires=600\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
-				i, seq, value, value, i, value, tag, value, i, seq, method, value, value)
+	for i := range 2 * len(attacks) {
+		value := marker + attacks[i/2]
+		user := value
+		if i%2 == 1 {
+			user = fmt.Sprint(marker, i)
 		}
-		send(client, server, "INVITE sip:"+value+"@example.com SIP/2.0\r\n"+head("INVITE", "1", ""))
-		send(server, client, "SIP/2.0 200 OK "+value+"\r\n"+head("INVITE", "1", ";tag=t"))
-		send(client, server, "ACK sip:"+value+"@example.com SIP/2.0\r\n"+head("ACK", "1", ";tag=t"))
-		reg := func(s string) string {
-			return string(bytes.ReplaceAll([]byte(s), []byte("Call-ID: "), []byte("Call-ID: r")))
+		message := func(line, method, prefix, tag string, seq int) string {
+			return fmt.Sprintf("%s\r\nVia: SIP/2.0/UDP 203.0.113.66:5060;branch=z9hG4bK%d%s\r\nFrom: \"%s\" <sip:%s@example.com>;tag=f%d\r\nTo: <sip:%s@example.com>%s\r\nCall-ID: %s%s%d\r\nCSeq: %d %s\r\n"+
+				"User-Agent: %s\r\nContact: <sip:%s@203.0.113.66>;expires=600\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+				line, i, method, strings.ReplaceAll(value, `"`, `\"`), user, i, user, tag, prefix, value, i, seq, method, value, user)
 		}
-		send(client, server, "REGISTER sip:example.com SIP/2.0\r\n"+reg(head("REGISTER", "2", "")))
-		send(server, client, "SIP/2.0 200 OK\r\n"+reg(head("REGISTER", "2", ";tag=t")))
+		send(client, server, message("INVITE sip:"+user+"@example.com SIP/2.0", "INVITE", "", "", 1))
+		send(server, client, message("SIP/2.0 200 OK "+value, "INVITE", "", ";tag=t", 1))
+		send(client, server, message("ACK sip:"+user+"@example.com SIP/2.0", "ACK", "", ";tag=t", 1))
+		send(client, server, message("REGISTER sip:example.com SIP/2.0", "REGISTER", "r", "", 2))
+		send(server, client, message("SIP/2.0 200 OK", "REGISTER", "r", ";tag=t", 2))
 	}
 	return s.write(name)
 }

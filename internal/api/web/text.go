@@ -211,6 +211,15 @@ func below(path, name string) string {
 	return path + "/" + url.PathEscape(name)
 }
 
+// callPath is the address of a call: by its Call-ID, which finds it also when it is over,
+// or by sip.call.id where that is too long or was no UTF-8.
+func callPath(id, callID string) string {
+	if path := below("/calls", callID); path != "" && !strings.ContainsRune(callID, utf8.RuneError) {
+		return path
+	}
+	return below("/calls", id)
+}
+
 // ticks cuts a sentence of ours at its backticks: every second part is code.
 func ticks(s string) []string { return strings.Split(s, "`") }
 
