@@ -203,9 +203,10 @@ await check("the ladder has the arrows of the capture", async () => {
 		const have = [hosts[columns.indexOf(from)], hosts[columns.indexOf(to)]];
 		must(have[0] === world.ladder[i].from && have[1] === world.ladder[i].to, `arrow ${i + 1} goes from ${have[0]} to ${have[1]}`);
 	});
+	await page.evaluate(() => scrollTo(0, 0));
+	await page.screenshot({ path: path.join(world.shots, "ladder.png"), fullPage: true });
 	await page.click("text=The same as a table");
 	must(await page.locator("#messages tbody tr").count() === want.length, "the table has not as many");
-	await page.screenshot({ path: path.join(world.shots, "ladder.png"), fullPage: true });
 	clean(page);
 	await page.close();
 	return `${want.length} messages between ${hosts.length} hosts`;

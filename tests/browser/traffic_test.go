@@ -63,7 +63,7 @@ func writeDay(name string, end int64) error {
 	const calls = 1500
 	for i := range calls {
 		part := float64(i) / calls
-		start := end - int64((24*(1-part)+3*math.Sin(part*4*math.Pi)+0.05)*3600e9)
+		start := end - int64((24*(1-part)+1.5*math.Sin(part*4*math.Pi)+0.05)*3600e9)
 		from := 1000 + i*37%200
 		client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(20 + from%200)}), 5060)
 		text := func(line, method, tag string, seq int) string {

@@ -15,17 +15,18 @@
 	const two = (n) => String(n).padStart(2, "0");
 	const day = (d) => `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}`;
 	const clock = (d) => `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
+	const thousandths = (d) => `.${String(d.getMilliseconds()).padStart(3, "0")}`;
 	const local = (root) => {
 		const today = day(new Date());
 		for (const t of $$("[data-at]", root)) {
 			const d = new Date(t.dataset.at);
-			if (!isNaN(d)) t.textContent = `${clock(d)}.${String(d.getMilliseconds()).padStart(3, "0")}`;
+			if (!isNaN(d)) t.textContent = clock(d) + thousandths(d);
 		}
 		for (const t of $$("time[datetime]", root)) {
 			const d = new Date(t.dateTime);
 			if (isNaN(d)) continue;
 			if (!t.title) t.title = t.textContent;
-			t.textContent = (day(d) === today ? "" : day(d) + " ") + clock(d);
+			t.textContent = (day(d) === today ? "" : day(d) + " ") + clock(d) + (t.className === "ms" ? thousandths(d) : "");
 		}
 	};
 
