@@ -62,7 +62,8 @@ func background(t *testing.T, name string, args ...string) {
 		_ = c.Process.Kill()
 		_ = c.Wait()
 		if t.Failed() {
-			t.Logf("%s: %s", name, said.String())
+			text := said.Bytes()
+			t.Logf("%s: %s", name, short(text[max(len(text)-4000, 0):]))
 		}
 	})
 }
