@@ -15,7 +15,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date 
 ARCHES ?= amd64 arm64
 SCHEMATHESIS := $(CACHE)/schemathesis-4.32.5
 BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
-BENCHMARK = $(GO) test -run '^$$' -bench '^Benchmark[^H]' -benchtime 200ms ./internal/sip ./internal/hep ./internal/packet ./internal/capture ./internal/track ./internal/event ./internal/stream ./internal/dump
+BENCHMARK = $(GO) test -run '^$$' -bench '^Benchmark[^H]' -benchtime 200ms ./internal/sip ./internal/hep ./internal/packet ./internal/capture ./internal/track ./internal/event ./internal/stream ./internal/recent ./internal/dump
 FUZZTIME ?= 20s
 # For go test: -v names each test, and each that is skipped.
 TESTFLAGS ?=
@@ -62,7 +62,7 @@ poison: libpcap ## goldens with every borrowed frame overwritten after its turn
 
 .PHONY: race
 race: libpcap ## the race detector over what has goroutines (which changes what is allocated)
-	$(GO) test $(TESTFLAGS) -race -skip 'Allocation|^TestCarriers$$' ./internal/engine ./internal/capture/... ./internal/relay ./internal/dump ./internal/api
+	$(GO) test $(TESTFLAGS) -race -skip 'Allocation|^TestCarriers$$' ./internal/engine ./internal/capture/... ./internal/relay ./internal/recent ./internal/dump ./internal/api
 
 .PHONY: system-tests
 system-tests: build test-tools ## the real binary: commands, outputs, bad input

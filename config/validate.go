@@ -16,6 +16,7 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
 )
@@ -63,8 +64,10 @@ func (c *Config) judge(section *conf.C) (map[string]bool, error) {
 			return nil, refuse(key, row.shown(section, key, text), row.allowed())
 		}
 	}
-	if section.HasField("event_types_blst") {
-		set["event_types_blst"] = true // also when it is empty
+	for _, list := range []string{"event_types_blst", "evr_limits", "evr_intervals"} {
+		if section.HasField(list) {
+			set[list] = true // also when it is empty
+		}
 	}
 	return set, nil
 }
@@ -450,7 +453,9 @@ func (c *Config) Validate() error {
 		{"dedup_window", int64(c.DedupWindow), 0, int64(maxDedup), false},
 		{"http.ready_silence", int64(c.Keys.HTTP.ReadySilence), 0, int64(24 * time.Hour), false},
 		{"http.ready_stall", int64(c.Keys.HTTP.ReadyStall), 0, int64(24 * time.Hour), false},
+		{"http.messages_mem", int64(c.Keys.HTTP.MessagesMem), recent.MinSize, recent.MaxSize, true},
 		{"state.interval", int64(c.State.Interval), int64(time.Second), int64(24 * time.Hour), false},
+		{"stats_interval", int64(c.StatsInterval), int64(time.Second), int64(24 * time.Hour), true},
 		{"hep_output.buffer", int64(c.HEPOutput.Buffer), 256 << 10, 1 << 30, false},
 		{"hep_output.capture_id", int64(c.HEPOutput.CaptureID), 0, 1<<32 - 1, false},
 		{"calls_max_entries", int64(c.CallsMaxEntries), 64, 1 << 40, true},
