@@ -201,6 +201,7 @@ func TestListsReplace(t *testing.T) {
 		"evr_allow": "192.0.2.0/24, 198.51.100.1, 2001:db8::/32", "internal_networks": "192.0.2.0/24, 198.51.100.1, 2001:db8::/32", "pcap_dump.when": "always, failed, alert", "pcap_dump.list": "alice, bob, carol", "correlation_headers": "X-A, X-B, X-C", "headers": "X-A, X-B, X-C",
 		"http.names":    "a.example.com, b.example.com",
 		"kpi.ner_codes": "480, 486, 600, no-answer", "kpi.ser_exclude": "3xx, 401, 402, 407, 484", "trunks": "a=192.0.2.0/24, b=198.51.100.0/24, c=2001:db8::/32",
+		"stats_groups": "sip, track, events, memory",
 	}
 	for _, row := range Table {
 		if row.Kind != List || row.Name == "iface" || row.Name == "evr_limits" || row.Name == "evr_intervals" || strings.HasPrefix(row.Name, "inputs.") {

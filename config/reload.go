@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -27,6 +28,10 @@ func (c *Config) Take(next *Config) (merged *Config, changed, restart []string, 
 		default:
 			restart = append(restart, row.Name)
 		}
+	}
+	if len(next.taken) > 0 { // of both: what hides a value too many does no harm
+		m.taken = maps.Clone(next.taken)
+		maps.Copy(m.taken, c.taken)
 	}
 	m.takeParts(next)
 	taken, left := m.takeInputs(next)

@@ -157,7 +157,7 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
           default_field: true
         - name: "dataset"
           type: keyword
-          description: "What the record is about: sip.call, sip.registration, sip.transaction or sip.parse_error; sip of a single message; sip.kpi of indicators."
+          description: "What the record is about: sip.call, sip.registration, sip.transaction or sip.parse_error; sip of a single message; sip.kpi of indicators, sip.stats of counters."
           example: "sip.call"
           ignore_above: 1024
           default_field: true
@@ -1374,6 +1374,25 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
           type: long
           description: "How often the binding was refreshed."
           example: "23"
+        - name: "stats"
+          type: object
+          description: "Totals since the start by their names: sip.stats.NAME, and with a label sip.stats.NAME.VALUE. sip.stats.delta.NAME is how much of it is new since the last record. What is zero is left out."
+          object_type: long
+          dynamic: true
+        - name: "stats.group"
+          type: keyword
+          description: "Whose counters: capture, packet, stream, sip and so on, as in stats_groups."
+          example: "track"
+          ignore_above: 1024
+          default_field: true
+        - name: "stats.capture_loss_ratio"
+          type: double
+          description: "Estimate of the share of packets that were not captured, though nothing reported their loss."
+          example: "0.013"
+        - name: "stats.state_write_seconds"
+          type: double
+          description: "How long the last write of the saved state took."
+          example: "0.05"
         - name: "kpi.peer"
           type: keyword
           description: "Whose they are: the name of a trunk, an address, or other; of everything it is left out."

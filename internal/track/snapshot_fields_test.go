@@ -55,6 +55,8 @@ var unsaved = map[string]string{
 	"registrar.refreshed": "counted anew",
 	"registrar.agents":    "made anew",
 	"calls.up":            "counted anew",
+	"calls.attempts":      "counted anew",
+	"calls.requests":      "counted anew",
 	"aor.bindings":        "they stand behind it",
 	"binding.link":        "ranked anew",
 	"binding.aor":         "the binding stands behind it",
@@ -307,7 +309,7 @@ func compare(t *testing.T, path string, want, got reflect.Value) {
 // TestStateVersion: a change of what a snapshot holds is another format. Once a release
 // has written the one before, StateVersion goes up with the digest here.
 func TestStateVersion(t *testing.T) {
-	const want = "91b5158b226d3a29"
+	const want = "2002921d3214b501"
 	h := sha256.New()
 	seen := map[reflect.Type]bool{}
 	var describe func(typ reflect.Type)

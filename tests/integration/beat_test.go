@@ -50,7 +50,7 @@ func (r *room) watch(keys string, probe string) *beat {
 	r.t.Helper()
 	home := r.t.TempDir()
 	b := &beat{room: r, out: filepath.Join(home, "out")}
-	config := "sipcmbeat:\n  event_types_blst: none\n"
+	config := "sipcmbeat:\n  event_types_blst: none\n  stats_interval: 0\n"
 	if !strings.Contains(keys, "evr_limits:") {
 		config += "  evr_limits: none\n"
 	}
