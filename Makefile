@@ -81,8 +81,12 @@ live-tests: build integration-tools ## SIPp calls and registrations over loopbac
 index-tests: build store-tools ## set-up, template, the laboratory's records and the documented requests in a real Elasticsearch
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test $(TESTFLAGS) -count=1 -timeout 20m ./tests/index
 
+.PHONY: browser-tests
+browser-tests: build browser-tools ## every page in Chromium: no script, phone, keyboard, accessibility, hostile values; screenshots in build/screenshots
+	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) SIPCMBEAT_BROWSER_MODULES=$$(tests/browser/fetch.sh) $(GO) test $(TESTFLAGS) -count=1 -timeout 10m ./tests/browser
+
 .PHONY: integration
-integration: build integration-tools delivery index-tests dashboards http-tests ## real SIPp, Kamailio, tunnels, servers that events go to, the packages (as root)
+integration: build integration-tools delivery index-tests dashboards http-tests browser-tests ## real SIPp, Kamailio, tunnels, servers that events go to, the packages (as root)
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 4m -parallel 4 -v ./tests/integration
 	$(MAKE) package-tests
 	@echo "make integration: all passed"
@@ -165,6 +169,10 @@ package-tests: go-version package-tools package-test-tools store-tools ## the pa
 
 ##@ Changing it
 
+.PHONY: charts-library
+charts-library: browser-tools ## fetch uPlot again and compare its files (UPDATE=1 takes those of third_party/uplot/version)
+	internal/api/web/third_party/uplot/fetch.sh $(if $(UPDATE),update)
+
 .PHONY: update
 update: ## make the generated files anew: documents, fields, configurations
 	$(GO) run ./tools/update
@@ -198,6 +206,9 @@ integration-tools: libpcap
 	@tests/need.sh sipp:sip-tester ip:iproute2 ethtool:ethtool tcpreplay:tcpreplay kamailio:kamailio \
 	  '*/kamailio/modules/websocket.so:kamailio-websocket-modules' \
 	  '*/kamailio/modules/tls.so:kamailio-tls-modules' ovs-vswitchd:openvswitch-switch
+
+.PHONY: browser-tools
+browser-tools: test-tools ; @tests/need.sh chromium:chromium node:nodejs npm:npm
 
 .PHONY: dashboard-tools
 dashboard-tools: ; @tests/need.sh promtool:prometheus prometheus-node-exporter:prometheus-node-exporter curl:curl jq:jq
