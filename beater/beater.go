@@ -23,9 +23,12 @@ import (
 	"github.com/elastic/elastic-agent-libs/logp"
 
 	"github.com/sipcmbeat/sipcmbeat/config"
+	"github.com/sipcmbeat/sipcmbeat/internal/api"
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 )
 
@@ -126,6 +129,8 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		metrics: newMetrics(b),
 		notify:  notify,
 		reader:  newReloader(bt.read, bt.keys, b),
+		version: b.Info.Version,
+		agent:   b.Info.ID.String(),
 	}
 	if err := r.start(b.Publisher, bt.maps); err != nil {
 		return err
@@ -158,6 +163,8 @@ type run struct {
 
 	steer   sync.Mutex                    // of reloads, one at a time
 	running atomic.Pointer[config.Config] // cfg and what was reloaded; nil before the first
+	version string
+	agent   string // agent.id
 
 	engine *engine.Engine
 	keeper *engine.Keeper // nil: no saved state
@@ -166,14 +173,21 @@ type run struct {
 	ledger ledger
 	client beat.Client
 	cancel context.CancelFunc
-	held   [event.NumTypes]atomic.Uint64
+	limit  *limit.Limiter
 	faults atomic.Uint64
 
-	unsaved bool          // the last state could not be written
-	disk    *diskQueue    // nil: libbeat's queue is in memory
-	moved   moves         // when progress was last looked at
-	stuck   time.Duration // for how long nothing has moved
-	out     *output       // nil: no HEP output
+	server *api.Server // nil: off
+	health health
+
+	unsaved atomic.Bool   // the last state could not be written
+	records atomic.Uint64 // that are no events
+	count   *kpi.Counter
+	windows *indicators // nil: no records of them
+
+	disk  *diskQueue    // nil: libbeat's queue is in memory
+	moved moves         // when progress was last looked at
+	stuck time.Duration // for how long nothing has moved
+	out   *output       // nil: no HEP output
 
 	began     time.Time
 	captured  chan error    // the engine's error, once
@@ -187,15 +201,8 @@ type run struct {
 	drained  bool
 }
 
-// Put implements engine.Sink: it holds back what the user does not want and
-// copies the rest to the ring. A call to an emergency number always leaves.
-func (r *run) Put(e *event.Event) {
-	if r.now().Held[e.Type] && !e.Emergency {
-		r.held[e.Type].Add(1)
-		return
-	}
-	r.ring.put(e)
-}
+// Put implements engine.Sink: it copies to the ring what the limiter lets leave.
+func (r *run) Put(e *event.Event) { r.ring.put(e) }
 
 // Wait implements engine.Waiter: a file that is read beside an interface leaves half
 // of the queue to it.
@@ -232,7 +239,15 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 		r.client.Close()
 		return err
 	}
+	r.cfg.Limit.Say = func(line string) { r.log.Info(line) }
+	r.limit = limit.New(r.cfg.Limit)
+	r.cfg.Engine.Limit = r.limit
+	r.startCount()
 	r.cfg.Engine.Trouble = func(_ string, err error) { r.log.Error(err) }
+	r.newServer(r.version)
+	if r.server != nil {
+		r.cfg.Engine.Watch = r.watch
+	}
 	r.engine = engine.New(r.cfg.Engine, r.inputs, r)
 	for _, in := range r.inputs {
 		if in.Live {
@@ -245,18 +260,25 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 	ctx, r.cancel = context.WithCancel(context.Background())
 	p := &publisher{ring: r.ring, client: r.client, maps: maps, tree: newTree(r.cfg.Names), done: r.published}
 	go p.run() // first: what the saved state has no room for is sent
-	if err := r.restore(); err != nil {
+	err = r.restore()
+	if err == nil {
+		err = r.startServer()
+	}
+	if err != nil {
 		r.ring.close()
+		r.lastWindow()
 		<-r.published
 		r.client.Close()
 		return err
 	}
+	r.watchHealth()
 	r.reading, r.sending = true, true
 	go func() {
 		err := r.capture(ctx)
 		if r.dump != nil {
 			r.dump.Close()
 		}
+		r.lastWindow()
 		r.captured <- err
 	}()
 	return nil
@@ -298,6 +320,8 @@ func (r *run) wait() error {
 			r.readEnded(err)
 		case <-r.published:
 			r.sending, r.published = false, nil
+		case <-r.counted():
+			r.windows.open = false
 		case s := <-r.signals:
 			if r.stopping {
 				return r.end(fmt.Sprintf("second signal (%v)", s))
@@ -345,6 +369,7 @@ func (r *run) stop(who string) {
 // the capture failed.
 func (r *run) readEnded(err error) {
 	r.reading = false
+	r.health.end()
 	r.readError = err // the log has it
 	r.summary()
 	r.drainRelay()
@@ -355,9 +380,12 @@ func (r *run) readEnded(err error) {
 	r.ring.close()
 }
 
+// sent is how many records were to be delivered so far.
+func (r *run) sent() uint64 { return r.ring.accepted.Load() + r.records.Load() }
+
 // finished tells whether everything is read and delivered.
 func (r *run) finished() bool {
-	if r.reading || r.sending || r.relayed() != nil || r.ledger.done()+r.ledger.refused.Load() < r.ring.accepted.Load() {
+	if r.reading || r.sending || r.counted() != nil || r.relayed() != nil || r.ledger.done()+r.ledger.refused.Load() < r.sent() {
 		return false
 	}
 	return r.disk == nil || r.stopping || r.disk.empty(time.Now())
@@ -365,13 +393,17 @@ func (r *run) finished() bool {
 
 // end closes what is open and makes the last line. why is "" when nothing is left.
 func (r *run) end(why string) error {
+	r.stopServer()
 	r.ring.abort()
+	if r.windows != nil {
+		close(r.windows.aborted)
+	}
 	r.cancel()
 	closeAll(r.inputs)
 	if r.relayed() != nil {
 		r.endRelay()
 	}
-	left := r.ring.accepted.Load() - min(r.ledger.done(), r.ring.accepted.Load())
+	left := r.sent() - min(r.ledger.done(), r.sent())
 	delivered, dropped := r.ledger.acked.Load(), r.metrics.dropped()
 	if r.disk != nil {
 		delivered = r.metrics.sent()

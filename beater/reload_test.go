@@ -67,7 +67,7 @@ func TestReload(t *testing.T) {
 		!slices.Equal(got.Restart, []string{"sipcmbeat.snaplen", "output.file.path"}) {
 		t.Errorf("%v, %v", got, err)
 	}
-	if c := r.now(); c.Snaplen != r.cfg.Snaplen || c.ShutdownTimeout == r.cfg.ShutdownTimeout || !c.Held[event.CallStart] {
+	if c := r.now(); c.Snaplen != r.cfg.Snaplen || c.ShutdownTimeout == r.cfg.ShutdownTimeout || !c.Limit.Held[event.CallStart] {
 		t.Errorf("%+v", c.Keys)
 	}
 
@@ -124,7 +124,7 @@ func TestReloadTogether(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if r.now().Held != [event.NumTypes]bool{} {
+	if r.now().Limit.Held != [event.NumTypes]bool{} {
 		t.Error("the list was not taken up")
 	}
 	signals <- syscall.SIGTERM

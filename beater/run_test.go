@@ -21,6 +21,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/capture/live"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 )
 
@@ -150,22 +151,8 @@ func TestTypesAreHeldBack(t *testing.T) {
 	if err := result(t, done); err != nil {
 		t.Fatal(err)
 	}
-	if p.count() != 40 || r.held[event.CallStart].Load() != 40 {
-		t.Errorf("%d sent, %d held back", p.count(), r.held[event.CallStart].Load())
-	}
-}
-
-func TestEmergencyIsNeverHeldBack(t *testing.T) {
-	r := &run{cfg: &config.Config{}, ring: newRing(4, false)}
-	r.cfg.Held[event.CallStart] = true
-	e := new(event.Event)
-	e.Reset()
-	e.Type = event.CallStart
-	r.Put(e)
-	e.Emergency = true
-	r.Put(e)
-	if r.ring.waiting() != 1 {
-		t.Errorf("%d events in the queue", r.ring.waiting())
+	if held := r.limit.Stats().Fates[event.CallStart][limit.HeldType]; p.count() != 40 || held != 40 {
+		t.Errorf("%d sent, %d held back", p.count(), held)
 	}
 }
 
@@ -327,9 +314,10 @@ func TestStatusLine(t *testing.T) {
 	s.Events[event.CallEnd] = 1
 	s.Capture.KernelDrops = 7
 	s.Track.Entries, s.Track.Bindings, s.Track.Bytes = 3, 1, 5<<20
-	r.held[event.OtherOK].Store(4)
+	s.Limit.Fates[event.OtherOK][limit.HeldType] = 4
+	s.Limit.Fates[event.AuthFailed][limit.HeldRate] = 9
 	r.ring.dropped[event.CallEnd].Store(6)
-	want := "5 frames, 3 messages; events: 1 call-end; held back by event_types_blst: 4 other-ok; not followed: 3 keep-alives; " +
+	want := "5 frames, 3 messages; events: 1 call-end; held back by event_types_blst: 4 other-ok; held back by evr_limits: 9 auth-failed; not followed: 3 keep-alives; " +
 		"frames without a datagram: 2 not IP; lost: 7 packets by the kernel (pcap_buf_kb, buffer_kb), 6 events by the full queue (event_buffer_size); " +
 		"in memory: 3 calls and transactions, 1 binding, 5 MiB"
 	if got := r.line(&s); got != want {

@@ -90,10 +90,10 @@ func (r *run) saveEvery(interval time.Duration, ended <-chan struct{}) {
 // save writes the state. A failure is told when it begins; all are counted.
 func (r *run) save() bool {
 	err := r.keeper.Save(r.engine)
-	if err != nil && !r.unsaved {
+	if err != nil && !r.unsaved.Load() {
 		r.log.Errorf("%v; it is tried again every %v, and the status lines count", r.cfg.RefuseState(err), r.cfg.State.Interval)
 	}
-	r.unsaved = err != nil
+	r.unsaved.Store(err != nil)
 	return err == nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/qos"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
@@ -57,7 +58,7 @@ func (r *run) progress(during time.Duration) {
 	if r.live {
 		return
 	}
-	now := moves{r.frames(), r.ring.accepted.Load(), r.ledger.added.Load(), r.ledger.done(), r.metrics.sent()}
+	now := moves{r.frames(), r.sent(), r.ledger.added.Load(), r.ledger.done(), r.metrics.sent()}
 	before := r.moved
 	r.moved = now
 	if now != before {
@@ -112,9 +113,14 @@ func (r *run) line(s *engine.Stats) string {
 		}
 		return "", 0
 	})
-	counts(&b, "; held back by event_types_blst: ", event.NumTypes, func(i int) (string, uint64) {
-		return event.Type(i).String(), r.held[i].Load()
-	})
+	for _, why := range []struct {
+		fate  limit.Fate
+		title string
+	}{{limit.HeldType, "event_types_blst"}, {limit.HeldRate, "evr_limits"}, {limit.HeldSource, "the source blacklist"}} {
+		counts(&b, "; held back by "+why.title+": ", event.NumTypes, func(i int) (string, uint64) {
+			return event.Type(i).String(), s.Limit.Fates[i][why.fate]
+		})
+	}
 	counts(&b, "; not followed: ", engine.NumFates, func(i int) (string, uint64) {
 		if f := engine.Fate(i); f != engine.Message && f != engine.Segment {
 			return f.String(), s.Datagrams[i] + s.Units[i]
@@ -158,6 +164,7 @@ func (r *run) line(s *engine.Stats) string {
 		{"frames by a fault of this program", s.Faults},
 		{"events by the full queue (event_buffer_size)", total(&r.ring.dropped) - r.ring.dropped[event.Message].Load()},
 		{"records of messages by the full queue (event_buffer_size)", r.ring.dropped[event.Message].Load()},
+		{"records of indicators, which waited for the output", r.windows.lost()},
 		{"events by the output", r.metrics.dropped()},
 		{"messages for capture files by the full queue (pcap_dump.queue_size)", written.Dropped},
 		{"messages for capture files by pcap_dump.max_file", written.Full},

@@ -23,6 +23,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 )
 
@@ -85,7 +86,8 @@ func newReplay() *cobra.Command {
 		Short: "Read capture files and print what happened, without any output server",
 		Long: `Reads capture files (pcap, pcapng, gzip or not; - is standard input) and prints
 every event on standard output. No configuration is needed; -c and -E are taken as
-by run, and types are held back only if they set event_types_blst.
+by run; types are held back only if they set event_types_blst, and rates are
+limited only if they set evr_limits or evr_intervals.
 
 Formats:
 ` + about.String() + `
@@ -232,8 +234,8 @@ func (r *replay) run() error {
 
 	src := &dayOf{Source: files, filter: &r.filter, ctx: ctx}
 	sink := &sieve{filter: &r.filter, to: p}
-	if r.cfg.HeldSet {
-		sink.held = r.cfg.Held
+	if l, ok := r.cfg.ReplayLimit(); ok {
+		r.cfg.Engine.Limit = limit.New(l)
 	}
 	if t, ok := p.(tapper); ok {
 		r.cfg.Engine.Tap = t.tap(&r.filter)
@@ -322,19 +324,17 @@ func apart(err error) []error {
 	return []error{err}
 }
 
-// sieve lets through what the filter and the configuration do not hold back.
+// sieve lets through what the filter does.
 type sieve struct {
 	filter *filter
-	held   [event.NumTypes]bool
 	to     printer
 }
 
 // Put implements engine.Sink.
 func (s *sieve) Put(e *event.Event) {
-	if s.held[e.Type] && !e.Emergency || !s.filter.match(e) {
-		return
+	if s.filter.match(e) {
+		s.to.Put(e)
 	}
-	s.to.Put(e)
 }
 
 // stickyWriter remembers the first error and stops the run.

@@ -14,10 +14,13 @@ import (
 
 	conf "github.com/elastic/elastic-agent-libs/config"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/api"
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/relay"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
@@ -97,7 +100,21 @@ type Keys struct {
 
 	State State `config:"state"`
 
+	HTTPAddr string `config:"http_addr"`
+	HTTPPort int    `config:"http_port"`
+	HTTP     HTTP   `config:"http"`
+
 	InternalNetworks []string `config:"internal_networks,replace"`
+
+	EvrLimits          []string      `config:"evr_limits,replace"`
+	EvrIntervals       []string      `config:"evr_intervals,replace"`
+	EvrMaxEntries      int           `config:"evr_max_entries"`
+	EvrConseqReportMin int           `config:"evr_conseq_report_min"`
+	EvrConseqReportMax int           `config:"evr_conseq_report_max"`
+	EvrAllow           []string      `config:"evr_allow,replace"`
+	EvrOffenderExpiry  time.Duration `config:"evr_offender_expiry"`
+	KPI                KPI           `config:"kpi"`
+	Trunks             []string      `config:"trunks,replace"`
 
 	RetentionDays   int           `config:"retention_days"`
 	EventTypesBlst  []string      `config:"event_types_blst,replace"`
@@ -176,6 +193,16 @@ type HEPTLS struct {
 	Verify      string `config:"verify"`
 }
 
+// KPI is what package kpi computes.
+type KPI struct {
+	Records    bool          `config:"records"`
+	Window     time.Duration `config:"window"`
+	MinSamples int           `config:"min_samples"`
+	NERCodes   []string      `config:"ner_codes,replace"`
+	SERExclude []string      `config:"ser_exclude,replace"`
+	Peers      int           `config:"peers"`
+}
+
 // PcapDump is what package dump writes.
 type PcapDump struct {
 	Dir       string        `config:"dir"`
@@ -201,14 +228,19 @@ type Config struct {
 	Engine engine.Config
 	Relay  relay.Config // without targets: no HEP output
 	Dump   dump.Config  // an empty Dir: off
+	HTTP   api.Config   // a zero Port: off
 	Saving bool         // the state is read at the start and written
+	Count  kpi.Config
 
-	flushSet bool // the user chose replay_flush
+	flushSet bool              // the user chose replay_flush
+	portSet  bool              // the user chose http_port
+	taken    map[string]string // keys whose values came from ${NAME}, and how they are written
 
-	Names    *event.Schema        // under which records leave
-	Held     [event.NumTypes]bool // types that are held back
-	HeldSet  bool                 // whether the user chose them
-	Warnings []string             // for the log: what was ignored, and what to write instead
+	Names    *event.Schema // under which records leave
+	Limit    limit.Config  // which of them do
+	HeldSet  bool          // whether the user chose the types that are held back
+	RatesSet bool          // whether the user chose limits of rates
+	Warnings []string      // for the log: what was ignored, and what to write instead
 }
 
 // Live tells whether an input goes on until it is stopped: not all are files.
@@ -235,7 +267,8 @@ func New(section *conf.C) (*Config, error) {
 		if err := c.readInputs(section); err != nil {
 			return nil, err
 		}
-		c.HeldSet, c.flushSet = known["event_types_blst"], known["replay_flush"]
+		c.HeldSet, c.flushSet, c.portSet = known["event_types_blst"], known["replay_flush"], known["http_port"]
+		c.RatesSet = known["evr_limits"] || known["evr_intervals"]
 	}
 	if c.Keys.Pcap, err = list("pcap", c.Keys.Pcap, true); err != nil {
 		return nil, err
@@ -296,16 +329,19 @@ func (c *Config) compose() error {
 	}
 	short := k.inherited()
 	c.Files = short.files()
-	if k.EventTypesBlst, err = list("event_types_blst", k.EventTypesBlst, true); err != nil {
-		return err
-	}
-	if c.Held, err = heldTypes(k.EventTypesBlst); err != nil {
+	if err := c.composeLimit(); err != nil {
 		return err
 	}
 	if err := c.composeRelay(); err != nil {
 		return err
 	}
 	if err := c.composeDump(); err != nil {
+		return err
+	}
+	if err := c.composeHTTP(); err != nil {
+		return err
+	}
+	if err := c.composeKPI(); err != nil {
 		return err
 	}
 	return c.composeEngine()

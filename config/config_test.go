@@ -198,6 +198,8 @@ func TestListsReplace(t *testing.T) {
 		"hep_output.targets": "a:1, b:2, c:3, d:4", "hep_output.methods": "INVITE, BYE, ACK, CANCEL", "hep_output.sources": "192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4",
 		"numbers.emergency": "110, 111, 113, 114", "event_types_blst": "call-end, reg-new, reg-del, call-start",
 		"internal_networks": "192.0.2.0/24, 198.51.100.1, 2001:db8::/32", "pcap_dump.when": "always, failed, alert", "pcap_dump.list": "alice, bob, carol", "correlation_headers": "X-A, X-B, X-C", "headers": "X-A, X-B, X-C",
+		"http.names":    "a.example.com, b.example.com",
+		"kpi.ner_codes": "480, 486, 600, no-answer", "kpi.ser_exclude": "3xx, 401, 402, 407, 484", "trunks": "a=192.0.2.0/24, b=198.51.100.0/24, c=2001:db8::/32",
 	}
 	for _, row := range Table {
 		if row.Kind != List || row.Name == "iface" || strings.HasPrefix(row.Name, "inputs.") {
@@ -274,10 +276,10 @@ sipcmbeat:
 	if !reflect.DeepEqual(e.Track.AuthFailedCodes, want) {
 		t.Errorf("codes: %+v", e.Track.AuthFailedCodes)
 	}
-	if !c.Held[event.RegNew] || c.Held[event.MsgProbe] || !c.HeldSet {
-		t.Errorf("held: %v", c.Held)
+	if !c.Limit.Held[event.RegNew] || c.Limit.Held[event.MsgProbe] || !c.HeldSet {
+		t.Errorf("held: %v", c.Limit.Held)
 	}
-	if c, err = load(t, ""); err != nil || !c.Live() || c.Inputs[0].AnyPort || c.Engine.AnyPort || !c.Held[event.MsgProbe] || c.HeldSet {
+	if c, err = load(t, ""); err != nil || !c.Live() || c.Inputs[0].AnyPort || c.Engine.AnyPort || !c.Limit.Held[event.MsgProbe] || c.HeldSet {
 		t.Errorf("defaults: %v %+v", err, c)
 	}
 	if c, err = load(t, "sipcmbeat.any_port: true"); err != nil || !c.Inputs[0].AnyPort {
@@ -340,7 +342,7 @@ func TestMemory(t *testing.T) {
 func TestNear(t *testing.T) {
 	for key, want := range map[string]string{
 		"port": "ports", "invite": "calls_timeouts.invite", "event-types-blst": "event_types_blst",
-		"event_type_blst": "event_types_blst", "Iface": "iface", "reg_exp_detla": "reg_exp_delta", "http_port": "", "x": "",
+		"event_type_blst": "event_types_blst", "Iface": "iface", "reg_exp_detla": "reg_exp_delta", "htp_port": "http_port", "end_weit": "", "x": "",
 	} {
 		if got := Near(key); got != want {
 			t.Errorf("%q is near %q, want %q", key, got, want)

@@ -4,10 +4,13 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/api"
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/relay"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
@@ -18,7 +21,8 @@ import (
 // for comes from there.
 func DefaultKeys() Keys {
 	files, p, t := capture.DefaultFilesConfig(), packet.DefaultConfig(), track.DefaultConfig()
-	tcp, out, d := stream.DefaultConfig(), relay.DefaultConfig(), dump.DefaultConfig()
+	tcp, out, d, http := stream.DefaultConfig(), relay.DefaultConfig(), dump.DefaultConfig(), api.DefaultConfig()
+	l, count := limit.DefaultConfig(), kpi.DefaultConfig()
 	return Keys{
 		Iface:       []string{AnyIface},
 		Snaplen:     262144,
@@ -80,6 +84,10 @@ func DefaultKeys() Keys {
 
 		State: State{Interval: 30 * time.Second},
 
+		HTTPAddr: http.Addr,
+		HTTPPort: http.Port,
+		HTTP:     HTTP{MaxConnections: http.MaxConnections, MaxEvents: http.MaxEvents, ReadySilence: 5 * time.Minute, ReadyStall: time.Minute},
+
 		HEPOutput: HEPOutput{Transport: out.Transport, Version: out.Version, Relay: out.Received, Buffer: Size(out.Buffer), TLS: HEPTLS{Verify: "full"}},
 		PcapDump: PcapDump{
 			When:      []string{"failed"},
@@ -93,10 +101,25 @@ func DefaultKeys() Keys {
 			QueueSize: Size(d.Queue),
 		},
 
+		KPI: KPI{
+			Window:     count.Window,
+			MinSamples: count.MinSamples,
+			NERCodes:   count.NERCodes,
+			SERExclude: count.SERExclude,
+			Peers:      count.Peers,
+		},
+
 		EventTypesBlst: []string{
 			event.MsgProbe.String(), event.ParseError.String(),
 			event.OtherOK.String(), event.OtherFailed.String(), event.OtherTimeout.String(),
 		},
+		EvrLimits:          numberTexts(l.Rates.Limits),
+		EvrIntervals:       durationTexts(l.Rates.Intervals),
+		EvrMaxEntries:      l.MaxEntries,
+		EvrConseqReportMin: int(l.Rates.ReportMin),
+		EvrConseqReportMax: int(l.Rates.ReportMax),
+		EvrOffenderExpiry:  l.OffenderLife,
+
 		RetentionDays:   0,
 		EventBufferSize: 65536,
 		ShutdownTimeout: 8 * time.Second,
@@ -106,6 +129,20 @@ func DefaultKeys() Keys {
 func portTexts(ports []uint16) (texts []string) {
 	for _, p := range ports {
 		texts = append(texts, strconv.Itoa(int(p)))
+	}
+	return texts
+}
+
+func numberTexts(numbers []float64) (texts []string) {
+	for _, n := range numbers {
+		texts = append(texts, strconv.FormatFloat(n, 'g', -1, 64))
+	}
+	return texts
+}
+
+func durationTexts(all []time.Duration) (texts []string) {
+	for _, d := range all {
+		texts = append(texts, durationText(d))
 	}
 	return texts
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 )
 
 // Kind is what a value of a key looks like.
@@ -32,6 +34,7 @@ func (k Kind) String() string {
 type Key struct {
 	Name    string // without the name of the section
 	Kind    Kind
+	Secret  bool   // its value is shown to nobody
 	Allowed string // beyond what the kind says; "" is nothing
 	Default string // where it is not the value in DefaultKeys
 	Meaning string
@@ -98,7 +101,7 @@ var Groups = []Group{
 		{Name: "inputs.listen", Kind: List, Allowed: "udp, tcp or tls, address and port, as in udp:0.0.0.0:9060", Default: "udp:0.0.0.0:9060 for hep, none for siptrace", Of: "hep siptrace", Meaning: "Where to take packets; those of siptrace come by udp alone. 0.0.0.0 is all of IPv4, [::] all of IPv6, and udp::9060 both."},
 		{Name: "inputs.cert", Default: "none", Of: "hep", Meaning: "The file of the certificate for tls, in PEM."},
 		{Name: "inputs.key", Default: "none", Of: "hep", Meaning: "The file of the certificate's private key, in PEM."},
-		{Name: "inputs.auth_keys", Reload: true, Kind: List, Allowed: "texts, ${NAME} from the environment or the keystore, none (no key is asked for)", Default: "none", Of: "hep", Meaning: "Keys of which a HEP packet must have one; versions 1 and 2, which have none, are refused then. They go over the wire in clear text: use tls too."},
+		{Name: "inputs.auth_keys", Reload: true, Secret: true, Kind: List, Allowed: "texts, ${NAME} from the environment or the keystore, none (no key is asked for)", Default: "none", Of: "hep", Meaning: "Keys of which a HEP packet must have one; versions 1 and 2, which have none, are refused then. They go over the wire in clear text: use tls too."},
 		{Name: "inputs.allow", Reload: true, Kind: List, Allowed: "networks such as 192.0.2.0/24, addresses, none (everybody)", Default: "none", Of: "hep siptrace", Meaning: "Who may send. Whoever may can invent calls. What is refused is counted, and logged once a minute for each sender."},
 		{Name: "inputs.max_connections", Kind: Whole, Allowed: "1 to 65536", Default: "256", Of: "hep", Meaning: "Connections by tcp and tls at a time; at the limit one that never sent a packet gives way, else more are refused."},
 		{Name: "inputs.idle_timeout", Kind: Duration, Allowed: "1s to 720h", Default: "1h", Of: "hep", Meaning: "A connection that is silent for so long is closed."},
@@ -167,7 +170,7 @@ var Groups = []Group{
 		{Name: "hep_output.targets", Kind: List, Allowed: "host:port, none", Default: "none", Meaning: "Where to send them; each target gets all. None is no output."},
 		{Name: "hep_output.transport", Allowed: "udp, tcp, tls", Meaning: "How. Over UDP a message of more than 1.4 KB travels in fragments, and what is lost nobody tells."},
 		{Name: "hep_output.version", Kind: Whole, Allowed: "3, 2 (udp alone)", Meaning: "The version of HEP."},
-		{Name: "hep_output.auth_key", Reload: true, Meaning: "The key that receivers ask for, in clear text; ${NAME} takes it from the keystore. Version 3 alone."},
+		{Name: "hep_output.auth_key", Reload: true, Secret: true, Meaning: "The key that receivers ask for, in clear text; ${NAME} takes it from the keystore. Version 3 alone."},
 		{Name: "hep_output.capture_id", Kind: Whole, Allowed: "0 to 4294967295, with version 2 to 65535", Meaning: "The number of this probe."},
 		{Name: "hep_output.node", Default: "the name of the machine", Meaning: "The name of this probe. Version 3 alone."},
 		{Name: "hep_output.methods", Reload: true, Kind: List, Allowed: "methods in capitals, none", Default: "none", Meaning: "Send these requests and the answers to them alone; none is all."},
@@ -192,6 +195,38 @@ var Groups = []Group{
 		{Name: "pcap_dump.linger", Kind: Duration, Allowed: "0 to 1h", Meaning: "How long after its last reason messages are still added to a file."},
 		{Name: "pcap_dump.queue_size", Kind: Bytes, Allowed: "4MiB to 1GiB", Meaning: "Memory between the capture and the disk. When it is full, a live capture writes the newest message to no file and counts it, and the reader of a file waits."},
 	}},
+	{"HTTP", "Pages for a person, JSON and Prometheus's form for programs; docs/http.md. The capture does not wait for it.", []Key{
+		{Name: "http_addr", Allowed: "an address of this machine, localhost", Meaning: "Where the pages are. Anything but loopback needs http.auth.token, http.tls.certificate and http.tls.key, or is refused."},
+		{Name: "http_port", Kind: Whole, Allowed: "1 to 65535, 0 (off)", Meaning: "The port. One that is set and taken is refused at the start; where the default is taken, a warning says so and there are no pages."},
+		{Name: "http.auth.token", Reload: true, Secret: true, Default: "none, nobody is asked", Allowed: "16 letters, digits and signs or more, ${NAME} from the environment or the keystore", Meaning: "Who knows it may ask: Authorization: Bearer, or as the password of any user."},
+		{Name: "http.tls.certificate", Meaning: "The file of the certificate, in PEM; with it the pages are at https. A reload reads a file that has changed."},
+		{Name: "http.tls.key", Meaning: "The file of its private key, in PEM."},
+		{Name: "http.names", Kind: List, Allowed: "host names, none", Meaning: "Names by which the pages are reached on loopback besides localhost, as behind a proxy. A request for another name is refused: a page from elsewhere could have been led here."},
+		{Name: "http.max_connections", Kind: Whole, Allowed: "4 to 65536", Meaning: "Connections at a time; what is more is turned away."},
+		{Name: "http.max_events", Kind: Whole, Allowed: "1 to 100000", Meaning: "How many of the last events are kept for /events, some 4 KiB each."},
+		{Name: "http.profiler", Kind: Flag, Meaning: "Go's profiler at /debug/pprof."},
+		{Name: "http.inject", Kind: Flag, Meaning: "Messages can be put into the engine by POST /inject, from this machine alone. For tests: whoever may can invent calls."},
+		{Name: "http.ready_silence", Reload: true, Kind: Duration, Allowed: "0 (not asked) to 24h", Meaning: "/readyz says no when a live capture has seen no packet for so long."},
+		{Name: "http.ready_stall", Reload: true, Kind: Duration, Allowed: "0 (not asked) to 24h", Meaning: "And when events wait and the output has taken none for so long."},
+	}},
+	{"Rates of events", "Of an event type and the address that it came from, so many a time leave; docs/rates.md tells more. replay limits nothing unless evr_limits or evr_intervals is set. Packet time.", []Key{
+		{Name: "evr_limits", Reload: true, Kind: List, Allowed: limit.AllowedLimits, Meaning: "How many events of one type and source may be in each of evr_intervals. Beyond, the first leaves, and then some that say how many were held. None limits and measures nothing."},
+		{Name: "evr_intervals", Reload: true, Kind: List, Allowed: limit.AllowedIntervals, Meaning: "The windows, which slide."},
+		{Name: "evr_max_entries", Reload: true, Kind: Whole, Allowed: "16 to 16777216, 0 (the default)", Meaning: "Pairs of type and source in memory, 350 bytes each; the one that is least over its limit and longest idle gives way. A full table holds no event back."},
+		{Name: "evr_conseq_report_min", Reload: true, Kind: Whole, Allowed: limit.AllowedReport, Meaning: "Of the events over a limit the first leaves, then the one with this number, twice this number, four times, and so on. A source of which so many were held is on the list of offenders."},
+		{Name: "evr_conseq_report_max", Reload: true, Kind: Whole, Allowed: limit.AllowedReport, Meaning: "From this number on, every one whose number is a multiple of this leaves, instead of the doubling."},
+		{Name: "evr_allow", Reload: true, Kind: List, Allowed: "addresses and networks, none", Default: "none", Meaning: "What comes from these is never held back for its rate or its source; event_types_blst counts all the same."},
+		{Name: "evr_offender_expiry", Reload: true, Kind: Duration, Allowed: "1m to 87600h", Meaning: "How long a source stays on the list of offenders after the last of its events that its rate held back."},
+	}},
+	{"Indicators", "Answer-seizure ratio, delays and the like; docs/kpi.md has them and their formulas.", []Key{
+		{Name: "kpi.records", Kind: Flag, Meaning: "The indicators of each window in which something happened leave as records: of everything, and of each peer. event.kind is metric, event.dataset sip.kpi."},
+		{Name: "kpi.window", Kind: Duration, Allowed: "10s to 1h, of which a day is a multiple, such as 30s, 1m, 5m", Meaning: "How long a window is, aligned to the clock of packets."},
+		{Name: "kpi.min_samples", Kind: Whole, Allowed: "1 to 1000000", Meaning: "A ratio or a mean of fewer has no value; its numerator and denominator are there all the same."},
+		{Name: "kpi.ner_codes", Kind: List, Allowed: "up to 32 codes from 400 to 699, no-answer (408 or a timeout behind a 180 to 183), none", Meaning: "How an attempt may end that was not answered and still shows that the network did its part, in ner."},
+		{Name: "kpi.ser_exclude", Kind: List, Allowed: "up to 32 codes from 300 to 699, 3xx, 4xx, 5xx, 6xx, none", Meaning: "How an attempt may end that ser and seer leave out."},
+		{Name: "kpi.peers", Kind: Whole, Allowed: "0 to 32", Meaning: "How many source addresses are counted by themselves: the busiest that are no trunks. Each may take 400 kB."},
+		{Name: "trunks", Kind: List, Allowed: "up to 64 of the form name=network, such as carrier=192.0.2.0/24, none", Default: "none", Meaning: "Peers with a name, counted by themselves at whichever end of a request they are. A name may have several networks; of networks that hold an address the narrowest counts."},
+	}},
 	{"Events", "", []Key{
 		{Name: "auth_failed_codes", Reload: true, Kind: List, Allowed: "403 for every method or REGISTER/403 for one, none", Default: "none", Meaning: "Further answers that mean a failed authentication when the request had credentials."},
 		{Name: "call_alive_interval", Reload: true, Kind: Duration, Allowed: "0 (off), 1m to 24h", Meaning: "A call that stays up is a call-alive event each time this has passed since its answer."},
@@ -203,7 +238,7 @@ var Groups = []Group{
 		{Name: "numbers.emergency", Reload: true, Kind: List, Allowed: "telephone numbers (a zero in front needs quotes), none", Meaning: "Calls to these are tagged emergency and never held back."},
 		{Name: "internal_networks", Reload: true, Kind: List, Allowed: "addresses, networks such as 192.0.2.0/24, private (RFC 1918, RFC 4193, loopback and link-local), none", Default: "none", Meaning: "The networks within the perimeter: network.direction says whether a first request came in, went out, or stayed on one side."},
 		{Name: "retention_days", Kind: Whole, Allowed: "1 to 36500, 0 (for ever)", Meaning: "How long Elasticsearch keeps records, in days: at least this, and at most a tenth more and a day. `sipcmbeat setup`, or the first connection, makes its ILM policy of it, and leaves one that is there as it is; docs/elasticsearch.md tells more."},
-		{Name: "event_types_blst", Reload: true, Kind: List, Allowed: "event types, none", Meaning: "Types that are held back: counted, and not sent."},
+		{Name: "event_types_blst", Reload: true, Kind: List, Allowed: "event types, none", Meaning: "Types that are held back: counted, and not sent. replay holds none back unless this is set."},
 		{Name: "event_buffer_size", Kind: Whole, Allowed: "16 to 16777216", Meaning: "Events that may wait between tracking and libbeat. When it is full, a live capture drops the newest and counts it, and the reader of a file, for which never more than 4096 wait, pauses. 4 KiB of memory an event are the limit too."},
 		{Name: "shutdown_timeout", Reload: true, Kind: Duration, Allowed: "0 to 24h", Meaning: "How long a stop by a signal waits for the output to take what is left. A second signal ends at once."},
 	}},

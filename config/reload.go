@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -17,6 +18,7 @@ import (
 func (c *Config) Take(next *Config) (merged *Config, changed, restart []string, err error) {
 	m := *c
 	m.Warnings = next.Warnings
+	m.taken = maps.Clone(c.taken)
 	now, then := reflect.ValueOf(&m.Keys).Elem(), reflect.ValueOf(&next.Keys).Elem()
 	for _, row := range Table {
 		switch {
@@ -24,6 +26,7 @@ func (c *Config) Take(next *Config) (merged *Config, changed, restart []string, 
 		case row.Reload:
 			changed = append(changed, row.Name)
 			fieldOf(now, row.Name).Set(fieldOf(then, row.Name))
+			m.refer(next, row.Name)
 		default:
 			restart = append(restart, row.Name)
 		}
@@ -35,6 +38,19 @@ func (c *Config) Take(next *Config) (merged *Config, changed, restart []string, 
 		return nil, nil, nil, fmt.Errorf("%w (together with what a restart alone changes: %s)", err, orNone(restart))
 	}
 	return &m, changed, restart, nil
+}
+
+// refer notes of which ${NAME} a value is that comes from next.
+func (c *Config) refer(next *Config, key string) {
+	ref := next.taken[key]
+	if ref == "" {
+		delete(c.taken, key)
+		return
+	}
+	if c.taken == nil {
+		c.taken = map[string]string{}
+	}
+	c.taken[key] = ref
 }
 
 // inputsKey begins the name of a key of one input, and is the list.
@@ -57,7 +73,10 @@ func fieldOf(v reflect.Value, key string) reflect.Value {
 
 // takeParts takes what next's keys with Reload were composed to.
 func (c *Config) takeParts(next *Config) {
-	c.Held, c.HeldSet = next.Held, next.HeldSet
+	say := c.Limit.Say
+	c.Limit, c.HeldSet, c.RatesSet = next.Limit, next.HeldSet, next.RatesSet
+	c.Limit.Say = say
+	c.HTTP.Token = next.HTTP.Token
 	c.Engine.Internal = next.Engine.Internal
 	before := c.Engine.Track
 	c.Engine.Track = next.Engine.Track
@@ -97,6 +116,7 @@ func (c *Config) takeInputs(next *Config) (changed, restart []string) {
 			}
 			changed = append(changed, full)
 			fieldOf(now, name).Set(fieldOf(then, name))
+			c.refer(next, row.Name)
 		}
 	}
 	if others {

@@ -53,6 +53,12 @@ func (c *Config) judge(section *conf.C) (map[string]bool, error) {
 			continue
 		}
 		set[row.Name] = true
+		if ref := fromOutside(section, key); ref != "" {
+			if c.taken == nil {
+				c.taken = map[string]string{}
+			}
+			c.taken[row.Name] = ref
+		}
 		if text, err := section.String(key, -1); err == nil && !row.fits(text) {
 			return nil, refuse(key, quote(text), row.allowed())
 		}
@@ -278,6 +284,9 @@ func explain(section *conf.C, err error) error {
 	if wrong != nil {
 		return refuse(key, "more than one value", row.allowed())
 	}
+	if row.Secret {
+		return refuse(key, "what is given", row.allowed())
+	}
 	return refuse(key, quote(text), row.allowed())
 }
 
@@ -430,6 +439,8 @@ func (c *Config) Validate() error {
 		{"retention_days", int64(c.RetentionDays), 0, 36500, false},
 		{"shutdown_timeout", int64(c.ShutdownTimeout), 0, int64(maxShutdown), false},
 		{"dedup_window", int64(c.DedupWindow), 0, int64(maxDedup), false},
+		{"http.ready_silence", int64(c.Keys.HTTP.ReadySilence), 0, int64(24 * time.Hour), false},
+		{"http.ready_stall", int64(c.Keys.HTTP.ReadyStall), 0, int64(24 * time.Hour), false},
 		{"state.interval", int64(c.State.Interval), int64(time.Second), int64(24 * time.Hour), false},
 		{"hep_output.buffer", int64(c.HEPOutput.Buffer), 256 << 10, 1 << 30, false},
 		{"hep_output.capture_id", int64(c.HEPOutput.CaptureID), 0, 1<<32 - 1, false},
@@ -446,8 +457,11 @@ func (c *Config) Validate() error {
 	if err := c.Relay.Validate(); err != nil {
 		return fmt.Errorf("%s.hep_output.%w", Section, err)
 	}
+	if err := c.HTTP.Validate(); err != nil {
+		return fmt.Errorf("%s.%w", Section, err)
+	}
 	for _, validate := range []func() error{
-		c.Engine.Packet.Validate, c.Engine.Stream.Validate, c.Engine.Track.Validate, c.Files.ValidatePace, c.Dump.Validate,
+		c.Engine.Packet.Validate, c.Engine.Stream.Validate, c.Engine.Track.Validate, c.Files.ValidatePace, c.Dump.Validate, c.Limit.Validate, c.Count.Validate,
 	} {
 		if err := validate(); err != nil {
 			return c.ours(err)

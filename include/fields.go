@@ -145,7 +145,7 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
           default_field: true
         - name: "kind"
           type: keyword
-          description: "ECS kind: event for what was seen on the wire."
+          description: "ECS kind: event for what was seen on the wire, metric for what this program counted."
           example: "event"
           ignore_above: 1024
           default_field: true
@@ -157,7 +157,7 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
           default_field: true
         - name: "dataset"
           type: keyword
-          description: "What the record is about: sip.call, sip.registration, sip.transaction or sip.parse_error; sip of a single message."
+          description: "What the record is about: sip.call, sip.registration, sip.transaction or sip.parse_error; sip of a single message; sip.kpi of indicators."
           example: "sip.call"
           ignore_above: 1024
           default_field: true
@@ -1374,6 +1374,436 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
           type: long
           description: "How often the binding was refreshed."
           example: "23"
+        - name: "kpi.peer"
+          type: keyword
+          description: "Whose they are: the name of a trunk, an address, or other; of everything it is left out."
+          example: "carrier"
+          ignore_above: 1024
+          default_field: true
+        - name: "kpi.window_s"
+          type: long
+          description: "Length of the window in seconds."
+          example: "60"
+        - name: "kpi.attempts.value"
+          type: double
+          description: "Call attempts."
+        - name: "kpi.cps.value"
+          type: double
+          description: "Call attempts a second."
+        - name: "kpi.cps.numerator"
+          type: double
+          description: "Call attempts a second: what is divided."
+        - name: "kpi.cps.denominator"
+          type: double
+          description: "Call attempts a second: what it is divided by."
+        - name: "kpi.concurrent.value"
+          type: double
+          description: "Calls up, at most."
+        - name: "kpi.asr.value"
+          type: double
+          description: "Answer-seizure ratio, in percent."
+        - name: "kpi.asr.numerator"
+          type: double
+          description: "Answer-seizure ratio: what is divided."
+        - name: "kpi.asr.denominator"
+          type: double
+          description: "Answer-seizure ratio: what it is divided by."
+        - name: "kpi.asr_raw.value"
+          type: double
+          description: "Answer-seizure ratio, of all, in percent."
+        - name: "kpi.asr_raw.numerator"
+          type: double
+          description: "Answer-seizure ratio, of all: what is divided."
+        - name: "kpi.asr_raw.denominator"
+          type: double
+          description: "Answer-seizure ratio, of all: what it is divided by."
+        - name: "kpi.ner.value"
+          type: double
+          description: "Network effectiveness ratio, in percent."
+        - name: "kpi.ner.numerator"
+          type: double
+          description: "Network effectiveness ratio: what is divided."
+        - name: "kpi.ner.denominator"
+          type: double
+          description: "Network effectiveness ratio: what it is divided by."
+        - name: "kpi.ser.value"
+          type: double
+          description: "Session establishment ratio, in percent."
+        - name: "kpi.ser.numerator"
+          type: double
+          description: "Session establishment ratio: what is divided."
+        - name: "kpi.ser.denominator"
+          type: double
+          description: "Session establishment ratio: what it is divided by."
+        - name: "kpi.seer.value"
+          type: double
+          description: "Session establishment effectiveness ratio, in percent."
+        - name: "kpi.seer.numerator"
+          type: double
+          description: "Session establishment effectiveness ratio: what is divided."
+        - name: "kpi.seer.denominator"
+          type: double
+          description: "Session establishment effectiveness ratio: what it is divided by."
+        - name: "kpi.isa.value"
+          type: double
+          description: "Ineffective session attempts, in percent."
+        - name: "kpi.isa.numerator"
+          type: double
+          description: "Ineffective session attempts: what is divided."
+        - name: "kpi.isa.denominator"
+          type: double
+          description: "Ineffective session attempts: what it is divided by."
+        - name: "kpi.isa_count_homer.value"
+          type: double
+          description: "Ineffective session attempts, a count."
+        - name: "kpi.sd.value"
+          type: double
+          description: "Session defects, in percent."
+        - name: "kpi.sd.numerator"
+          type: double
+          description: "Session defects: what is divided."
+        - name: "kpi.sd.denominator"
+          type: double
+          description: "Session defects: what it is divided by."
+        - name: "kpi.timeouts.value"
+          type: double
+          description: "Attempts without an answer, in percent."
+        - name: "kpi.timeouts.numerator"
+          type: double
+          description: "Attempts without an answer: what is divided."
+        - name: "kpi.timeouts.denominator"
+          type: double
+          description: "Attempts without an answer: what it is divided by."
+        - name: "kpi.ssr.value"
+          type: double
+          description: "Session success ratio, in percent."
+        - name: "kpi.ssr.numerator"
+          type: double
+          description: "Session success ratio: what is divided."
+        - name: "kpi.ssr.denominator"
+          type: double
+          description: "Session success ratio: what it is divided by."
+        - name: "kpi.scr.value"
+          type: double
+          description: "Session completion ratio, in percent."
+        - name: "kpi.scr.numerator"
+          type: double
+          description: "Session completion ratio: what is divided."
+        - name: "kpi.scr.denominator"
+          type: double
+          description: "Session completion ratio: what it is divided by."
+        - name: "kpi.pdd.value"
+          type: double
+          description: "Post-dial delay, in seconds."
+        - name: "kpi.pdd.numerator"
+          type: double
+          description: "Post-dial delay: what is divided."
+        - name: "kpi.pdd.denominator"
+          type: double
+          description: "Post-dial delay: what it is divided by."
+        - name: "kpi.pdd_p95.value"
+          type: double
+          description: "Post-dial delay, 95 %, in seconds."
+        - name: "kpi.pdd_p95.numerator"
+          type: double
+          description: "Post-dial delay, 95 %: what is divided."
+        - name: "kpi.pdd_p95.denominator"
+          type: double
+          description: "Post-dial delay, 95 %: what it is divided by."
+        - name: "kpi.srd.value"
+          type: double
+          description: "Session request delay, in seconds."
+        - name: "kpi.srd.numerator"
+          type: double
+          description: "Session request delay: what is divided."
+        - name: "kpi.srd.denominator"
+          type: double
+          description: "Session request delay: what it is divided by."
+        - name: "kpi.srd_p95.value"
+          type: double
+          description: "Session request delay, 95 %, in seconds."
+        - name: "kpi.srd_p95.numerator"
+          type: double
+          description: "Session request delay, 95 %: what is divided."
+        - name: "kpi.srd_p95.denominator"
+          type: double
+          description: "Session request delay, 95 %: what it is divided by."
+        - name: "kpi.sfd.value"
+          type: double
+          description: "Session request delay of failures, in seconds."
+        - name: "kpi.sfd.numerator"
+          type: double
+          description: "Session request delay of failures: what is divided."
+        - name: "kpi.sfd.denominator"
+          type: double
+          description: "Session request delay of failures: what it is divided by."
+        - name: "kpi.sfd_p95.value"
+          type: double
+          description: "Session request delay of failures, 95 %, in seconds."
+        - name: "kpi.sfd_p95.numerator"
+          type: double
+          description: "Session request delay of failures, 95 %: what is divided."
+        - name: "kpi.sfd_p95.denominator"
+          type: double
+          description: "Session request delay of failures, 95 %: what it is divided by."
+        - name: "kpi.ring.value"
+          type: double
+          description: "Ringing, in seconds."
+        - name: "kpi.ring.numerator"
+          type: double
+          description: "Ringing: what is divided."
+        - name: "kpi.ring.denominator"
+          type: double
+          description: "Ringing: what it is divided by."
+        - name: "kpi.sdt.value"
+          type: double
+          description: "Session duration (ACD), in seconds."
+        - name: "kpi.sdt.numerator"
+          type: double
+          description: "Session duration (ACD): what is divided."
+        - name: "kpi.sdt.denominator"
+          type: double
+          description: "Session duration (ACD): what it is divided by."
+        - name: "kpi.sdd.value"
+          type: double
+          description: "Session disconnect delay, in seconds."
+        - name: "kpi.sdd.numerator"
+          type: double
+          description: "Session disconnect delay: what is divided."
+        - name: "kpi.sdd.denominator"
+          type: double
+          description: "Session disconnect delay: what it is divided by."
+        - name: "kpi.sdd_p95.value"
+          type: double
+          description: "Session disconnect delay, 95 %, in seconds."
+        - name: "kpi.sdd_p95.numerator"
+          type: double
+          description: "Session disconnect delay, 95 %: what is divided."
+        - name: "kpi.sdd_p95.denominator"
+          type: double
+          description: "Session disconnect delay, 95 %: what it is divided by."
+        - name: "kpi.short_calls_6s.value"
+          type: double
+          description: "Calls shorter than 6 s, in percent."
+        - name: "kpi.short_calls_6s.numerator"
+          type: double
+          description: "Calls shorter than 6 s: what is divided."
+        - name: "kpi.short_calls_6s.denominator"
+          type: double
+          description: "Calls shorter than 6 s: what it is divided by."
+        - name: "kpi.short_calls_20s.value"
+          type: double
+          description: "Calls shorter than 20 s, in percent."
+        - name: "kpi.short_calls_20s.numerator"
+          type: double
+          description: "Calls shorter than 20 s: what is divided."
+        - name: "kpi.short_calls_20s.denominator"
+          type: double
+          description: "Calls shorter than 20 s: what it is divided by."
+        - name: "kpi.short_calls_60s.value"
+          type: double
+          description: "Calls shorter than 60 s, in percent."
+        - name: "kpi.short_calls_60s.numerator"
+          type: double
+          description: "Calls shorter than 60 s: what is divided."
+        - name: "kpi.short_calls_60s.denominator"
+          type: double
+          description: "Calls shorter than 60 s: what it is divided by."
+        - name: "kpi.short_calls_180s.value"
+          type: double
+          description: "Calls shorter than 180 s, in percent."
+        - name: "kpi.short_calls_180s.numerator"
+          type: double
+          description: "Calls shorter than 180 s: what is divided."
+        - name: "kpi.short_calls_180s.denominator"
+          type: double
+          description: "Calls shorter than 180 s: what it is divided by."
+        - name: "kpi.ahr.value"
+          type: double
+          description: "Hops of an INVITE."
+        - name: "kpi.ahr.numerator"
+          type: double
+          description: "Hops of an INVITE: what is divided."
+        - name: "kpi.ahr.denominator"
+          type: double
+          description: "Hops of an INVITE: what it is divided by."
+        - name: "kpi.ahr_p95.value"
+          type: double
+          description: "Hops of an INVITE, 95 %."
+        - name: "kpi.ahr_p95.numerator"
+          type: double
+          description: "Hops of an INVITE, 95 %: what is divided."
+        - name: "kpi.ahr_p95.denominator"
+          type: double
+          description: "Hops of an INVITE, 95 %: what it is divided by."
+        - name: "kpi.ahr_max.value"
+          type: double
+          description: "Hops of an INVITE, the most."
+        - name: "kpi.ahr_max_forwards.value"
+          type: double
+          description: "Hops of an INVITE, by Max-Forwards."
+        - name: "kpi.ahr_max_forwards.numerator"
+          type: double
+          description: "Hops of an INVITE, by Max-Forwards: what is divided."
+        - name: "kpi.ahr_max_forwards.denominator"
+          type: double
+          description: "Hops of an INVITE, by Max-Forwards: what it is divided by."
+        - name: "kpi.rsr.value"
+          type: double
+          description: "Registration success ratio, in percent."
+        - name: "kpi.rsr.numerator"
+          type: double
+          description: "Registration success ratio: what is divided."
+        - name: "kpi.rsr.denominator"
+          type: double
+          description: "Registration success ratio: what it is divided by."
+        - name: "kpi.ira.value"
+          type: double
+          description: "Ineffective registration attempts, in percent."
+        - name: "kpi.ira.numerator"
+          type: double
+          description: "Ineffective registration attempts: what is divided."
+        - name: "kpi.ira.denominator"
+          type: double
+          description: "Ineffective registration attempts: what it is divided by."
+        - name: "kpi.rrd.value"
+          type: double
+          description: "Registration request delay, in seconds."
+        - name: "kpi.rrd.numerator"
+          type: double
+          description: "Registration request delay: what is divided."
+        - name: "kpi.rrd.denominator"
+          type: double
+          description: "Registration request delay: what it is divided by."
+        - name: "kpi.rrd_p95.value"
+          type: double
+          description: "Registration request delay, 95 %, in seconds."
+        - name: "kpi.rrd_p95.numerator"
+          type: double
+          description: "Registration request delay, 95 %: what is divided."
+        - name: "kpi.rrd_p95.denominator"
+          type: double
+          description: "Registration request delay, 95 %: what it is divided by."
+        - name: "kpi.options_availability.value"
+          type: double
+          description: "OPTIONS answered, in percent."
+        - name: "kpi.options_availability.numerator"
+          type: double
+          description: "OPTIONS answered: what is divided."
+        - name: "kpi.options_availability.denominator"
+          type: double
+          description: "OPTIONS answered: what it is divided by."
+        - name: "kpi.ord.value"
+          type: double
+          description: "OPTIONS response delay, in seconds."
+        - name: "kpi.ord.numerator"
+          type: double
+          description: "OPTIONS response delay: what is divided."
+        - name: "kpi.ord.denominator"
+          type: double
+          description: "OPTIONS response delay: what it is divided by."
+        - name: "kpi.retransmissions_invite.value"
+          type: double
+          description: "INVITEs sent again, in percent."
+        - name: "kpi.retransmissions_invite.numerator"
+          type: double
+          description: "INVITEs sent again: what is divided."
+        - name: "kpi.retransmissions_invite.denominator"
+          type: double
+          description: "INVITEs sent again: what it is divided by."
+        - name: "kpi.retransmissions_other.value"
+          type: double
+          description: "Other requests sent again, in percent."
+        - name: "kpi.retransmissions_other.numerator"
+          type: double
+          description: "Other requests sent again: what is divided."
+        - name: "kpi.retransmissions_other.denominator"
+          type: double
+          description: "Other requests sent again: what it is divided by."
+        - name: "kpi.auth_failed.value"
+          type: double
+          description: "Failed authentications."
+        - name: "kpi.share_400.value"
+          type: double
+          description: "Answers 400, in percent."
+        - name: "kpi.share_400.numerator"
+          type: double
+          description: "Answers 400: what is divided."
+        - name: "kpi.share_400.denominator"
+          type: double
+          description: "Answers 400: what it is divided by."
+        - name: "kpi.share_408.value"
+          type: double
+          description: "Answers 408, in percent."
+        - name: "kpi.share_408.numerator"
+          type: double
+          description: "Answers 408: what is divided."
+        - name: "kpi.share_408.denominator"
+          type: double
+          description: "Answers 408: what it is divided by."
+        - name: "kpi.share_413.value"
+          type: double
+          description: "Answers 413, in percent."
+        - name: "kpi.share_413.numerator"
+          type: double
+          description: "Answers 413: what is divided."
+        - name: "kpi.share_413.denominator"
+          type: double
+          description: "Answers 413: what it is divided by."
+        - name: "kpi.share_420.value"
+          type: double
+          description: "Answers 420, in percent."
+        - name: "kpi.share_420.numerator"
+          type: double
+          description: "Answers 420: what is divided."
+        - name: "kpi.share_420.denominator"
+          type: double
+          description: "Answers 420: what it is divided by."
+        - name: "kpi.share_481.value"
+          type: double
+          description: "Answers 481, in percent."
+        - name: "kpi.share_481.numerator"
+          type: double
+          description: "Answers 481: what is divided."
+        - name: "kpi.share_481.denominator"
+          type: double
+          description: "Answers 481: what it is divided by."
+        - name: "kpi.share_482.value"
+          type: double
+          description: "Answers 482, in percent."
+        - name: "kpi.share_482.numerator"
+          type: double
+          description: "Answers 482: what is divided."
+        - name: "kpi.share_482.denominator"
+          type: double
+          description: "Answers 482: what it is divided by."
+        - name: "kpi.share_483.value"
+          type: double
+          description: "Answers 483, in percent."
+        - name: "kpi.share_483.numerator"
+          type: double
+          description: "Answers 483: what is divided."
+        - name: "kpi.share_483.denominator"
+          type: double
+          description: "Answers 483: what it is divided by."
+        - name: "kpi.share_488.value"
+          type: double
+          description: "Answers 488, in percent."
+        - name: "kpi.share_488.numerator"
+          type: double
+          description: "Answers 488: what is divided."
+        - name: "kpi.share_488.denominator"
+          type: double
+          description: "Answers 488: what it is divided by."
+        - name: "kpi.share_513.value"
+          type: double
+          description: "Answers 513, in percent."
+        - name: "kpi.share_513.numerator"
+          type: double
+          description: "Answers 513: what is divided."
+        - name: "kpi.share_513.denominator"
+          type: double
+          description: "Answers 513: what it is divided by."
         - name: "incomplete"
           type: keyword
           description: "What was not seen of it, so that the record is rebuilt from the rest."

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/tests/declared"
 )
 
@@ -41,9 +42,26 @@ func TestFieldsAreDescribed(t *testing.T) {
 		}
 		delete(meta, name)
 	}
+	for _, name := range indicatorFields() {
+		if meta[name].Type == "" {
+			t.Errorf("%s is in records of indicators and not described", name)
+		}
+		delete(meta, name)
+	}
 	for name := range meta {
 		t.Errorf("%s is in _meta/fields.yml and nobody writes it", name)
 	}
+}
+
+// indicatorFields are those of records of indicators, besides the event base.
+func indicatorFields() []string {
+	names := []string{kpi.Prefix + "peer", kpi.Prefix + "window_s"}
+	for i := range kpi.Table {
+		for _, f := range kpi.Table[i].Fields() {
+			names = append(names, f.Name)
+		}
+	}
+	return names
 }
 
 // A description is a sentence that an operator understands; a type is one that the

@@ -33,6 +33,12 @@ func replay(t *testing.T, file string) []byte {
 
 func replayWith(t *testing.T, file string, cfg engine.Config) []byte {
 	t.Helper()
+	records, _ := replayAll(t, file, cfg)
+	return records
+}
+
+func replayAll(t *testing.T, file string, cfg engine.Config) ([]byte, engine.Stats) {
+	t.Helper()
 	files := capture.DefaultFilesConfig()
 	files.Paths = []string{file}
 	src, err := capture.NewFiles(files)
@@ -49,7 +55,7 @@ func replayWith(t *testing.T, file string, cfg engine.Config) []byte {
 	if err := s.Check(); err != nil {
 		t.Error(err)
 	}
-	return l.b
+	return l.b, s
 }
 
 // TestGolden runs the engine over golden/<case>/in.pcap. Two things judge it: the

@@ -9,7 +9,7 @@
 // be kept or written is counted.
 //
 // The name of a file is a function of why it was begun and of the Call-ID, so that
-// an event can name it before it is there. Frames are made anew (see appendFrames):
+// an event can name it before it is there. Frames are made anew (see recent.AppendFrames):
 // what carried a message may have been segments, fragments or tunnels.
 //
 // It does not keep what is no SIP, or has no Call-ID, and reads no clock: ages are
@@ -23,6 +23,7 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 )
 
@@ -35,7 +36,7 @@ const maxIdle = int64(12 * time.Hour)
 
 // besides is what one call puts into the queue besides a payload, at most: heads, and
 // a Call-ID.
-const besides = 4*headSize + event.MaxText
+const besides = 4*recent.HeadSize + event.MaxText
 
 // Dumper is the lanes' side. Any goroutine may call it.
 type Dumper struct {
@@ -138,18 +139,18 @@ func (d *Dumper) Message(p *packet.Packet, m *sip.Message) {
 // copy puts the message into the queue.
 func (d *Dumper) copy(p *packet.Packet, m *sip.Message, hash uint64, flags byte) {
 	d.lane.messages++
-	r := d.queue.put(headSize + len(p.Payload))
+	r := d.queue.put(recent.HeadSize + len(p.Payload))
 	if r == nil {
 		d.lane.dropped++
 		return
 	}
 	// A header section without its end would run into the next message of its file.
 	if p.Cut || m.Problem() != sip.OK && p.Transport != packet.UDP && p.Transport != packet.SCTP {
-		flags |= flagCut
+		flags |= recent.Cut
 	}
-	r.fill(opMessage, flags, byte(p.Transport), hash, p.Time)
-	r.ends(p)
-	copy(r[headSize:], p.Payload)
+	r.Fill(byte(opMessage), flags, byte(p.Transport), hash, p.Time)
+	r.Ends(p)
+	copy(r[recent.HeadSize:], p.Payload)
 }
 
 // Event looks whether e is a reason to write a file, and names the file of its
@@ -231,7 +232,7 @@ func (d *Dumper) open(c call, id []byte) *call {
 	if old := d.calls.victim(); old != nil {
 		d.end(old)
 	}
-	r := d.queue.put(headSize + len(id))
+	r := d.queue.put(recent.HeadSize + len(id))
 	if r == nil {
 		d.lane.refused++
 		return nil
@@ -240,16 +241,16 @@ func (d *Dumper) open(c call, id []byte) *call {
 	if !c.follow {
 		flags = flagBack
 	}
-	r.fill(opOpen, flags, byte(c.label), c.hash, c.named)
-	copy(r[headSize:], id)
+	r.Fill(byte(opOpen), flags, byte(c.label), c.hash, c.named)
+	copy(r[recent.HeadSize:], id)
 	return d.calls.add(c)
 }
 
 // end tells the worker that no more comes. If the queue is full, the worker finds
 // out when it has too many files.
 func (d *Dumper) end(c *call) {
-	if r := d.queue.put(headSize); r != nil {
-		r.fill(opClose, 0, 0, c.hash, 0)
+	if r := d.queue.put(recent.HeadSize); r != nil {
+		r.Fill(byte(opClose), 0, 0, c.hash, 0)
 	}
 	d.calls.drop(c)
 }

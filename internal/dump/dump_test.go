@@ -14,6 +14,7 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 )
 
@@ -98,11 +99,11 @@ func (b *bench) names() (all []string) {
 func (b *bench) count(path string) (n int) {
 	b.t.Helper()
 	data, err := os.ReadFile(path)
-	if err != nil || len(data) < len(fileHeader) || string(data[:len(fileHeader)]) != string(fileHeader) {
+	if err != nil || len(data) < len(recent.FileHeader) || string(data[:len(recent.FileHeader)]) != string(recent.FileHeader) {
 		b.t.Errorf("%s: %v, %d bytes, or no header", path, err, len(data))
 		return -1
 	}
-	for data = data[len(fileHeader):]; len(data) > 0; n++ {
+	for data = data[len(recent.FileHeader):]; len(data) > 0; n++ {
 		if len(data) < 16 || len(data) < 16+int(binary.LittleEndian.Uint32(data[8:])) {
 			b.t.Errorf("%s: ends within frame %d", path, n)
 			return n
@@ -351,10 +352,10 @@ func TestLimits(t *testing.T) {
 	} {
 		b := newBench(t, func(cfg *Config) { cfg.When = Always; c.change(cfg) })
 		for _, foreign := range []string{"notes.txt", "trace.pcap", "20261122T041853.123456789Z_mine_x.pcap"} {
-			os.WriteFile(filepath.Join(b.cfg.Dir, foreign), fileHeader, 0o600)
+			os.WriteFile(filepath.Join(b.cfg.Dir, foreign), recent.FileHeader, 0o600)
 		}
 		old := filepath.Join(b.cfg.Dir, "20251122T041853.123456789Z_invite_old.pcap")
-		os.WriteFile(old, fileHeader, 0o600)
+		os.WriteFile(old, recent.FileHeader, 0o600)
 		os.Mkdir(filepath.Join(b.cfg.Dir, "20241122T041853.123456789Z_invite_dir.pcap"), 0o700)
 		b.worker.folder.open() // as after a restart
 		for i := range 40 {
@@ -523,10 +524,10 @@ func TestLostCloses(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.When = Always })
 	const most = 1 << 16
 	w := newWorker(b.cfg, b.dir, &b.queue, most)
-	r := make(record, headSize)
+	r := make(recent.Record, recent.HeadSize)
 	begun := time.Now()
 	for i := range uint64(4 * most) { // hours where each looks at all
-		r.fill(opOpen, 0, byte(methodLabel(sip.MethodOptions)), i, at)
+		r.Fill(byte(opOpen), 0, byte(methodLabel(sip.MethodOptions)), i, at)
 		w.begin(r)
 	}
 	if len(w.files) != most || w.files[3*most-1] != nil || w.files[3*most] == nil || w.files[4*most-1] == nil {

@@ -1,6 +1,10 @@
 package dump
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
+)
 
 // queue is what lies between the lanes and the worker: two buffers of a fixed size,
 // one filled by the lanes, the other in the worker's hands. Its lock is held for
@@ -32,7 +36,7 @@ func (q *queue) reserve(n int) {
 
 // put gives room for a record of n bytes, borrowed until the lock, which the caller
 // holds, is given back; nil when there is none.
-func (q *queue) put(n int) record {
+func (q *queue) put(n int) recent.Record {
 	at := len(q.fill)
 	if q.closed || at+n > cap(q.fill) {
 		return nil
@@ -44,7 +48,7 @@ func (q *queue) put(n int) record {
 	if len(q.fill) > cap(q.fill)/4 {
 		q.rouse()
 	}
-	return record(q.fill[at:])
+	return recent.Record(q.fill[at:])
 }
 
 func (q *queue) rouse() {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 )
 
 const (
@@ -24,7 +26,7 @@ type file struct {
 	kept  *kept       // nil until it is made
 	info  os.FileInfo // of what was made
 	fd    *os.File    // nil while closed
-	flows flows
+	flows recent.Flows
 	fate  fate
 	size  int64
 	pend  []byte // frames that wait to be written
@@ -48,7 +50,7 @@ type worker struct {
 	cfg    Config
 	queue  *queue
 	folder folder
-	ring   *ring
+	ring   *recent.Ring
 	stats  workerStats
 	files  map[uint64]*file
 	ends   file // older is the newest, newer the oldest
@@ -66,7 +68,7 @@ func newWorker(cfg Config, dir string, q *queue, most int) *worker {
 	w.folder = folder{dir: dir, cfg: cfg, stats: &w.stats}
 	w.ends.older, w.ends.newer = &w.ends, &w.ends
 	if cfg.When.triggered() {
-		w.ring = newRing(cfg.RingSize)
+		w.ring = recent.NewRing(cfg.RingSize)
 	}
 	return w
 }
@@ -107,24 +109,23 @@ func (w *worker) batch(batch []byte) {
 	}
 	now := int64(math.MaxInt64)
 	for b := batch; len(b) > 0; {
-		r := record(b[:record(b).length()])
+		r := recent.Record(b[:recent.Record(b).Len()])
 		b = b[len(r):]
-		switch r.op() {
+		switch op(r.Op()) {
 		case opMessage:
-			now = min(now, r.time())
-			if r.has(flagHold) && w.ring != nil {
-				w.ring.add(r)
+			now = min(now, r.Time())
+			if r.Has(flagHold) && w.ring != nil {
+				w.ring.Add(r)
 			}
-			if r.has(flagKeep) {
-				w.keep(w.files[r.hash()], r)
+			if r.Has(flagKeep) {
+				w.keep(w.files[r.Hash()], r)
 			}
 		case opOpen:
 			w.begin(r)
 		case opClose:
-			if f := w.files[r.hash()]; f != nil {
+			if f := w.files[r.Hash()]; f != nil {
 				w.finish(f)
 			}
-		case opPad:
 		}
 	}
 	for _, f := range w.dirty {
@@ -139,28 +140,27 @@ func (w *worker) batch(batch []byte) {
 }
 
 // begin takes a file on, with what the ring has for it.
-func (w *worker) begin(r record) {
-	hash := r.hash()
+func (w *worker) begin(r recent.Record) {
+	hash := r.Hash()
 	if old := w.files[hash]; old != nil {
 		w.finish(old)
 	}
 	if len(w.files) >= w.most { // the queue was full when one was to be closed
 		w.finish(w.ends.newer)
 	}
-	f := &file{hash: hash, name: string(appendName(nil, r.time(), r.label(), r.payload())), named: r.time(), older: w.ends.older, newer: &w.ends}
+	f := &file{hash: hash, name: string(appendName(nil, r.Time(), label(r.Kind()), r.Payload())), named: r.Time(), older: w.ends.older, newer: &w.ends}
 	f.older.newer, w.ends.older = f, f
 	w.files[hash] = f
-	if r.has(flagBack) && w.ring != nil {
-		since := r.time() - int64(w.cfg.RingAge)
-		for _, pos := range w.ring.find(hash, since, int(min(w.cfg.MaxFile, math.MaxInt32))) {
-			m := w.ring.at(pos)
-			w.keep(f, m[:m.length()])
+	if r.Has(flagBack) && w.ring != nil {
+		since := r.Time() - int64(w.cfg.RingAge)
+		for _, pos := range w.ring.Find(hash, since, int(min(w.cfg.MaxFile, math.MaxInt32))) {
+			w.keep(f, w.ring.At(pos))
 		}
 	}
 }
 
 // keep puts a message among those that wait to be written.
-func (w *worker) keep(f *file, r record) {
+func (w *worker) keep(f *file, r recent.Record) {
 	w.stats.wanted.Add(1)
 	if f == nil { // closed to make room
 		w.stats.unwritten.Add(1)
@@ -178,12 +178,12 @@ func (w *worker) keep(f *file, r record) {
 			f.pend, w.idle = w.idle[len(w.idle)-1], w.idle[:len(w.idle)-1]
 		}
 		if f.size == 0 {
-			f.pend = append(f.pend, fileHeader...)
+			f.pend = append(f.pend, recent.FileHeader...)
 		}
 		w.dirty = append(w.dirty, f)
 	}
 	before := len(f.pend)
-	f.pend = appendFrames(f.pend, r, &f.flows)
+	f.pend = recent.AppendFrames(f.pend, r, &f.flows)
 	if f.size+int64(len(f.pend)) > w.cfg.MaxFile {
 		f.pend, f.fate = f.pend[:before], full
 		w.lost(f, 1)

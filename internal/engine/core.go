@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
 )
 
@@ -26,12 +27,15 @@ type core struct {
 	dedup  *dedup
 	sink   Sink
 	events []event.Event
+	calm   event.Event // what the limiter tells
 	seq    uint64
 	given  [event.NumTypes]uint64
 	last   *lane // whose source the tracker knows
 
 	set   bool          // the clock is the live lanes'
 	clock chan struct{} // closed then
+
+	names names // of calls that were shown; it has a lock of its own
 
 	ended bool // all inputs were files, which were read to their ends and cut off nothing
 }
@@ -40,19 +44,58 @@ func newCore(cfg Config, sink Sink) *core {
 	return &core{cfg: cfg, track: track.New(cfg.Track), dedup: newDedup(int64(cfg.DedupWindow)), sink: sink, clock: make(chan struct{})}
 }
 
-// send keeps the grown slice and hands each event on. The caller holds the lock.
+// send keeps the grown slice and hands each event on. What the limiter has to tell by
+// the time of an event comes before it. The caller holds the lock.
 func (c *core) send(events []event.Event) {
+	now := c.track.Now()
 	for i := range events {
-		c.seq++
-		events[i].Sequence = c.seq
-		events[i].SetDirection(c.cfg.Internal)
-		c.given[events[i].Type]++
-		if c.cfg.Dump != nil {
-			c.cfg.Dump.Event(&events[i])
-		}
-		c.sink.Put(&events[i])
+		c.tell(min(events[i].Time, now))
+		c.hand(&events[i])
 	}
 	c.events = events[:0]
+	c.tell(now)
+}
+
+// hand numbers an event, and hands it on unless the limiter holds it.
+func (c *core) hand(e *event.Event) {
+	c.seq++
+	e.Sequence = c.seq
+	e.SetDirection(c.cfg.Internal)
+	c.given[e.Type]++
+	if c.cfg.Count != nil {
+		c.cfg.Count.Count(e)
+	}
+	fate := limit.Sent
+	if c.cfg.Limit != nil {
+		fate = c.cfg.Limit.Judge(e)
+	}
+	if c.cfg.Dump != nil {
+		c.cfg.Dump.Event(e)
+	}
+	if c.cfg.Watch != nil {
+		c.cfg.Watch(e, fate)
+	}
+	if fate == limit.Sent {
+		c.sink.Put(e)
+	}
+}
+
+// tell hands on what the limiter has to say of what it held, up to now.
+func (c *core) tell(now int64) {
+	if c.cfg.Limit == nil {
+		return
+	}
+	for c.cfg.Limit.Told(&c.calm, now) {
+		c.hand(&c.calm)
+	}
+}
+
+// advance moves the clock and hands on what timers decide. The caller holds the lock.
+func (c *core) advance(now int64) {
+	if c.cfg.Count != nil {
+		c.cfg.Count.Advance(now)
+	}
+	c.send(c.track.Advance(c.events[:0], now))
 }
 
 // sendMessage hands on the record of one message. The caller holds the lock.
@@ -61,7 +104,24 @@ func (c *core) sendMessage(e *event.Event) {
 	e.Sequence = c.seq
 	e.SetDirection(c.cfg.Internal)
 	c.given[event.Message]++
-	c.sink.Put(e)
+	if c.cfg.Limit == nil || c.cfg.Limit.Judge(e) == limit.Sent {
+		c.sink.Put(e)
+	}
+}
+
+// tellRest hands on what the limiter has still to say when the run ends.
+func (c *core) tellRest() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.restHeld()
+}
+
+// restHeld does it. The caller holds the lock.
+func (c *core) restHeld() {
+	if c.cfg.Limit != nil {
+		c.cfg.Limit.Flush()
+		c.tell(c.track.Now())
+	}
 }
 
 // start lets files be read once every live lane has a time, or has ended: had the

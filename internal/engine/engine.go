@@ -1,4 +1,4 @@
-// Package engine calls the stages in order: capture, packet, stream, sip, track, sink.
+// Package engine calls the stages in order: capture, packet, stream, sip, track, limit, sink.
 // It owns the lanes with their goroutines, the clock of live sources, and the shutdown.
 //
 // It decides nothing about SIP and renders nothing. A frame is borrowed from the
@@ -17,7 +17,10 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
@@ -38,6 +41,13 @@ type Config struct {
 	Keep            bool           // what is going on is saved after it: with FlushNone the end cuts nothing off
 	Messages        bool           // each message that could be parsed is a record too, before the events that it makes
 
+	// Limit, when set, says which events leave; without, all do. It is this engine's alone.
+	Limit *limit.Limiter
+
+	// Watch, when set, sees each event, but for records of messages, and what became of
+	// it. It borrows e until it returns and must not wait.
+	Watch func(e *event.Event, fate limit.Fate)
+
 	// Fault is told of a frame that this program failed on, which it borrows. It may
 	// be nil. Fault, Tap and Trouble are called by one lane at a time.
 	Fault func(f *packet.Frame, cause any)
@@ -45,9 +55,16 @@ type Config struct {
 	// Dump, when set, keeps messages.
 	Dump Dumper
 
+	// Recent, when set, keeps the last messages for who looks at a call.
+	Recent *recent.Store
+
 	// Tap, when set, sees each message that could be parsed before the tracker
 	// does. It borrows both until it returns.
 	Tap func(p *packet.Packet, m *sip.Message)
+
+	// Count, when set, counts each message that could be parsed, before the tracker sees
+	// it, and each event, whether it leaves or not.
+	Count *kpi.Counter
 
 	// Copy, when set, is given the same for another program. It borrows both until it
 	// returns and must not wait; lanes call it at the same time.
@@ -154,6 +171,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	wg.Go(func() { e.runFiles(ctx, files) })
 	wg.Wait()
+	e.core.tellRest()
 	return errors.Join(e.wrong...)
 }
 

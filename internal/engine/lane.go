@@ -181,7 +181,7 @@ func (l *lane) advance(now int64) {
 	c := l.core
 	l.lock()
 	l.reached = now
-	c.send(c.track.Advance(c.events[:0], now))
+	c.advance(now)
 	c.start()
 	l.unlock()
 }
@@ -197,7 +197,7 @@ func (l *lane) idle(now int64) {
 	c := l.core
 	l.lock()
 	l.reached = now
-	c.send(c.track.Advance(c.events[:0], c.reached(now)))
+	c.advance(c.reached(now))
 	c.start()
 	l.unlock()
 }
@@ -227,7 +227,14 @@ func (l *lane) restart() {
 	c := l.core
 	c.flush(l)
 	l.lock()
+	c.restHeld()
+	if c.cfg.Limit != nil {
+		c.cfg.Limit.Restart()
+	}
 	c.track.Restart()
+	if c.cfg.Count != nil {
+		c.cfg.Count.Restart()
+	}
 	c.dedup = newDedup(c.dedup.window)
 	l.unlock()
 }
@@ -353,6 +360,9 @@ func (l *lane) message(p *packet.Packet, ended bool) Fate {
 	if l.cfg.Dump != nil {
 		l.cfg.Dump.Message(p, &l.msg)
 	}
+	if l.cfg.Recent != nil {
+		l.cfg.Recent.Message(p, &l.msg)
+	}
 	if l.cfg.Copy != nil && problem == sip.OK {
 		l.cfg.Copy(p, &l.msg)
 	}
@@ -369,6 +379,9 @@ func (l *lane) message(p *packet.Packet, ended bool) Fate {
 	} else {
 		if l.cfg.Tap != nil {
 			l.cfg.Tap(p, &l.msg)
+		}
+		if l.cfg.Count != nil {
+			l.cfg.Count.See(p, &l.msg)
 		}
 		if told { // behind what may fail before the message is counted
 			c.sendMessage(&l.record)

@@ -264,7 +264,7 @@ func TestAdd(t *testing.T) {
 			var a, b Stats
 			fill(reflect.ValueOf(&b).Elem())
 			a.Add(&b)
-			b.Events, b.Track = a.Events, a.Track // of the core
+			b.Events, b.Track, b.Limit = a.Events, a.Track, a.Limit // of the core
 			return reflect.ValueOf(a), reflect.ValueOf(b)
 		},
 	} {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/codec"
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/state"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
 )
@@ -40,13 +41,19 @@ func (e *Engine) Save(part func(kind byte, b []byte) error) (err error) {
 	if err == nil && c.ended {
 		err = e.saveLanes(part)
 	}
-	return err
+	if err != nil || c.cfg.Limit == nil {
+		return err
+	}
+	locked = false
+	c.mu.Unlock()
+	return c.cfg.Limit.Save(func(b []byte) error { return part(partLimit, b) })
 }
 
 // The kinds of parts beside the tracker's.
 const (
 	partDedup = track.KindEnd + iota // the memory of mirror duplicates
 	partLane                         // what a lane over files has of messages that are not whole
+	partLimit                        // blacklists, and limits that were changed
 )
 
 // saveLanes gives what files were cut in two of. What is live goes on without: by the
@@ -82,6 +89,7 @@ type Restoring struct {
 	track *track.Restoring
 	dedup *dedup
 	lanes map[int]*lane
+	limit limit.Restoring
 }
 
 // Restoring begins to take up a state.
@@ -104,6 +112,11 @@ func (r *Restoring) Part(kind byte, b []byte) error {
 		l := newLane(r.e.core.cfg, r.e.lanes[i].in, r.e.core)
 		l.walk(&c)
 		r.lanes[i] = l
+	case partLimit:
+		if r.limit.Part(b) != nil {
+			return track.ErrState
+		}
+		return nil
 	default:
 		return r.track.Part(kind, b)
 	}
@@ -126,6 +139,9 @@ func (r *Restoring) Done(now int64) (track.Restored, error) {
 	c.track, c.last = t, nil
 	if now == 0 {
 		r.goOn()
+	}
+	if c.cfg.Limit != nil {
+		c.cfg.Limit.Restore(&r.limit)
 	}
 	c.send(evicted)
 	return got, nil

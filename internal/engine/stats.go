@@ -7,6 +7,7 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/qos"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
@@ -56,6 +57,7 @@ type Stats struct {
 	Packet  packet.Stats
 	Stream  stream.Stats
 	Track   track.Stats
+	Limit   limit.Stats // of the same moment as Events
 }
 
 // Add adds the counters of another input.
@@ -134,6 +136,13 @@ func (e *Engine) Inputs() (sum Stats, each []InputStats) {
 		sum.Add(&s.Stats)
 	}
 	sum.Events, sum.Track = c.given, c.track.Stats()
+	if c.cfg.Limit != nil {
+		sum.Limit = c.cfg.Limit.Stats()
+	} else {
+		for t, n := range c.given {
+			sum.Limit.Fates[t][limit.Sent] = n
+		}
+	}
 	return sum, each
 }
 
@@ -189,6 +198,10 @@ func (s *Stats) Check() error {
 	for _, n := range t.Events {
 		made += n
 	}
+	var judged uint64
+	for f := range limit.NumFates {
+		judged += s.Limit.Sum(f)
+	}
 	for _, sum := range []struct {
 		what       string
 		have, want uint64
@@ -204,7 +217,8 @@ func (s *Stats) Check() error {
 		{"reports read = joined + not", joined, s.Quality[qos.OK] + t.ReportsInSIP},
 		{"segments and SCTP packets taken = followed", s.Stream.Segments + s.Stream.SCTP.Packets, s.Datagrams[Segment]},
 		{"units = messages + unusable + probes + keep-alives", units, given},
-		{"events made = events handed on", made, events},
+		{"events made = events handed on", made + s.Limit.Told, events},
+		{"events made = sent + held + blacklisted", judged, events},
 	} {
 		if sum.have != sum.want && (sum.have > sum.want || sum.have+s.Faults < sum.want) {
 			return fmt.Errorf("counters disagree: %s: %d, not %d", sum.what, sum.have, sum.want)

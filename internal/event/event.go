@@ -189,6 +189,8 @@ type Event struct {
 
 	parts Text // of the record of a message; see OpenParts
 
+	Rate Rate // what package limit says of it
+
 	Capture string // file name
 	Dump    Text   // path of the file that the messages are written to
 	Iface   string

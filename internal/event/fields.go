@@ -67,6 +67,7 @@ var Fields = forMessages(sorted(slices.Concat(
 	only(anyType, base), only(anyType, ends), only(messages, message), only(1<<Message, single), only(calls, call), only(calls|requests, dialogs),
 	only(calls, transferred), only(calls|requests, transfer), only(requests, subscription),
 	only(regs, registration), only(anyType, labels),
+	only(rated, rates), only(1<<RateCalm, calm),
 	only(1<<CallEnd|requests, quality), only(requests, report),
 	only(1<<CallEnd, heard("sip.qos.caller", 0, false)), only(1<<CallEnd, heard("sip.qos.callee", 1, false)),
 	only(requests, heard("sip.qos.local", 0, true)), only(requests, heard("sip.qos.remote", 1, true)),

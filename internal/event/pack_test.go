@@ -11,7 +11,7 @@ import (
 )
 
 // unpacked are the fields that a packed record leaves out.
-var unpacked = map[string]bool{"Capture": true, "Iface": true, "Sequence": true, "Direction": true, "buf": true, "parts": true}
+var unpacked = map[string]bool{"Capture": true, "Iface": true, "Sequence": true, "Direction": true, "Rate": true, "buf": true, "parts": true}
 
 // leaf is one value of a record: a text, a list, a URI, a number.
 type leaf struct {
@@ -171,7 +171,7 @@ func TestPack(t *testing.T) {
 		e := full(typ)
 		got := back(t, e)
 		same(t, e, got)
-		got.Sequence, got.Capture, got.Iface, got.Direction = e.Sequence, e.Capture, e.Iface, e.Direction
+		got.Sequence, got.Capture, got.Iface, got.Direction, got.Rate = e.Sequence, e.Capture, e.Iface, e.Direction, e.Rate
 		if want, got := AppendJSON(nil, e, nil), AppendJSON(nil, got, nil); !bytes.Equal(want, got) {
 			t.Errorf("it reads\n%s\nwas\n%s", got, want)
 		}

@@ -105,6 +105,8 @@ func full(typ Type) *Event {
 	if typ == Message {
 		fillParts(e)
 	}
+	e.Rate = Rate{By: ByRate, Ended: Calm, Type: OtherOK, Source: netip.MustParsePrefix("2001:db8::/64"), Exceeded: 400, Suppressed: 199, Total: 397,
+		Current: 30.25, Limit: 20, Period: "1s", Nanos: 1e9, Since: 1767225600e9}
 	return e
 }
 

@@ -5,8 +5,8 @@ import "strings"
 // Type is what happened: the value of event.action.
 type Type uint8
 
-// The types: twelve, and two that are off unless they are asked for: call-alive, and the
-// record of a single message.
+// The types: twelve; two that are off unless they are asked for, call-alive and the
+// record of a single message; and what package limit says of the events that it held.
 const (
 	None Type = iota
 	CallStart
@@ -23,6 +23,7 @@ const (
 	MsgProbe
 	CallAlive
 	Message
+	RateCalm
 	NumTypes
 )
 
@@ -67,6 +68,8 @@ var Kinds = [NumTypes]Kind{
 		"An answered call is still up: every `call_alive_interval` since its answer. Off by default."},
 	Message: {"message", "sip", network, info,
 		"A SIP message was seen: `messages.enabled`, off by default. Its event.action is sip- and the method, as in sip-invite; docs/messages.md has its fields."},
+	RateCalm: {"rate-calm", "sip.rate", network, []string{"info"},
+		"Events of one type and source had been over a limit and were held back; that is over, and sipcmbeat.rate.total says how many were. docs/rates.md tells more."},
 }
 
 var (

@@ -212,6 +212,7 @@ var attemptTable = table{
 type attempt struct {
 	timer timer
 	link  link
+	spot  spot
 	set   *callSet
 	key   uint64 // hash of the From tag
 	state state
@@ -266,6 +267,7 @@ func (t *Tracker) freeAttempt(a *attempt) {
 	t.decide(take1(&a.holds), true, event.NoResponse)
 	t.wheel.clear(&a.timer)
 	a.link.leave()
+	t.lists.calls.drop(&a.spot)
 	if a.hold != nil {
 		a.hold.attempt = nil
 		a.hold = nil
@@ -303,6 +305,7 @@ func (t *Tracker) stepAttempt(a *attempt, y symbol) cell {
 // armAttempt sets the linger of the present state and its worth.
 func (t *Tracker) armAttempt(a *attempt) {
 	t.weigh(&a.extra, &a.rec)
+	t.listAttempt(a)
 	switch a.state {
 	case calling:
 		t.arm(&a.timer, a.round, t.cfg.Invite)

@@ -217,6 +217,7 @@ func (t *Tracker) newBinding(a *aor, c *contact, r *request, missing event.Incom
 	a.bindings = append(a.bindings, b)
 	t.regs.bindings++
 	t.regs.bytes += bindingSize + int64(cap(b.text))
+	t.lists.bindings.add(&b.link, &b.spot)
 	t.rank(&b.link, b.worth())
 	return b
 }
@@ -224,6 +225,7 @@ func (t *Tracker) newBinding(a *aor, c *contact, r *request, missing event.Incom
 func (t *Tracker) freeBinding(b *binding) {
 	t.wheel.clear(&b.timer)
 	b.link.leave()
+	t.lists.bindings.drop(&b.spot)
 	a := b.aor
 	for i := range a.bindings {
 		if a.bindings[i] == b {

@@ -55,6 +55,7 @@ func (t *Tracker) armDialog(d *dialog) {
 	case stray:
 		t.arm(&d.timer, d.bye, t.cfg.Bye)
 	case ended:
+		t.lists.calls.drop(&d.spot)
 		t.dropRecord(d)
 		t.isUp(d, false)
 		t.retire(&d.timer, &d.link)

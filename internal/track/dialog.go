@@ -157,6 +157,7 @@ var dialogTable = table{
 type dialog struct {
 	timer timer
 	link  link
+	spot  spot
 	set   *callSet
 	key   uint64
 	state state
@@ -209,7 +210,7 @@ func (t *Tracker) unanswered(d *dialog, at int64) bool {
 		d.state == assumed && d.byAck && since(d.first, at) <= int64(t.cfg.Early)
 }
 
-const dialogSize = 600 // bytes, with its share of the tables; keepCold counts the packed record
+const dialogSize = 632 // bytes, with its share of the tables; keepCold counts the packed record
 
 // newDialog makes an empty one in state s, first seen at.
 func (t *Tracker) newDialog(set *callSet, s state, key uint64, at int64) *dialog {
@@ -217,6 +218,7 @@ func (t *Tracker) newDialog(set *callSet, s state, key uint64, at int64) *dialog
 	*d = dialog{set: set, key: key, state: s, first: at, seen: at}
 	d.timer.owner, d.link.owner = d, d
 	set.dialogs.put(d)
+	t.lists.calls.add(&d.link, &d.spot)
 	t.admit(dialogSize)
 	return d
 }
@@ -224,6 +226,7 @@ func (t *Tracker) newDialog(set *callSet, s state, key uint64, at int64) *dialog
 func (t *Tracker) freeDialog(d *dialog) {
 	t.wheel.clear(&d.timer)
 	d.link.leave()
+	t.lists.calls.drop(&d.spot)
 	t.freeQuality(d)
 	s := d.set
 	s.dialogs.drop(d)

@@ -102,6 +102,7 @@ func left(t *testing.T, tr *Tracker) {
 		"entries": int(s.Entries), "bytes": int(s.Bytes), "bindings": int(s.Bindings), "AORs": int(s.AORs),
 		"bytes of bindings": int(tr.regs.bytes), "user agents": len(tr.regs.agents), "refreshed bindings": tr.regs.refreshed, "calls up": tr.calls.up, "call sets": len(tr.calls.sets), "clients": len(tr.auth.clients),
 		"holds": len(tr.auth.holds), "bad messages": len(tr.bads), "answers to them": len(tr.replies), "timers": tr.wheel.count,
+		"listed calls": tr.lists.calls.count, "listed bindings": tr.lists.bindings.count, "blocks": len(tr.lists.calls.blocks) + len(tr.lists.bindings.blocks),
 	} {
 		if n != 0 {
 			t.Errorf("after the longest timer %d %s are left", n, what)
@@ -133,6 +134,7 @@ func checkTables(t *testing.T, tr *Tracker) {
 	if up != tr.calls.up {
 		t.Errorf("%d calls are up, %d are counted", up, tr.calls.up)
 	}
+	checkLists(t, tr)
 	waiting := 0 // answers, found by one key or two
 	for _, all := range tr.replies {
 		waiting += len(all)

@@ -93,6 +93,7 @@ type idle struct {
 type binding struct {
 	timer timer
 	link  link
+	spot  spot
 	aor   *aor
 
 	key, alias uint64                // of the contact, and of what the registrar made of it

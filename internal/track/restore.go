@@ -122,6 +122,7 @@ func (r *Restoring) Done(now int64) (t *Tracker, got Restored, evicted []event.E
 	r.finishSet()
 	r.finishHolds()
 	r.order()
+	r.list()
 	if now > t.now {
 		t.missed(gap{t.now, now})
 	}

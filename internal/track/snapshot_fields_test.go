@@ -20,6 +20,10 @@ import (
 var unsaved = map[string]string{
 	"Event.Direction":     "set when the record leaves",
 	"Event.parts":         "of the record of a message, which leaves at once",
+	"attempt.spot":        "listed anew",
+	"dialog.spot":         "listed anew",
+	"binding.spot":        "listed anew",
+	"Tracker.lists":       "made anew",
 	"attempt.set":         "the entry stands behind its Call-ID",
 	"attempt.extra":       "weighed anew",
 	"attempt.hold":        "told by the hold",
@@ -302,7 +306,7 @@ func compare(t *testing.T, path string, want, got reflect.Value) {
 // TestStateVersion: a change of what a snapshot holds is another format. Once a release
 // has written the one before, StateVersion goes up with the digest here.
 func TestStateVersion(t *testing.T) {
-	const want = "91b5158b226d3a29"
+	const want = "2002921d3214b501"
 	h := sha256.New()
 	seen := map[reflect.Type]bool{}
 	var describe func(typ reflect.Type)

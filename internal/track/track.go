@@ -169,7 +169,10 @@ type Tracker struct {
 	regs  registrar
 	pools pools
 	ages  [numWorth]age
-	bads  map[uint64]*bad
+
+	lists lists // what is there, in the order in which it came
+
+	bads map[uint64]*bad
 
 	replies map[uint64][]*badReply // answers that cannot be used and wait, by the same keys
 
@@ -209,6 +212,7 @@ func New(cfg Config) *Tracker {
 	t.calls.init()
 	t.auth.init()
 	t.regs.init()
+	t.lists.key = siphash.NewKey()
 	for i := range t.ages {
 		t.ages[i].init()
 	}
@@ -227,6 +231,7 @@ func (t *Tracker) SetSource(capture, iface string, turn int) {
 func (t *Tracker) Restart() {
 	fresh := New(t.cfg)
 	fresh.stats, fresh.seed, fresh.capture, fresh.iface, fresh.turn = t.stats, t.seed, t.capture, t.iface, t.turn
+	fresh.lists = t.lists.restarted()
 	*t = *fresh
 	for i := range t.ages {
 		t.ages[i].init()

@@ -15,6 +15,9 @@ type Query struct {
 	Text   string // only what contains this, without regard to case; "" is everything
 	Source string // only from this address or network
 	State  string // only in this state
+	Type   string // only of this type
+	From   time.Time
+	To     time.Time
 }
 
 // Bounds of one page.
@@ -45,6 +48,7 @@ type Call struct {
 	Answered       *time.Time `json:"answered,omitempty"`
 	Seen           *time.Time `json:"seen,omitempty"` // the last message
 	Ended          *time.Time `json:"ended,omitempty"`
+	HangupBy       string     `json:"hangup_by,omitempty"` // caller, callee, both, unknown: whose BYE it is
 	Code           int        `json:"code,omitempty"`
 	Forked         bool       `json:"forked,omitempty"`
 	Held           bool       `json:"held,omitempty"`
@@ -263,7 +267,8 @@ type Indicator struct {
 
 // IndicatorSet is the indicators of everything, or of one peer.
 type IndicatorSet struct {
-	Peer       string      `json:"peer"` // "" is all
+	Peer       string      `json:"peer"`   // "" is all
+	Window     string      `json:"window"` // 1m, 5m, 1h, 24h
 	From       time.Time   `json:"from"`
 	To         time.Time   `json:"to"`
 	Indicators []Indicator `json:"indicators"`

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"go/format"
@@ -27,11 +26,15 @@ func readFields(path string) ([]group, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseFields(string(text))
+}
+
+func parseFields(text string) ([]group, error) {
 	var groups []group
-	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec := yaml.NewDecoder(strings.NewReader(text))
 	dec.KnownFields(true)
 	if err := dec.Decode(&groups); err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+		return nil, fmt.Errorf("read %s: %w", metaFile, err)
 	}
 	return groups, nil
 }

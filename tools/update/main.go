@@ -1,7 +1,8 @@
 // Command update writes every file that is made of another one: fields.yml,
-// include/fields.go, sipcmbeat.yml, sipcmbeat.reference.yml, the tables in docs/ and
+// include/fields.go, sipcmbeat.yml, sipcmbeat.reference.yml, the tables in docs/, the
+// description of the HTTP interface and
 // the dashboards in _meta/kibana and deploy/grafana.
-// Its sources are _meta/, internal/event and config. Run it in the project's root.
+// Its sources are _meta/, internal/event, internal/kpi and config. Run it in the project's root.
 package main
 
 import (
@@ -56,11 +57,16 @@ func update(root string) error {
 
 // generate gives the text of each file by its path below root.
 func generate(root string) (map[string]string, error) {
-	groups, err := readFields(filepath.Join(root, "_meta/fields.yml"))
+	meta, err := withIndicators(root)
+	if err != nil {
+		return nil, err
+	}
+	groups, err := parseFields(meta)
 	if err != nil {
 		return nil, err
 	}
 	made := map[string]string{
+		metaFile:         meta,
 		"fields.yml":     fieldsYAML(groups),
 		"docs/fields.md": fieldsDoc(groups),
 		"docs/events.md": eventsDoc(),
@@ -85,7 +91,16 @@ func generate(root string) (map[string]string, error) {
 	if made["docs/upgrade.md"], err = fillText(made["docs/upgrade.md"], "docs/upgrade.md", "older names", olderNames()); err != nil {
 		return nil, err
 	}
+	if made["docs/kpi.md"], err = fill(filepath.Join(root, "docs/kpi.md"), "indicators", indicatorDoc()); err != nil {
+		return nil, err
+	}
 	if made["docs/messages.md"], err = fill(filepath.Join(root, "docs/messages.md"), "fields", messageFields(groups)); err != nil {
+		return nil, err
+	}
+	if made["internal/api/openapi.json"], err = openAPI(root); err != nil {
+		return nil, err
+	}
+	if made["docs/http.md"], err = fill(filepath.Join(root, "docs/http.md"), "routes", routesDoc()); err != nil {
 		return nil, err
 	}
 	boards, err := readBoards(filepath.Join(root, "_meta/dashboards.yml"))

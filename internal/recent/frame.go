@@ -1,4 +1,4 @@
-package dump
+package recent
 
 import (
 	"encoding/binary"
@@ -9,9 +9,9 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 )
 
-// fileHeader begins a file: pcap 2.4 in nanoseconds, little-endian, each frame an IP
+// FileHeader begins a file: pcap 2.4 in nanoseconds, little-endian, each frame an IP
 // packet without a link header (LINKTYPE_RAW).
-var fileHeader = func() []byte {
+var FileHeader = func() []byte {
 	le := binary.LittleEndian
 	b := le.AppendUint32(nil, 0xa1b23c4d)
 	b = le.AppendUint16(b, 2)
@@ -36,10 +36,10 @@ type flow struct {
 	tag      uint32 // of SCTP: tells associations apart
 }
 
-// flows are those of one file. The oldest gives way.
-type flows []flow
+// Flows are those of one file. The oldest gives way.
+type Flows []flow
 
-func (f *flows) of(src, dst netip.AddrPort) *flow {
+func (f *Flows) of(src, dst netip.AddrPort) *flow {
 	for i := range *f {
 		if x := &(*f)[i]; x.src == src && x.dst == dst {
 			return x
@@ -52,17 +52,17 @@ func (f *flows) of(src, dst netip.AddrPort) *flow {
 	return &(*f)[len(*f)-1]
 }
 
-// appendFrames copies a message to dst as the frames of a capture file that would
+// AppendFrames copies a message to dst as the frames of a capture file that would
 // have carried it: one UDP datagram, one SCTP packet, or TCP segments whose numbers
 // follow those before them. Addresses, ports and time are the message's; what was
 // around it (link, VLAN, tunnel, HEP, WebSocket) is not there any more. A message that the capture has only
 // in part, or that is longer than a datagram can be, becomes a frame that was cut.
-func appendFrames(dst []byte, r record, f *flows) []byte {
-	m := message{time: r.time(), src: r.src(), dst: r.dst(), payload: r.payload()}
-	if r.has(flagCut) {
+func AppendFrames(dst []byte, r Record, f *Flows) []byte {
+	m := message{time: r.Time(), src: r.Src(), dst: r.Dst(), payload: r.Payload()}
+	if r.Has(Cut) {
 		m.missing = max(r.missing(), 1)
 	}
-	switch r.transport() {
+	switch r.Transport() {
 	case packet.UDP, packet.TransportNone:
 		return m.udp(dst)
 	case packet.SCTP:
@@ -139,7 +139,7 @@ func (m *message) udp(dst []byte) []byte {
 }
 
 // tcp is RFC 9293 §3.1.
-func (m *message) tcp(dst []byte, f *flows) []byte {
+func (m *message) tcp(dst []byte, f *Flows) []byte {
 	ack := f.of(m.dst, m.src).next
 	way := f.of(m.src, m.dst)
 	all, missing := m.payload, m.missing
@@ -167,7 +167,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // sctp is RFC 9260 §3: a packet with one DATA chunk (§3.3.1) that holds all of the
 // message.
-func (m *message) sctp(dst []byte, f *flows) []byte {
+func (m *message) sctp(dst []byte, f *Flows) []byte {
 	way := f.of(m.src, m.dst)
 	const head = 12 + 16
 	padding := -len(m.payload) & 3

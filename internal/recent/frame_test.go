@@ -1,4 +1,4 @@
-package dump
+package recent
 
 import (
 	"bytes"
@@ -24,15 +24,15 @@ var (
 )
 
 // recorded is a message as the queue holds it.
-func recorded(p packet.Packet) record {
-	r := make(record, headSize+len(p.Payload))
+func recorded(p packet.Packet) Record {
+	r := make(Record, HeadSize+len(p.Payload))
 	var flags byte
 	if p.Cut {
-		flags = flagCut
+		flags = Cut
 	}
-	r.fill(opMessage, flags, byte(p.Transport), 1, p.Time)
-	r.ends(&p)
-	copy(r[headSize:], p.Payload)
+	r.Fill(0, flags, byte(p.Transport), 1, p.Time)
+	r.Ends(&p)
+	copy(r[HeadSize:], p.Payload)
 	return r
 }
 
@@ -56,10 +56,10 @@ func TestFrames(t *testing.T) {
 		for _, transport := range []packet.Transport{packet.UDP, packet.TCP} {
 			for _, n := range []int{0, 1, 600, 1501, 32 << 10, 65507} {
 				p := packet.Packet{Time: at, Src: ends[0], Dst: ends[1], Transport: transport, Payload: bytes.Repeat([]byte{'x'}, n)}
-				var f flows
+				var f Flows
 				var got []byte
 				d := packet.New(packet.DefaultConfig())
-				for _, frame := range frames(t, appendFrames(nil, recorded(p), &f)) {
+				for _, frame := range frames(t, AppendFrames(nil, recorded(p), &f)) {
 					if why := d.Decode(&frame); why != packet.OK || d.Cut || frame.Wire != len(frame.Data) {
 						t.Fatalf("%v %v %d: %v, cut %v, %d of %d bytes", ends, transport, n, why, d.Cut, len(frame.Data), frame.Wire)
 					}
@@ -94,7 +94,7 @@ func TestCutFrames(t *testing.T) {
 		{[2]netip.AddrPort{alice6, bob6}, packet.SCTP, 1 << 20, 0, false},
 	} {
 		p := packet.Packet{Time: at, Src: c.ends[0], Dst: c.ends[1], Transport: c.transport, Payload: bytes.Repeat([]byte{'x'}, c.n), Missing: c.missing, Cut: c.cut}
-		all := frames(t, appendFrames(nil, recorded(p), new(flows)))
+		all := frames(t, AppendFrames(nil, recorded(p), new(Flows)))
 		last := all[len(all)-1]
 		if last.Wire <= len(last.Data) {
 			t.Errorf("%v: %d of %d bytes", c, len(last.Data), last.Wire)
@@ -108,14 +108,14 @@ func TestCutFrames(t *testing.T) {
 
 // TestFlows: the numbers of TCP follow each other, in each direction.
 func TestFlows(t *testing.T) {
-	var f flows
+	var f Flows
 	var b []byte
 	for i := range 4 {
 		p := packet.Packet{Time: at, Src: alice4, Dst: bob4, Transport: packet.TCP, Payload: make([]byte, 100*(i+1))}
 		if i%2 == 1 {
 			p.Src, p.Dst = p.Dst, p.Src
 		}
-		b = appendFrames(b, recorded(p), &f)
+		b = AppendFrames(b, recorded(p), &f)
 	}
 	want := []struct{ seq, ack uint32 }{{1, 1}, {1, 101}, {101, 201}, {201, 401}}
 	for i, frame := range frames(t, b) {
@@ -141,16 +141,16 @@ func TestTshark(t *testing.T) {
 		}
 		t.Skip("needs tshark (Debian: apt-get install tshark)")
 	}
-	b := append([]byte(nil), fileHeader...)
+	b := append([]byte(nil), FileHeader...)
 	var want []string
-	var f flows
+	var f Flows
 	n := 0
 	for _, transport := range []packet.Transport{packet.UDP, packet.TCP, packet.SCTP} {
 		for _, ends := range [][2]netip.AddrPort{{alice4, bob4}, {bob4, alice4}, {alice6, bob6}, {bob6, alice6}} {
 			for _, body := range []int{0, 1, 2, 3, 5000} {
 				n++
 				p := packet.Packet{Time: at + int64(n)*1e6 + 7, Src: ends[0], Dst: ends[1], Transport: transport, Payload: []byte(options(fmt.Sprint("call-", n), body))}
-				b = appendFrames(b, recorded(p), &f)
+				b = AppendFrames(b, recorded(p), &f)
 				want = append(want, fmt.Sprintf("%d.%09d|%d|%d|call-%d", p.Time/1e9, p.Time%1e9, ends[0].Port(), ends[1].Port(), n))
 			}
 		}
