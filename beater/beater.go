@@ -128,9 +128,9 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		keeper:  keeper,
 		metrics: newMetrics(b),
 		notify:  notify,
-		reader:  newReloader(bt.read, bt.keys, b),
 		version: b.Info.Version,
 		agent:   b.Info.ID.String(),
+		reader:  newReloader(bt.read, bt.keys, b),
 	}
 	if err := r.start(b.Publisher, bt.maps); err != nil {
 		return err
@@ -159,12 +159,12 @@ type run struct {
 	metrics metrics
 	told    Voice
 	notify  *notifier // nil: no service manager
+	version string
+	agent   string    // agent.id
 	reader  *reloader // nil: there is no reload
 
 	steer   sync.Mutex                    // of reloads, one at a time
 	running atomic.Pointer[config.Config] // cfg and what was reloaded; nil before the first
-	version string
-	agent   string // agent.id
 
 	engine *engine.Engine
 	keeper *engine.Keeper // nil: no saved state

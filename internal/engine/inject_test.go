@@ -28,15 +28,15 @@ func said(first, cid, cseq, toTag, more string) []byte {
 		first, cid, strings.ReplaceAll(cseq, " ", ""), toTag, cid, cseq, more)
 }
 
-// hands gives frames a second apart. Those that begin with + are put in by hand.
-type hands struct {
+// paced gives frames a second apart. Those that begin with + are put in by hand.
+type paced struct {
 	t   *testing.T
 	e   *Engine
 	all [][]byte
 	n   int
 }
 
-func (s *hands) Next(f *packet.Frame) error {
+func (s *paced) Next(f *packet.Frame) error {
 	for ; s.n < len(s.all) && s.all[s.n][0] == '+'; s.n++ {
 		src, dst := alice, bob
 		if strings.HasPrefix(string(s.all[s.n]), "+SIP/") {
@@ -59,14 +59,14 @@ func (s *hands) Next(f *packet.Frame) error {
 	return nil
 }
 
-func (s *hands) Name() string         { return "test.pcap" }
-func (s *hands) Stats() capture.Stats { return capture.Stats{} }
-func (s *hands) Close() error         { return nil }
+func (s *paced) Name() string         { return "test.pcap" }
+func (s *paced) Stats() capture.Stats { return capture.Stats{} }
+func (s *paced) Close() error         { return nil }
 
 // injected runs messages and gives the events, those that are marked with a +.
 func injected(t *testing.T, cfg Config, all ...[]byte) (lines []string, k *keeper) {
 	t.Helper()
-	s := &hands{t: t, all: all}
+	s := &paced{t: t, all: all}
 	k = &keeper{}
 	s.e = New(cfg, one(s), k)
 	if err := s.e.Run(context.Background()); err != nil {

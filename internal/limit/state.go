@@ -221,5 +221,6 @@ func (l *Limiter) Configure(cfg Config) {
 		l.apply(cfg.Rates)
 	}
 	l.allowed(cfg.Allow)
+	cfg.Say = l.cfg.Say
 	l.cfg = cfg
 }

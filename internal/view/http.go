@@ -23,7 +23,7 @@ type Done struct {
 type Overview struct {
 	Time     time.Time    `json:"time"` // of the packets
 	Health   Health       `json:"health"`
-	Calls    int          `json:"calls"` // in memory
+	Calls    int          `json:"calls"`              // in memory
 	Up       *int         `json:"calls_up,omitempty"` // of them, those that are answered and not over
 	AORs     int          `json:"aors"`
 	Bindings int          `json:"bindings"`
