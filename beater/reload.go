@@ -233,6 +233,7 @@ func (r *run) take(merged *config.Config) {
 	r.running.Store(merged)
 	r.engine.Reload(merged.Engine)
 	r.limit.Configure(merged.Limit)
+	r.count.Configure(merged.Count)
 	if r.out != nil {
 		r.out.relay.Choose(&merged.Relay)
 	}

@@ -221,11 +221,11 @@ var Groups = []Group{
 	{"Indicators", "Answer-seizure ratio, delays and the like; docs/kpi.md has them and their formulas.", []Key{
 		{Name: "kpi.records", Kind: Flag, Meaning: "The indicators of each window in which something happened leave as records: of everything, and of each peer. event.kind is metric, event.dataset sip.kpi."},
 		{Name: "kpi.window", Kind: Duration, Allowed: "10s to 1h, of which a day is a multiple, such as 30s, 1m, 5m", Meaning: "How long a window is, aligned to the clock of packets."},
-		{Name: "kpi.min_samples", Kind: Whole, Allowed: "1 to 1000000", Meaning: "A ratio or a mean of fewer has no value; its numerator and denominator are there all the same."},
+		{Name: "kpi.min_samples", Reload: true, Kind: Whole, Allowed: "1 to 1000000", Meaning: "A ratio or a mean of fewer has no value; its numerator and denominator are there all the same."},
 		{Name: "kpi.ner_codes", Kind: List, Allowed: "up to 32 codes from 400 to 699, no-answer (408 or a timeout behind a 180 to 183), none", Meaning: "How an attempt may end that was not answered and still shows that the network did its part, in ner."},
 		{Name: "kpi.ser_exclude", Kind: List, Allowed: "up to 32 codes from 300 to 699, 3xx, 4xx, 5xx, 6xx, none", Meaning: "How an attempt may end that ser and seer leave out."},
 		{Name: "kpi.peers", Kind: Whole, Allowed: "0 to 32", Meaning: "How many source addresses are counted by themselves: the busiest that are no trunks. Each may take 400 kB."},
-		{Name: "trunks", Kind: List, Allowed: "up to 64 of the form name=network, such as carrier=192.0.2.0/24, none", Default: "none", Meaning: "Peers with a name, counted by themselves at whichever end of a request they are. A name may have several networks; of networks that hold an address the narrowest counts."},
+		{Name: "trunks", Reload: true, Kind: List, Allowed: "up to 64 of the form name=network, such as carrier=192.0.2.0/24, none", Default: "none", Meaning: "Peers with a name, counted by themselves at whichever end of a request they are. A name may have several networks; of networks that hold an address the narrowest counts."},
 	}},
 	{"Events", "", []Key{
 		{Name: "auth_failed_codes", Reload: true, Kind: List, Allowed: "403 for every method or REGISTER/403 for one, none", Default: "none", Meaning: "Further answers that mean a failed authentication when the request had credentials."},

@@ -83,6 +83,7 @@ func (c *Config) takeParts(next *Config) {
 	c.Engine.Track.ContactIgnorePort, c.Engine.Track.Headers = before.ContactIgnorePort, before.Headers
 	c.Relay.AuthKey, c.Relay.Methods, c.Relay.Sources = next.Relay.AuthKey, next.Relay.Methods, next.Relay.Sources
 	c.Dump.List = next.Dump.List
+	c.Count.Trunks, c.Count.MinSamples = next.Count.Trunks, next.Count.MinSamples
 }
 
 // takeInputs takes who may send to the inputs that listen at the same places as before.

@@ -113,7 +113,13 @@ func check(t *testing.T, got map[string]view.Indicator, outcomes map[int]int) {
 // were answered and 2 redirected; 3 rang out (408) and 2 got no answer behind the proxy
 // (408), whose two 503 became 500. Of a fork's attempts 9 were answered, two of them twice.
 func TestIndicators(t *testing.T) {
-	_, failed, _ := counted(t, "captures/05-failed.pcap")
+	c, failed, _ := counted(t, "captures/05-failed.pcap")
+	yes := true
+	for _, q := range []view.MethodQuery{{Method: "407", CSeq: "INVITE"}, {Method: "INVITE", Auth: &yes}} { // 36 were challenged and came again
+		if s, err := c.Methods(q); err != nil || s.Total != 36 {
+			t.Errorf("%+v: %d, %v, want 36", q, s.Total, err)
+		}
+	}
 	check(t, failed, map[int]int{200: 4, 302: 2, 404: 4, 408: 5, 480: 4, 486: 5, 487: 6, 500: 3, 603: 3})
 	if x := failed["asr"]; x.Denominator != 34 {
 		t.Errorf("asr is of %v, want 34", x.Denominator)

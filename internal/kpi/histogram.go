@@ -1,6 +1,7 @@
 package kpi
 
 import (
+	"math"
 	"math/bits"
 	"time"
 )
@@ -76,7 +77,7 @@ func (h *histogram) quantile(q float64) (seconds, below float64) {
 	if h.n == 0 {
 		return 0, 0
 	}
-	want := q * float64(h.n)
+	want := math.Ceil(q * float64(h.n))
 	for i, n := range h.buckets {
 		if n == 0 || below+float64(n) < want {
 			below += float64(n)

@@ -2,6 +2,7 @@ package kpi
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,9 +26,11 @@ var running = []struct {
 func (c *Counter) Indicators(q view.Query) ([]view.IndicatorSet, error) {
 	names := []string{c.cfg.windowName()}
 	for _, w := range running {
-		names = append(names, w.name)
+		if w.name != names[0] {
+			names = append(names, w.name)
+		}
 	}
-	if q.State != "" && !contains(names, q.State) {
+	if q.State != "" && !slices.Contains(names, q.State) {
 		return nil, fmt.Errorf("window %q is not there; allowed: %s", q.State, strings.Join(names, ", "))
 	}
 	var sets []view.IndicatorSet
@@ -53,15 +56,6 @@ func (c *Counter) Indicators(q view.Query) ([]view.IndicatorSet, error) {
 	return sets, nil
 }
 
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
-}
-
 // windowName is the window of the records as a user would write it.
 func (c *Config) windowName() string {
 	if c.Window%time.Hour == 0 {
@@ -81,10 +75,10 @@ func (c *Counter) read(p *peer, name string) (set view.IndicatorSet, ok bool) {
 		if p.lastFrom == 0 {
 			return set, false
 		}
-		set = c.set(p, &p.last, p.lastFrom, p.lastFrom+c.window)
+		set = c.set(p, &p.last, p.lastFrom, p.lastTo)
 	}
 	for _, w := range running {
-		if w.name != name || name == c.cfg.windowName() {
+		if w.name != name || name == c.cfg.windowName() { // which has been read
 			continue
 		}
 		ring, grain := p.minutes[:], int64(w.grain)

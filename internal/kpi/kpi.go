@@ -176,7 +176,7 @@ func (c *Counter) close(end int64) {
 	all := append([]*peer{&c.total}, c.peers.all()...)
 	for _, p := range all {
 		p.flush()
-		p.last, p.lastFrom = p.window, c.open
+		p.last, p.lastFrom, p.lastTo = p.window, c.open, end
 		p.window = tally{}
 	}
 	if c.cfg.Closed != nil && c.total.last.events > 0 {
@@ -217,6 +217,15 @@ func (c *Counter) Restart() {
 	c.mu.Lock()
 	c.began, c.up = 0, 0
 	c.mu.Unlock()
+}
+
+// Configure takes up Trunks and MinSamples of cfg, which is valid, while lanes run. Any
+// goroutine may call it.
+func (c *Counter) Configure(cfg Config) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cfg.MinSamples, c.cfg.Trunks = cfg.MinSamples, cfg.Trunks
+	c.peers.name(cfg.Trunks)
 }
 
 // Now is the clock, to the second.

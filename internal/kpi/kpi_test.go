@@ -488,6 +488,30 @@ func TestPeers(t *testing.T) {
 	}
 }
 
+// Trunks change while everything goes on: who stays goes on, who goes is in the rest.
+func TestConfigure(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Trunks = []string{"carrier=198.51.100.0/24", "office=192.0.2.0/24"}
+	c := New(cfg)
+	c.Advance(at(0))
+	c.Count(ended(0, 200)) // from the office to the carrier
+	cfg.Trunks = []string{"new=192.0.2.1", "carrier=203.0.113.0/24", "carrier=198.51.100.0/24"}
+	cfg.MinSamples = 1
+	c.Configure(cfg)
+	c.Count(ended(0, 486))
+	sets, err := c.Indicators(view.Query{State: "5m"})
+	var got []string
+	for _, s := range sets {
+		got = append(got, fmt.Sprintf("%s %v", s.Peer, s.Indicators[0].Numerator))
+	}
+	if strings.Join(got, ", ") != " 2, new 1, carrier 2, other 1" || err != nil {
+		t.Error(got, err)
+	}
+	if x := value(t, c, "asr"); x.Value == nil || *x.Value != 50 {
+		t.Error("min_samples stays as it was")
+	}
+}
+
 func TestValidate(t *testing.T) {
 	for _, wrong := range []struct {
 		change func(c *Config)

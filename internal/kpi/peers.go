@@ -24,13 +24,13 @@ type peer struct {
 	minute  int64      // since 1970
 	dirty   bool       // something is in now
 	window  tally      // the open one
-	last    tally      // the last that was closed, which lasted from lastFrom on
+	last    tally      // the last that was closed
 	minutes [minuteSlots]*slot
 	hours   [hourSlots]*slot
 
-	lastFrom int64
-	hits     uint32 // in this minute
-	busy     uint32 // in those before, each half of the next
+	lastFrom, lastTo int64  // of last
+	hits             uint32 // in this minute
+	busy             uint32 // in those before, each half of the next
 }
 
 // slot is what was counted in a minute or an hour.
@@ -59,17 +59,37 @@ type peers struct {
 
 func newPeers(cfg *Config) *peers {
 	s := &peers{max: cfg.Peers, named: map[string]*peer{}, placed: map[netip.Addr]*peer{}, waiting: map[netip.Addr]uint32{}}
-	s.trunks, _ = trunks(cfg.Trunks)
-	for _, item := range cfg.Trunks { // as they are written
-		if name := trunkName(item); s.named[name] == nil {
-			s.named[name] = &peer{name: name}
-			s.order = append(s.order, s.named[name])
+	s.name(cfg.Trunks)
+	return s
+}
+
+// name takes up trunks, in the order in which they are written. One whose name was there
+// goes on; what was counted of one that is gone goes to the rest.
+func (s *peers) name(items []string) {
+	named, order := map[string]*peer{}, []*peer(nil)
+	s.trunks, _ = trunks(items)
+	for _, item := range items {
+		name := trunkName(item)
+		if named[name] != nil {
+			continue
 		}
+		if named[name] = s.named[name]; named[name] == nil {
+			named[name] = &peer{name: name}
+		}
+		order = append(order, named[name])
 	}
-	if s.max > 0 || len(s.trunks) > 0 {
+	if s.other == nil && (s.max > 0 || len(s.trunks) > 0) {
 		s.other = &peer{name: otherName}
 	}
-	return s
+	for _, p := range s.order {
+		switch {
+		case p.addr.IsValid():
+			order = append(order, p)
+		case named[p.name] == nil:
+			s.other.take(p)
+		}
+	}
+	s.named, s.order = named, order
 }
 
 // all are those with a place, and the rest.
@@ -186,7 +206,7 @@ func (p *peer) take(o *peer) {
 	p.window.merge(&o.window)
 	switch {
 	case o.lastFrom > p.lastFrom:
-		p.last, p.lastFrom = o.last, o.lastFrom
+		p.last, p.lastFrom, p.lastTo = o.last, o.lastFrom, o.lastTo
 	case o.lastFrom == p.lastFrom:
 		p.last.merge(&o.last)
 	}

@@ -175,7 +175,8 @@ func (f *facts) read(e *event.Event, s *slots) {
 		f.add(authFailed, 1)
 	case event.OtherOK, event.OtherFailed, event.OtherTimeout:
 		f.request(e)
-	case event.None, event.RegDel, event.RegExpired, event.ParseError, event.MsgProbe, event.CallAlive, event.Message, event.NumTypes:
+	case event.None, event.RegDel, event.RegExpired, event.ParseError, event.MsgProbe, event.CallAlive, event.Message,
+		event.RateCalm, event.NumTypes:
 	}
 }
 

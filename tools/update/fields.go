@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"go/format"
-	"os"
 	"slices"
 	"strings"
 
@@ -19,14 +18,6 @@ type group struct {
 
 type field struct {
 	Name, Type, Description, Example string
-}
-
-func readFields(path string) ([]group, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	return parseFields(string(text))
 }
 
 func parseFields(text string) ([]group, error) {
