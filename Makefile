@@ -13,8 +13,9 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date 
 # For which architectures packages are made. Another one than the machine's costs five
 # minutes the first time.
 ARCHES ?= amd64 arm64
+SCHEMATHESIS := $(CACHE)/schemathesis-4.32.5
 BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
-BENCHMARK = $(GO) test -run '^$$' -bench '^Benchmark[^H]' -benchtime 200ms ./internal/sip ./internal/hep ./internal/packet ./internal/capture ./internal/track ./internal/event ./internal/stream ./internal/dump
+BENCHMARK = $(GO) test -run '^$$' -bench '^Benchmark[^H]' -benchtime 200ms ./internal/sip ./internal/hep ./internal/packet ./internal/capture ./internal/track ./internal/event ./internal/stream ./internal/recent ./internal/dump
 FUZZTIME ?= 20s
 # For go test: -v names each test, and each that is skipped.
 TESTFLAGS ?=
@@ -61,7 +62,7 @@ poison: libpcap ## goldens with every borrowed frame overwritten after its turn
 
 .PHONY: race
 race: libpcap ## the race detector over what has goroutines (which changes what is allocated)
-	$(GO) test $(TESTFLAGS) -race -skip 'Allocation|^TestCarriers$$' ./internal/engine ./internal/capture/... ./internal/relay ./internal/dump ./internal/api
+	$(GO) test $(TESTFLAGS) -race -skip 'Allocation|^TestCarriers$$' ./internal/engine ./internal/capture/... ./internal/relay ./internal/recent ./internal/dump ./internal/api
 
 .PHONY: system-tests
 system-tests: build test-tools ## the real binary: commands, outputs, bad input
@@ -80,8 +81,12 @@ live-tests: build integration-tools ## SIPp calls and registrations over loopbac
 index-tests: build store-tools ## set-up, template, the laboratory's records and the documented requests in a real Elasticsearch
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test $(TESTFLAGS) -count=1 -timeout 20m ./tests/index
 
+.PHONY: browser-tests
+browser-tests: build browser-tools ## every page in Chromium: no script, phone, keyboard, accessibility, hostile values; screenshots in build/screenshots
+	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) SIPCMBEAT_BROWSER_MODULES=$$(tests/browser/fetch.sh) $(GO) test $(TESTFLAGS) -count=1 -timeout 10m ./tests/browser
+
 .PHONY: integration
-integration: build integration-tools delivery index-tests dashboards ## real SIPp, Kamailio, tunnels, servers that events go to, the packages (as root)
+integration: build integration-tools delivery index-tests dashboards http-tests browser-tests ## real SIPp, Kamailio, tunnels, servers that events go to, the packages (as root)
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 4m -parallel 4 -v ./tests/integration
 	$(MAKE) package-tests
 	@echo "make integration: all passed"
@@ -93,6 +98,10 @@ delivery: build store-tools ## every event at Elasticsearch, OpenSearch, Logstas
 .PHONY: dashboards
 dashboards: build store-tools dashboard-tools ## every panel and query that is shipped, asked of a real Elasticsearch
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 10m -v ./tests/dashboards
+
+.PHONY: http-tests
+http-tests: build http-tools ## the HTTP interface: requests made of its OpenAPI document, and a real Prometheus
+	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) SCHEMATHESIS=$(SCHEMATHESIS)/bin/schemathesis $(GO) test -count=1 -timeout 5m -v ./tests/http
 
 .PHONY: integration-tests
 integration-tests: integration ## the same as integration
@@ -160,6 +169,10 @@ package-tests: go-version package-tools package-test-tools store-tools ## the pa
 
 ##@ Changing it
 
+.PHONY: charts-library
+charts-library: browser-tools ## fetch uPlot again and compare its files (UPDATE=1 takes those of third_party/uplot/version)
+	internal/api/web/third_party/uplot/fetch.sh $(if $(UPDATE),update)
+
 .PHONY: update
 update: ## make the generated files anew: documents, fields, configurations
 	$(GO) run ./tools/update
@@ -186,7 +199,7 @@ go-version:
 libpcap: ; @tests/need.sh gcc:gcc make:make pcap.h:libpcap-dev
 
 .PHONY: test-tools
-test-tools: libpcap ; @tests/need.sh tshark:tshark python3:python3
+test-tools: libpcap ; @tests/need.sh tshark:tshark python3:python3 curl:curl
 
 .PHONY: integration-tools
 integration-tools: libpcap
@@ -194,8 +207,22 @@ integration-tools: libpcap
 	  '*/kamailio/modules/websocket.so:kamailio-websocket-modules' \
 	  '*/kamailio/modules/tls.so:kamailio-tls-modules' ovs-vswitchd:openvswitch-switch
 
+.PHONY: browser-tools
+browser-tools: test-tools ; @tests/need.sh chromium:chromium node:nodejs npm:npm
+
 .PHONY: dashboard-tools
 dashboard-tools: ; @tests/need.sh promtool:prometheus prometheus-node-exporter:prometheus-node-exporter curl:curl jq:jq
+
+.PHONY: http-tools
+http-tools: $(SCHEMATHESIS)/.done ; @tests/need.sh prometheus:prometheus promtool:prometheus
+
+# In a folder of its own, each wheel pinned by its checksum.
+$(SCHEMATHESIS)/.done: tests/http/requirements.txt
+	@python3 -c 'import ensurepip' 2>/dev/null || tests/need.sh python3:python3 no-venv:python3-venv
+	rm -rf $(SCHEMATHESIS)
+	python3 -m venv $(SCHEMATHESIS)
+	$(SCHEMATHESIS)/bin/pip --quiet --disable-pip-version-check install --require-hashes --no-deps --only-binary :all: -r $<
+	touch $@
 
 .PHONY: store-tools
 store-tools: ; @tests/need.sh 'jvm/java-17-openjdk-*/lib/server/libjvm.so:openjdk-17-jre-headless' mvn:maven unzip:unzip \

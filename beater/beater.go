@@ -30,6 +30,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 )
 
 // Voice says a line to the user where the log goes to a file. Any goroutine may call
@@ -175,6 +176,13 @@ type run struct {
 	cancel context.CancelFunc
 	limit  *limit.Limiter
 	faults atomic.Uint64
+	loss   losses
+
+	delivered atomic.Uint64     // see highest
+	last      chan struct{}     // closed to ask for the last of them
+	reported  chan struct{}     // closed after it
+	restats   chan config.Stats // what a reload asks for
+	reporting bool              // records of statistics may come
 
 	server *api.Server // nil: off
 	health health
@@ -247,6 +255,9 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 	r.newServer(r.version)
 	if r.server != nil {
 		r.cfg.Engine.Watch = r.watch
+		if size := r.cfg.Keys.HTTP.MessagesMem; size > 0 {
+			r.cfg.Engine.Recent = recent.New(int(size))
+		}
 	}
 	r.engine = engine.New(r.cfg.Engine, r.inputs, r)
 	for _, in := range r.inputs {
@@ -273,6 +284,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 	}
 	r.watchHealth()
 	r.reading, r.sending = true, true
+	r.startReports()
 	go func() {
 		err := r.capture(ctx)
 		if r.dump != nil {
@@ -320,6 +332,9 @@ func (r *run) wait() error {
 			r.readEnded(err)
 		case <-r.published:
 			r.sending, r.published = false, nil
+			r.lastReport()
+		case <-r.reported:
+			r.reporting, r.reported = false, nil
 		case <-r.counted():
 			r.windows.open = false
 		case s := <-r.signals:
@@ -385,7 +400,7 @@ func (r *run) sent() uint64 { return r.ring.accepted.Load() + r.records.Load() }
 
 // finished tells whether everything is read and delivered.
 func (r *run) finished() bool {
-	if r.reading || r.sending || r.counted() != nil || r.relayed() != nil || r.ledger.done()+r.ledger.refused.Load() < r.sent() {
+	if r.reading || r.sending || r.reporting || r.counted() != nil || r.relayed() != nil || r.ledger.done()+r.ledger.refused.Load() < r.sent() {
 		return false
 	}
 	return r.disk == nil || r.stopping || r.disk.empty(time.Now())
@@ -412,6 +427,7 @@ func (r *run) end(why string) error {
 		}
 	}
 	if why == "" {
+		r.checkSums()
 		r.client.Close()
 		why = "the queue was closed" // of what it refused, if anything
 	}

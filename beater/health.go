@@ -125,7 +125,7 @@ func healthOf(checks ...view.Check) view.Health {
 }
 
 func (r *run) checks(now time.Time) []view.Check {
-	return []view.Check{r.lanesCheck(now), r.packetsCheck(now), r.dropsCheck(now), r.outputCheck(now), r.queueCheck(), r.stateCheck()}
+	return []view.Check{r.lanesCheck(now), r.packetsCheck(now), r.dropsCheck(now), r.lossCheck(), r.outputCheck(now), r.queueCheck(), r.stateCheck()}
 }
 
 // lanesCheck says no when a live input hangs.
@@ -176,13 +176,22 @@ func (r *run) dropsCheck(now time.Time) view.Check {
 	return view.Check{Name: "drops", OK: true, Detail: fmt.Sprintf("no packets lost within the last minute, %d since the start", h.dropped.n)}
 }
 
+// lossCheck says no when packets are missing whose loss nobody reports.
+func (r *run) lossCheck() view.Check {
+	share := r.loss.ratio() * 100
+	if r.loss.high() {
+		return view.Check{Name: "loss", Detail: fmt.Sprintf("about %.1f %% of the packets never come here, though nothing reports their loss (capture_loss_ratio, docs/metrics.md)", share)}
+	}
+	return view.Check{Name: "loss", OK: true, Detail: fmt.Sprintf("about %.1f %% of the packets never come here", share)}
+}
+
 // outputCheck says no when events wait and the output takes none.
 func (r *run) outputCheck(now time.Time) view.Check {
 	limit := r.now().Keys.HTTP.ReadyStall
 	h := &r.health
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	accepted, done := r.ring.accepted.Load(), r.ledger.done()
+	accepted, done := r.sent(), r.ledger.done()
 	left, d := accepted-min(done, accepted), h.acked.still(now).Round(time.Second)
 	if done != h.acked.n {
 		d = 0

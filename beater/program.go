@@ -7,7 +7,6 @@ import (
 	"github.com/elastic/elastic-agent-libs/monitoring"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/api"
-	"github.com/sipcmbeat/sipcmbeat/internal/metric"
 	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
 
@@ -24,9 +23,6 @@ func (r *run) Now() time.Time {
 	}
 	return time.Now().UTC()
 }
-
-// Samples gives every stage's counters.
-func (r *run) Samples(add metric.Adder) {}
 
 // Libbeat gives libbeat's own counters: the queue, the output, the process.
 func (r *run) Libbeat() map[string]any {

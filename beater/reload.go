@@ -230,6 +230,7 @@ func (r *run) pairOf(c *config.Config) (*tls.Certificate, error) {
 
 // take puts a configuration into effect. Nothing of it can fail.
 func (r *run) take(merged *config.Config) {
+	r.reportAs(r.now().Stats, merged.Stats)
 	r.running.Store(merged)
 	r.engine.Reload(merged.Engine)
 	r.limit.Configure(merged.Limit)

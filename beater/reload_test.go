@@ -231,3 +231,40 @@ func TestReloadKeepsWhatWasChangedByHand(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Records of statistics begin with a reload, say nothing of what was before, and end
+// with one.
+func TestReloadStatistics(t *testing.T) {
+	r, f, signals, done := reloading(t, calls+"run_forever: true", "")
+	p := r.client.(*pipe)
+	for n := 0; n < 80; n = p.count() {
+		<-p.got
+	}
+	const base = "sipcmbeat.pcap: ../tests/captures/04-calls.pcap\nsipcmbeat.run_forever: true\n"
+	reload := func(more string) {
+		t.Helper()
+		f.set(base+more, nil)
+		if got, err := r.Reload("a test"); err != nil || len(got.Changed) == 0 || len(got.Restart) > 0 {
+			t.Fatalf("%v, %v", got, err)
+		}
+	}
+	reload("sipcmbeat.stats_interval: 1s\nsipcmbeat.stats_groups: sip\n")
+	for n := 80; n < 81; n = p.count() {
+		<-p.got
+	}
+	first := p.events[80].Fields
+	if group, _ := first.GetValue("sip.stats.group"); group != "sip" {
+		t.Errorf("%v", first)
+	}
+	if _, err := first.GetValue("sip.stats.delta"); err == nil {
+		t.Errorf("what was before is new in %v", first)
+	}
+	reload("sipcmbeat.stats_interval: 0\n")
+	signals <- syscall.SIGTERM
+	if err := result(t, done); err != nil {
+		t.Error(err)
+	}
+	if n := p.count(); n > 83 {
+		t.Errorf("%d records after they were switched off", n-81)
+	}
+}

@@ -22,6 +22,7 @@ func (r *run) status() {
 		return
 	}
 	s, each := r.engine.Inputs()
+	r.watchLoss(&s)
 	line := r.line(&s)
 	r.log.Infof("since the start: %s%s", line, perInput(each))
 	in, _, _ := strings.Cut(line, ";")
@@ -36,6 +37,7 @@ func (r *run) status() {
 // agree.
 func (r *run) summary() {
 	s, each := r.engine.Inputs()
+	r.watchLoss(&s)
 	how := ""
 	if !r.live && r.engine.Unread() {
 		how = ", before the end of the files"

@@ -135,6 +135,9 @@ func appendEvent(b []byte, e *event.Event, s *[]byte) []byte {
 
 // appendFrom says who began.
 func appendFrom(b []byte, e *event.Event) []byte {
+	if e.Type == event.RateCalm {
+		return event.AppendSource(b, e.Rate.Source)
+	}
 	uri := &e.From.URI
 	if e.AOR.All.Len() > 0 {
 		uri = &e.AOR
@@ -144,6 +147,9 @@ func appendFrom(b []byte, e *event.Event) []byte {
 
 // appendTo says with whom: the number that was called, or the contact.
 func appendTo(b []byte, e *event.Event) []byte {
+	if e.Type == event.RateCalm {
+		return append(b, '-') // with whom: with anybody
+	}
 	l := e.Contacts
 	if contact, ok := e.Next(&l); ok {
 		return appendPlain(b, shortURI(contact))
@@ -185,6 +191,13 @@ func shortURI(b []byte) []byte {
 
 // appendWhat says what decided.
 func appendWhat(b []byte, e *event.Event) []byte {
+	if r := &e.Rate; e.Type == event.RateCalm {
+		b = append(strconv.AppendUint(b, r.Total, 10), ' ')
+		if r.Type != event.None {
+			b = append(append(b, r.Type.String()...), ' ')
+		}
+		return append(append(b, "held, "...), r.Ended.String()...)
+	}
 	if e.Error.Len() > 0 {
 		return appendPlain(b, e.Bytes(e.Error))
 	}

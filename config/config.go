@@ -106,6 +106,9 @@ type Keys struct {
 
 	InternalNetworks []string `config:"internal_networks,replace"`
 
+	StatsInterval time.Duration `config:"stats_interval"`
+	StatsGroups   []string      `config:"stats_groups,replace"`
+
 	EvrLimits          []string      `config:"evr_limits,replace"`
 	EvrIntervals       []string      `config:"evr_intervals,replace"`
 	EvrMaxEntries      int           `config:"evr_max_entries"`
@@ -230,9 +233,11 @@ type Config struct {
 	Dump   dump.Config  // an empty Dir: off
 	HTTP   api.Config   // a zero Port: off
 	Saving bool         // the state is read at the start and written
+	Stats  Stats
 	Count  kpi.Config
 
 	flushSet bool              // the user chose replay_flush
+	statsSet bool              // and stats_interval
 	portSet  bool              // the user chose http_port
 	taken    map[string]string // keys whose values came from ${NAME}, and how they are written
 
@@ -268,6 +273,7 @@ func New(section *conf.C) (*Config, error) {
 			return nil, err
 		}
 		c.HeldSet, c.flushSet, c.portSet = known["event_types_blst"], known["replay_flush"], known["http_port"]
+		c.statsSet = known["stats_interval"]
 		c.RatesSet = known["evr_limits"] || known["evr_intervals"]
 	}
 	if c.Keys.Pcap, err = list("pcap", c.Keys.Pcap, true); err != nil {
@@ -336,6 +342,9 @@ func (c *Config) compose() error {
 		return err
 	}
 	if err := c.composeDump(); err != nil {
+		return err
+	}
+	if err := c.composeStats(); err != nil {
 		return err
 	}
 	if err := c.composeHTTP(); err != nil {

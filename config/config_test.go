@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -197,13 +198,14 @@ func TestListsReplace(t *testing.T) {
 		"tzsp_ports": "1, 2, 3, 4", "l2tp_ports": "1, 2, 3, 4", "esp_ports": "1, 2, 3, 4", "hep_ports": "1, 2, 3, 4", "siptrace_ports": "1, 2, 3, 4", "pcap": "a, b, c, d", "auth_failed_codes": "403, 404, 500, 503",
 		"hep_output.targets": "a:1, b:2, c:3, d:4", "hep_output.methods": "INVITE, BYE, ACK, CANCEL", "hep_output.sources": "192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4",
 		"numbers.emergency": "110, 111, 113, 114", "event_types_blst": "call-end, reg-new, reg-del, call-start",
-		"internal_networks": "192.0.2.0/24, 198.51.100.1, 2001:db8::/32", "pcap_dump.when": "always, failed, alert", "pcap_dump.list": "alice, bob, carol", "correlation_headers": "X-A, X-B, X-C", "headers": "X-A, X-B, X-C",
+		"evr_allow": "192.0.2.0/24, 198.51.100.1, 2001:db8::/32", "internal_networks": "192.0.2.0/24, 198.51.100.1, 2001:db8::/32", "pcap_dump.when": "always, failed, alert", "pcap_dump.list": "alice, bob, carol", "correlation_headers": "X-A, X-B, X-C", "headers": "X-A, X-B, X-C",
 		"http.names":    "a.example.com, b.example.com",
 		"kpi.ner_codes": "480, 486, 600, no-answer", "kpi.ser_exclude": "3xx, 401, 402, 407, 484", "trunks": "a=192.0.2.0/24, b=198.51.100.0/24, c=2001:db8::/32",
+		"stats_groups": "sip, track, events, memory",
 	}
 	for _, row := range Table {
-		if row.Kind != List || row.Name == "iface" || strings.HasPrefix(row.Name, "inputs.") {
-			continue // iface has a test of its own
+		if row.Kind != List || row.Name == "iface" || row.Name == "evr_limits" || row.Name == "evr_intervals" || strings.HasPrefix(row.Name, "inputs.") {
+			continue // these have a test of their own
 		}
 		items, ok := long[row.Name]
 		if !ok {
@@ -437,5 +439,38 @@ sipcmbeat:
 	}
 	if err := c.ReadFiles([]string{"x.pcap"}); err != nil || c.Live() || len(c.Inputs) != 1 {
 		t.Errorf("files in place of it: %v", err)
+	}
+}
+
+// TestRates: limits and windows are two lists of one length, of numbers and durations;
+// none of one is none of both.
+func TestRates(t *testing.T) {
+	for _, c := range []struct {
+		text      string
+		limits    []float64
+		intervals []time.Duration
+	}{
+		{"", []float64{20, 240, 3600}, []time.Duration{time.Second, time.Minute, time.Hour}},
+		{"{evr_limits: [1.5, 0], evr_intervals: [500ms, 60]}", []float64{1.5, 0}, []time.Duration{500 * time.Millisecond, time.Minute}},
+		{"{evr_limits: 7, evr_intervals: 0}", []float64{7}, []time.Duration{0}},
+		{"{evr_limits: none}", nil, nil},
+		{"{evr_intervals: []}", nil, nil},
+		{"{evr_limits: none, evr_intervals: [1s, 2s]}", nil, nil},
+	} {
+		section := ""
+		if c.text != "" {
+			section = Section + ": " + c.text
+		}
+		got, err := load(t, section)
+		if err != nil {
+			t.Errorf("%s: %v", c.text, err)
+			continue
+		}
+		if r := got.Limit.Rates; !slices.Equal(r.Limits, c.limits) || !slices.Equal(r.Intervals, c.intervals) || got.RatesSet != (c.text != "") {
+			t.Errorf("%s: %+v", c.text, r)
+		}
+		if _, ok := got.ReplayLimit(); ok != (c.text != "" && c.limits != nil) {
+			t.Errorf("%s: replay limits: %v", c.text, ok)
+		}
 	}
 }

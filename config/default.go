@@ -12,6 +12,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 	"github.com/sipcmbeat/sipcmbeat/internal/relay"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
@@ -86,7 +87,7 @@ func DefaultKeys() Keys {
 
 		HTTPAddr: http.Addr,
 		HTTPPort: http.Port,
-		HTTP:     HTTP{MaxConnections: http.MaxConnections, MaxEvents: http.MaxEvents, ReadySilence: 5 * time.Minute, ReadyStall: time.Minute},
+		HTTP:     HTTP{MaxConnections: http.MaxConnections, MaxEvents: http.MaxEvents, ReadySilence: 5 * time.Minute, ReadyStall: time.Minute, MessagesMem: recent.DefaultSize},
 
 		HEPOutput: HEPOutput{Transport: out.Transport, Version: out.Version, Relay: out.Received, Buffer: Size(out.Buffer), TLS: HEPTLS{Verify: "full"}},
 		PcapDump: PcapDump{
@@ -113,6 +114,8 @@ func DefaultKeys() Keys {
 			event.MsgProbe.String(), event.ParseError.String(),
 			event.OtherOK.String(), event.OtherFailed.String(), event.OtherTimeout.String(),
 		},
+		StatsInterval:      5 * time.Minute,
+		StatsGroups:        []string{allGroups},
 		EvrLimits:          numberTexts(l.Rates.Limits),
 		EvrIntervals:       durationTexts(l.Rates.Intervals),
 		EvrMaxEntries:      l.MaxEntries,

@@ -24,6 +24,7 @@ type HTTP struct {
 	Inject         bool          `config:"inject"`
 	ReadySilence   time.Duration `config:"ready_silence"`
 	ReadyStall     time.Duration `config:"ready_stall"`
+	MessagesMem    Size          `config:"messages_mem"`
 }
 
 // HTTPAuth is who may ask.

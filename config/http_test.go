@@ -43,3 +43,25 @@ func TestSettingsHaveNoSecrets(t *testing.T) {
 		}
 	}
 }
+
+// What came from outside before or after a reload is not shown, and a wrong value that did
+// is not in the error.
+func TestReloadHasNoSecrets(t *testing.T) {
+	t.Setenv("SIPCMBEAT_ONE", "7s")
+	before := mustLoad(t, "sipcmbeat.http.ready_stall: 9s")
+	merged, _, _, err := before.Take(mustLoad(t, "sipcmbeat.http.ready_stall: ${SIPCMBEAT_ONE}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range merged.Settings() {
+		if s.Key == "http.ready_stall" && s.Value != "${SIPCMBEAT_ONE}" {
+			t.Errorf("shows %q", s.Value)
+		}
+	}
+	t.Setenv("SIPCMBEAT_ONE", "is-secret")
+	for _, key := range []string{"http.ready_stall", "http_port", "http.inject"} {
+		if _, err := load(t, "sipcmbeat."+key+": ${SIPCMBEAT_ONE}"); err == nil || strings.Contains(err.Error(), "is-secret") || !strings.Contains(err.Error(), "${SIPCMBEAT_ONE}") {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+}

@@ -208,6 +208,7 @@ var Groups = []Group{
 		{Name: "http.inject", Kind: Flag, Meaning: "Messages can be put into the engine by POST /inject, from this machine alone. For tests: whoever may can invent calls."},
 		{Name: "http.ready_silence", Reload: true, Kind: Duration, Allowed: "0 (not asked) to 24h", Meaning: "/readyz says no when a live capture has seen no packet for so long."},
 		{Name: "http.ready_stall", Reload: true, Kind: Duration, Allowed: "0 (not asked) to 24h", Meaning: "And when events wait and the output has taken none for so long."},
+		{Name: "http.messages_mem", Kind: Bytes, Allowed: "1MiB to 16GiB, 0 (off)", Meaning: "Memory for the last messages, of which a call's ladder and its capture file are made. It is taken as messages come, and none while there are no pages."},
 	}},
 	{"Rates of events", "Of an event type and the address that it came from, so many a time leave; docs/rates.md tells more. replay limits nothing unless evr_limits or evr_intervals is set. Packet time.", []Key{
 		{Name: "evr_limits", Reload: true, Kind: List, Allowed: limit.AllowedLimits, Meaning: "How many events of one type and source may be in each of evr_intervals. Beyond, the first leaves, and then some that say how many were held. None limits and measures nothing."},
@@ -237,6 +238,8 @@ var Groups = []Group{
 		{Name: "keepalive_probes", Kind: Flag, Meaning: "Keep-alives (CRLF, NUL, STUN) are msg-probe events too. They are counted in any case."},
 		{Name: "numbers.emergency", Reload: true, Kind: List, Allowed: "telephone numbers (a zero in front needs quotes), none", Meaning: "Calls to these are tagged emergency and never held back."},
 		{Name: "internal_networks", Reload: true, Kind: List, Allowed: "addresses, networks such as 192.0.2.0/24, private (RFC 1918, RFC 4193, loopback and link-local), none", Default: "none", Meaning: "The networks within the perimeter: network.direction says whether a first request came in, went out, or stayed on one side."},
+		{Name: "stats_interval", Reload: true, Kind: Duration, Allowed: "0 (off), 1s to 24h", Default: "5m with a live input, off over files", Meaning: "How often the counters of every stage leave as records (event.dataset sip.stats), and once more at the end; docs/metrics.md. Where it is set, over files too."},
+		{Name: "stats_groups", Reload: true, Kind: List, Allowed: groupNames() + ", all, none", Meaning: "Whose counters: each group is a record of its own. At /metrics are all of them in any case."},
 		{Name: "retention_days", Kind: Whole, Allowed: "1 to 36500, 0 (for ever)", Meaning: "How long Elasticsearch keeps records, in days: at least this, and at most a tenth more and a day. `sipcmbeat setup`, or the first connection, makes its ILM policy of it, and leaves one that is there as it is; docs/elasticsearch.md tells more."},
 		{Name: "event_types_blst", Reload: true, Kind: List, Allowed: "event types, none", Meaning: "Types that are held back: counted, and not sent. replay holds none back unless this is set."},
 		{Name: "event_buffer_size", Kind: Whole, Allowed: "16 to 16777216", Meaning: "Events that may wait between tracking and libbeat. When it is full, a live capture drops the newest and counts it, and the reader of a file, for which never more than 4096 wait, pauses. 4 KiB of memory an event are the limit too."},

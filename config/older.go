@@ -21,8 +21,6 @@ var Older = []OlderKey{
 	{"max_blocked_timeout", "", "an idle interface no longer holds the timers"},
 	{"calls_timeouts.inv_established", "calls_timeouts.established", "renamed"},
 	{"calls_timeouts.inv_*", "", "the timers are those of RFC 3261, see calls_timeouts"},
-	{"stats_interval", later, "there are no statistics records; the log has a line a minute"},
-	{"stats_groups", later, "there are no statistics records; the log has a line a minute"},
 	{"geo_ip_*", later, "addresses are not looked up"},
 	{"encrypt_*", later, "nothing is encrypted; true is refused, because events would leave in clear"},
 	{"encryption_*", later, "nothing is encrypted"},

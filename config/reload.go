@@ -31,10 +31,18 @@ func (c *Config) Take(next *Config) (merged *Config, changed, restart []string, 
 			restart = append(restart, row.Name)
 		}
 	}
+	if len(next.taken) > 0 { // of both: what hides a value too many does no harm
+		m.taken = maps.Clone(next.taken)
+		maps.Copy(m.taken, c.taken)
+	}
 	m.takeParts(next)
 	taken, left := m.takeInputs(next)
 	changed, restart = append(changed, taken...), append(restart, left...)
-	if err := m.Validate(); err != nil {
+	m.statsSet = next.statsSet
+	if err = m.composeStats(); err == nil { // by what the inputs are that run
+		err = m.Validate()
+	}
+	if err != nil {
 		return nil, nil, nil, fmt.Errorf("%w (together with what a restart alone changes: %s)", err, orNone(restart))
 	}
 	return &m, changed, restart, nil

@@ -35,7 +35,7 @@ var another = map[string]string{
 	"kpi.ner_codes": "486", "kpi.ser_exclude": "401", "kpi.peers": "1", "trunks": "carrier=192.0.2.0/24",
 	"http_addr": "localhost", "http_port": "8081", "http.auth.token": "abcdefghijklmnop", "http.tls.certificate": "", "http.tls.key": "",
 	"http.names": "probe.example.com", "http.max_connections": "7", "http.max_events": "7", "http.profiler": "true", "http.inject": "true",
-	"http.ready_silence": "7s", "http.ready_stall": "7s",
+	"http.ready_silence": "7s", "http.ready_stall": "7s", "http.messages_mem": "8MiB", "stats_interval": "1m", "stats_groups": "sip",
 }
 
 // anotherOfInput is the same for keys of an input, behind its type.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
 )
@@ -60,11 +61,13 @@ func (c *Config) judge(section *conf.C) (map[string]bool, error) {
 			c.taken[row.Name] = ref
 		}
 		if text, err := section.String(key, -1); err == nil && !row.fits(text) {
-			return nil, refuse(key, quote(text), row.allowed())
+			return nil, refuse(key, row.shown(section, key, text), row.allowed())
 		}
 	}
-	if section.HasField("event_types_blst") {
-		set["event_types_blst"] = true // also when it is empty
+	for _, list := range []string{"event_types_blst", "evr_limits", "evr_intervals"} {
+		if section.HasField(list) {
+			set[list] = true // also when it is empty
+		}
 	}
 	return set, nil
 }
@@ -284,10 +287,19 @@ func explain(section *conf.C, err error) error {
 	if wrong != nil {
 		return refuse(key, "more than one value", row.allowed())
 	}
-	if row.Secret {
-		return refuse(key, "what is given", row.allowed())
+	return refuse(key, row.shown(section, key, text), row.allowed())
+}
+
+// shown is the value of a key in an error: that of a secret is not, and what came from
+// outside is as it was written.
+func (k Key) shown(section *conf.C, key, text string) string {
+	if ref := fromOutside(section, key); ref != "" {
+		return ref
 	}
-	return refuse(key, quote(text), row.allowed())
+	if k.Secret {
+		return "what is given"
+	}
+	return quote(text)
 }
 
 // unset names the variable for which a value could not be read, "" when that is
@@ -441,7 +453,9 @@ func (c *Config) Validate() error {
 		{"dedup_window", int64(c.DedupWindow), 0, int64(maxDedup), false},
 		{"http.ready_silence", int64(c.Keys.HTTP.ReadySilence), 0, int64(24 * time.Hour), false},
 		{"http.ready_stall", int64(c.Keys.HTTP.ReadyStall), 0, int64(24 * time.Hour), false},
+		{"http.messages_mem", int64(c.Keys.HTTP.MessagesMem), recent.MinSize, recent.MaxSize, true},
 		{"state.interval", int64(c.State.Interval), int64(time.Second), int64(24 * time.Hour), false},
+		{"stats_interval", int64(c.StatsInterval), int64(time.Second), int64(24 * time.Hour), true},
 		{"hep_output.buffer", int64(c.HEPOutput.Buffer), 256 << 10, 1 << 30, false},
 		{"hep_output.capture_id", int64(c.HEPOutput.CaptureID), 0, 1<<32 - 1, false},
 		{"calls_max_entries", int64(c.CallsMaxEntries), 64, 1 << 40, true},

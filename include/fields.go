@@ -157,7 +157,7 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
           default_field: true
         - name: "dataset"
           type: keyword
-          description: "What the record is about: sip.call, sip.registration, sip.transaction or sip.parse_error; sip of a single message; sip.kpi of indicators."
+          description: "What the record is about: sip.call, sip.registration, sip.transaction or sip.parse_error; sip of a single message; sip.kpi of indicators, sip.stats of counters."
           example: "sip.call"
           ignore_above: 1024
           default_field: true
@@ -1374,6 +1374,25 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
           type: long
           description: "How often the binding was refreshed."
           example: "23"
+        - name: "stats"
+          type: object
+          description: "Totals since the start by their names: sip.stats.NAME, and with a label sip.stats.NAME.VALUE. sip.stats.delta.NAME is how much of it is new since the last record. What is zero is left out."
+          object_type: long
+          dynamic: true
+        - name: "stats.group"
+          type: keyword
+          description: "Whose counters: capture, packet, stream, sip and so on, as in stats_groups."
+          example: "track"
+          ignore_above: 1024
+          default_field: true
+        - name: "stats.capture_loss_ratio"
+          type: double
+          description: "Estimate of the share of packets that were not captured, though nothing reported their loss."
+          example: "0.013"
+        - name: "stats.state_write_seconds"
+          type: double
+          description: "How long the last write of the saved state took."
+          example: "0.05"
         - name: "kpi.peer"
           type: keyword
           description: "Whose they are: the name of a trunk, an address, or other; of everything it is left out."
@@ -1814,6 +1833,64 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
           type: keyword
           description: "What on the wire does not comply."
           example: "no-max-forwards"
+          ignore_above: 1024
+          default_field: true
+    - name: sipcmbeat
+      type: group
+      dynamic: false
+      fields:
+        - name: "rate.by"
+          type: keyword
+          description: "What holds such events back: rate (evr_limits), source (the source blacklist). There when a limit is near (80 %) or passed."
+          example: "rate"
+          ignore_above: 1024
+          default_field: true
+        - name: "rate.current"
+          type: double
+          description: "Events of the key in the window that is furthest over its limit, or nearest to it, those held back too."
+          example: "312.5"
+        - name: "rate.ended"
+          type: keyword
+          description: "Of rate-calm, why it is said: calm, evicted (the table was full), forgotten (by hand), expired (from the source blacklist), stopped (the run ends)."
+          example: "calm"
+          ignore_above: 1024
+          default_field: true
+        - name: "rate.exceeded"
+          type: long
+          description: "Number of this event among those over a limit, counted since sipcmbeat.rate.since; of rate-calm, how many there were."
+          example: "400"
+        - name: "rate.key"
+          type: keyword
+          description: "Event type and source that are counted together: of IPv6 the /64. Of the source blacklist the source alone."
+          example: "auth-failed:203.0.113.7"
+          ignore_above: 1024
+          default_field: true
+        - name: "rate.limit"
+          type: double
+          description: "The limit of that window."
+          example: "240"
+        - name: "rate.period"
+          type: keyword
+          description: "The length of that window, as in evr_intervals."
+          example: "1m"
+          ignore_above: 1024
+          default_field: true
+        - name: "rate.since"
+          type: date_nanos
+          description: "When the first event was over a limit; it leaves."
+          example: "2026-11-22T04:18:53.123456789Z"
+        - name: "rate.suppressed"
+          type: long
+          description: "Events of the key that were held back since the last record of it that left. The sum over all records is what was held back."
+          example: "199"
+        - name: "rate.total"
+          type: long
+          description: "Events of the key that were held back since sipcmbeat.rate.since."
+          example: "396"
+        - name: "rate.type"
+          type: keyword
+          description: "Event type of the key."
+          example: "auth-failed"
           ignore_above: 1024
           default_field: true
     - name: source

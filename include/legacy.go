@@ -146,7 +146,7 @@ const LegacyFields = `# Made by tools/update from _meta/fields.yml.
           default_field: true
         - name: "dataset"
           type: keyword
-          description: "What the record is about: sip.call, sip.registration, sip.transaction or sip.parse_error; sip of a single message; sip.kpi of indicators."
+          description: "What the record is about: sip.call, sip.registration, sip.transaction or sip.parse_error; sip of a single message; sip.kpi of indicators, sip.stats of counters."
           example: "sip.call"
           ignore_above: 1024
           default_field: true
@@ -281,6 +281,32 @@ const LegacyFields = `# Made by tools/update from _meta/fields.yml.
           type: keyword
           description: "Name of the machine."
           example: "probe-1"
+          ignore_above: 1024
+          default_field: true
+    - name: rate
+      type: group
+      fields:
+        - name: "exceeded"
+          type: long
+          description: "In place of sipcmbeat.rate.exceeded."
+        - name: "ex_diff"
+          type: long
+          description: "In place of sipcmbeat.rate.suppressed: without the event itself."
+        - name: "crt"
+          type: double
+          description: "In place of sipcmbeat.rate.current."
+        - name: "lim"
+          type: double
+          description: "In place of sipcmbeat.rate.limit."
+        - name: "period"
+          type: long
+          description: "In place of sipcmbeat.rate.period: milliseconds in place of 1m."
+        - name: "since"
+          type: date_nanos
+          description: "In place of sipcmbeat.rate.since."
+        - name: "key"
+          type: keyword
+          description: "In place of sipcmbeat.rate.key."
           ignore_above: 1024
           default_field: true
     - name: related
@@ -1026,6 +1052,25 @@ const LegacyFields = `# Made by tools/update from _meta/fields.yml.
           type: long
           description: "How often the binding was refreshed."
           example: "23"
+        - name: "stats"
+          type: object
+          description: "Totals since the start by their names: sip.stats.NAME, and with a label sip.stats.NAME.VALUE. sip.stats.delta.NAME is how much of it is new since the last record. What is zero is left out."
+          object_type: long
+          dynamic: true
+        - name: "stats.group"
+          type: keyword
+          description: "Whose counters: capture, packet, stream, sip and so on, as in stats_groups."
+          example: "track"
+          ignore_above: 1024
+          default_field: true
+        - name: "stats.capture_loss_ratio"
+          type: double
+          description: "Estimate of the share of packets that were not captured, though nothing reported their loss."
+          example: "0.013"
+        - name: "stats.state_write_seconds"
+          type: double
+          description: "How long the last write of the saved state took."
+          example: "0.05"
         - name: "kpi.peer"
           type: keyword
           description: "Whose they are: the name of a trunk, an address, or other; of everything it is left out."
@@ -1540,6 +1585,32 @@ const LegacyFields = `# Made by tools/update from _meta/fields.yml.
         - name: "fr_delay"
           type: long
           description: "In place of sip.transaction.delay_ms: as sip.pdd."
+    - name: sipcmbeat
+      type: group
+      dynamic: false
+      fields:
+        - name: "rate.by"
+          type: keyword
+          description: "What holds such events back: rate (evr_limits), source (the source blacklist). There when a limit is near (80 %) or passed."
+          example: "rate"
+          ignore_above: 1024
+          default_field: true
+        - name: "rate.ended"
+          type: keyword
+          description: "Of rate-calm, why it is said: calm, evicted (the table was full), forgotten (by hand), expired (from the source blacklist), stopped (the run ends)."
+          example: "calm"
+          ignore_above: 1024
+          default_field: true
+        - name: "rate.total"
+          type: long
+          description: "Events of the key that were held back since sipcmbeat.rate.since."
+          example: "396"
+        - name: "rate.type"
+          type: keyword
+          description: "Event type of the key."
+          example: "auth-failed"
+          ignore_above: 1024
+          default_field: true
     - name: source
       type: group
       fields:

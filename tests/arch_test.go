@@ -37,7 +37,9 @@ var level = map[string]int{
 	"internal/relay":        3,
 	"internal/capture/live": 4, // on top of capture, and the only cgo
 	"internal/dump":         3,
+	"internal/api/web":      2,
 	"internal/api":          3,
+	"internal/api/web":      2,
 	"internal/engine":       5,
 	"config":                6,
 	"beater":                7,

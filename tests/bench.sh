@@ -28,7 +28,7 @@ measure() {
 beat() {
 	rm -rf "$dir/out" "$dir/data"
 	measure "$1" "$binary" -c "$PWD/sipcmbeat.yml" --strict.perms=false --path.home "$dir" --path.data "$dir/data" --path.logs "$dir/logs" \
-		-E sipcmbeat.pcap="$dir/load.pcap" -E sipcmbeat.event_types_blst="$2" -E output.elasticsearch.enabled=false \
+		-E sipcmbeat.pcap="$dir/load.pcap" -E sipcmbeat.event_types_blst="$2" -E sipcmbeat.evr_limits=none -E output.elasticsearch.enabled=false \
 		-E output.file.enabled=true -E output.file.path="$dir/out" -E output.file.filename=events
 }
 # What every run through libbeat has alike.

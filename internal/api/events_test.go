@@ -42,7 +42,7 @@ func TestEvents(t *testing.T) {
 		"text=192.0.2.2%22":                    "2",
 		"text=ALERT(1)&limit=1":                "20",
 		"text=nobody":                          "",
-		"type=&fate=&source=&text=&cursor=":    "20 19 18 17 16 15 14 13 12 11 10 9 8 7 6 5 4 3 2 1",
+		"text=&cursor=":                        "20 19 18 17 16 15 14 13 12 11 10 9 8 7 6 5 4 3 2 1",
 		"type=call-start&source=192.0.2.1":     "1",
 		"type=call-start&source=192.0.2.2":     "",
 		"source=::ffff:192.0.2.2&fate=rate":    "2",

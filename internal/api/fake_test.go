@@ -54,7 +54,7 @@ func (f *fake) Samples(add metric.Adder) {
 }
 
 func (f *fake) Libbeat() map[string]any {
-	return map[string]any{"output": map[string]any{"events": map[string]any{"acked": 17}}}
+	return map[string]any{"libbeat": map[string]any{"output": map[string]any{"events": map[string]any{"acked": int64(17)}, "type": "file"}}}
 }
 
 func (f *fake) calls() []view.Call {

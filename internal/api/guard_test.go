@@ -193,6 +193,8 @@ func TestWrongChanges(t *testing.T) {
 		{"GET", "/calls?limit=0", "", "", 400, "1 to 1000"},
 		{"GET", "/calls?limit=1001", "", "", 400, "1 to 1000"},
 		{"GET", "/calls?source=x", "", "", 400, "address"},
+		{"GET", "/calls?limit=", "", "", 400, "1 to 1000"},
+		{"GET", "/events?type=", "", "", 400, "call-start"},
 		{"GET", "/calls?nix=1", "", "", 400, "cursor"},
 		{"GET", "/calls?text=%zz", "", "", 400, ""},
 		{"GET", "/calls?text=" + strings.Repeat("x", MaxParam+1), "", "", 400, "at most"},

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -53,10 +54,62 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	})
 }
 
+// libbeat's own counters have their place among the others as their name:
+// libbeat.output.events.acked is sipcmbeat_libbeat_output_events_acked, as
+// deploy/prometheus/sipcmbeat-stats calls it. Which of them are counters is not told.
+type libbeat struct{ of *Server }
+
+// Describe names nothing.
+func (libbeat) Describe(chan<- *prometheus.Desc) {}
+
+// maxLibbeat bounds how many there are: some 150, of the code alone.
+const maxLibbeat = 1000
+
+// Collect implements prometheus.Collector.
+func (c libbeat) Collect(out chan<- prometheus.Metric) {
+	n := 0
+	var walk func(name string, v any)
+	walk = func(name string, v any) {
+		var value float64
+		switch x := v.(type) {
+		case map[string]any:
+			for key, below := range x {
+				walk(name+"_"+strings.Map(plainLetter, key), below)
+			}
+			return
+		case float64:
+			value = x
+		case int64:
+			value = float64(x)
+		case uint64:
+			value = float64(x)
+		default:
+			return
+		}
+		if n++; n > maxLibbeat {
+			return
+		}
+		desc := prometheus.NewDesc(name, "libbeat's own, by its place in /stats.", nil, nil)
+		if m, err := prometheus.NewConstMetric(desc, prometheus.UntypedValue, value); err == nil {
+			out <- m
+		}
+	}
+	for _, part := range []string{"libbeat", "beat"} {
+		walk(prefix+part, c.of.program.Libbeat()[part])
+	}
+}
+
+func plainLetter(r rune) rune {
+	if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+		return r
+	}
+	return '_'
+}
+
 // scrape is the handler of /metrics.
 func (s *Server) scrape() http.Handler {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(collector{s}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reg.MustRegister(collector{s}, libbeat{s}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4})
 }
 

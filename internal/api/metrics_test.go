@@ -17,7 +17,7 @@ func TestMetrics(t *testing.T) {
 		`sipcmbeat_drops_total{reason="short header"} 7` + "\n",
 		"# TYPE sipcmbeat_entries gauge\nsipcmbeat_entries 12\n",
 		`sipcmbeat_http_requests_total{path="/metrics"} 1` + "\n",
-		"go_goroutines ", "process_resident_memory_bytes ",
+		"\nsipcmbeat_libbeat_output_events_acked 17\n", "go_goroutines ", "process_resident_memory_bytes ",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("without %s", want)
@@ -36,7 +36,7 @@ func TestStats(t *testing.T) {
 		t.Fatal(err)
 	}
 	drops, _ := v.Stats["packet"]["drops"].(map[string]any)
-	if v.Stats["capture"]["frames"] != 1234.0 || drops["short header"] != 7.0 || v.Stats["http"]["http_faults"] != 0.0 || v.Libbeat["output"] == nil {
+	if v.Stats["capture"]["frames"] != 1234.0 || drops["short header"] != 7.0 || v.Stats["http"]["http_faults"] != 0.0 || v.Libbeat["libbeat"] == nil {
 		t.Error(text)
 	}
 }

@@ -38,6 +38,9 @@ func (c *call) check(n *node) error {
 		if len(values) > 1 {
 			return refuse(http.StatusBadRequest, fmt.Sprintf("%s is there %d times", name, len(values)), name+" once")
 		}
+		if values[0] == "" && c.page {
+			continue // a field of a form that was left empty
+		}
 		if err := p.fits(values[0], c.s.program.Now()); err != nil {
 			return err
 		}
@@ -98,11 +101,8 @@ func (p *Param) fits(value string, now time.Time) error {
 	wrong := func(allowed ...string) error {
 		return refuse(http.StatusBadRequest, fmt.Sprintf("%s: %q is not allowed", p.Name, cut(value)), allowed...)
 	}
-	if len(value) > MaxParam {
-		return wrong(fmt.Sprintf("at most %d bytes", MaxParam))
-	}
-	if value == "" && !p.Need {
-		return nil // a field of a form that was left empty
+	if most := p.longest(); len(value) > most {
+		return wrong(fmt.Sprintf("at most %d bytes", most))
 	}
 	switch p.Kind {
 	case Word:
@@ -132,6 +132,13 @@ func (p *Param) fits(value string, now time.Time) error {
 	case Text:
 	}
 	return nil
+}
+
+func (p *Param) longest() int {
+	if p.Kind == Text && p.Max > 0 {
+		return p.Max
+	}
+	return MaxParam
 }
 
 var (

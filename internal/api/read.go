@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +39,7 @@ func overview(c *call) (any, error) {
 	}
 	o.Hour.Rows = some(o.Hour.Rows)
 	for _, n := range c.s.counters().Counters {
-		if n.N > 0 && lost(n.Name) {
+		if n.N > 0 && slices.Contains(losses, n.Name) {
 			o.Losses = append(o.Losses, n)
 		}
 	}
@@ -48,14 +49,11 @@ func overview(c *call) (any, error) {
 	return o, nil
 }
 
-// lost tells whether a counter is of something that should have been seen or sent.
-func lost(name string) bool {
-	for _, word := range []string{"drop", "lost", "fault", "failed", "evicted", "hole"} {
-		if strings.Contains(name, word) {
-			return true
-		}
-	}
-	return false
+// losses are the counters of what should have been seen, kept or sent.
+var losses = []string{
+	"kernel_drops", "interface_drops", "frame_faults", "fragmented_evicted", "stream_bytes_lost", "tcp_evicted", "tcp_given_up", "tcp_hole_bytes",
+	"sctp_evicted", "track_evicted", "loss_missing", "queue_dropped", "output_failed", "kpi_windows_lost", "dump_dropped", "dump_refused", "dump_full",
+	"dump_unwritten", "hep_output_full", "hep_output_failed", "http_faults",
 }
 
 func lastEvents(c *call) (any, error) { return newReader(c.s.events, c.wanted()).page(c.query()) }

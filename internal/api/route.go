@@ -38,7 +38,7 @@ type Param struct {
 	Kind    Kind
 	Enum    []string
 	Min     int
-	Max     int
+	Max     int  // of Whole; of Text its length
 	Need    bool // it has to be there
 	Meaning string
 }
@@ -72,8 +72,8 @@ const (
 	Address       // an address or a network
 )
 
-// MaxParam is how many bytes the value of a parameter may have.
-const MaxParam = 4096
+// MaxParam is how many bytes the value of a text may have that has no Max.
+const MaxParam = 512
 
 // Allowed says it in words.
 func (p Param) Allowed() string {

@@ -70,7 +70,7 @@ func Routes() []Route {
 		{Method: get, Path: "/calls/{id}", Twin: "/api/v1/calls/{id}", Page: true, Summary: "One call: its messages, legs and delays.",
 			Params: []Param{{Name: "id", In: "path", Need: true, Meaning: "sip.call.id of its records, or the Call-ID."}}, Answer: view.CallDetail{}, do: oneCall},
 		{Method: get, Path: "/api/v1/pcap", Summary: "The messages of one call as a capture file.", Media: []string{"application/vnd.tcpdump.pcap"},
-			Params: []Param{{Name: "call", In: "query", Need: true, Meaning: "The Call-ID, or sip.call.id."}}, send: pcap},
+			Params: []Param{{Name: "call", In: "query", Need: true, Max: 4096, Meaning: "The Call-ID, or sip.call.id."}}, send: pcap},
 		{Method: get, Path: "/regs", Twin: "/api/v1/regs", Page: true, Summary: "Bindings: the contacts of addresses of record.", Params: []Param{limitParam, cursorParam, textParam, sourceParam, state("Only in this state.")}, Answer: view.BindingPage{}, do: bindings},
 		{Method: get, Path: "/regs/{aor}", Twin: "/api/v1/regs/{aor}", Page: true, Summary: "The contacts of one address of record.",
 			Params: []Param{{Name: "aor", In: "path", Need: true, Meaning: "The address of record, such as sip:alice@example.com."}}, Answer: view.Bindings{}, do: oneBinding},

@@ -264,7 +264,7 @@ func TestAdd(t *testing.T) {
 			var a, b Stats
 			fill(reflect.ValueOf(&b).Elem())
 			a.Add(&b)
-			b.Events, b.Track, b.Limit = a.Events, a.Track, a.Limit // of the core
+			b.Events, b.Track, b.Limit, b.Telling = a.Events, a.Track, a.Limit, a.Telling // of the core
 			return reflect.ValueOf(a), reflect.ValueOf(b)
 		},
 	} {
@@ -297,6 +297,7 @@ func fill(v reflect.Value) {
 		for i := range v.Len() {
 			fill(v.Index(i))
 		}
+	case reflect.Bool:
 	case reflect.Int, reflect.Int64:
 		v.SetInt(1)
 	default:

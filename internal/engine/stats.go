@@ -8,6 +8,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
+	"github.com/sipcmbeat/sipcmbeat/internal/metric"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/qos"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
@@ -38,9 +39,7 @@ func (f Fate) String() string {
 	return [...]string{"messages", "unusable", "probes", "keep-alives", "mirror duplicates", "other ports", "segments", "HEP packets in TCP", "reports", "other HEP"}[f]
 }
 
-// Stats are an engine's counters, totals since the start. Frames is the sum of
-// Drops, Drops[packet.OK] and Capsules[packet.OK] the sum of Datagrams, and the messages among Datagrams
-// and Units are those that the tracker took.
+// Stats are an engine's counters, totals since the start; Sums has what they add up to.
 type Stats struct {
 	Frames, Bytes uint64
 	Faults        uint64 // frames that this program failed on
@@ -52,6 +51,7 @@ type Stats struct {
 	Quality       [qos.NumOutcomes]uint64 // the reports, by what could be read
 	Problems      [sip.NumProblems]uint64
 	Events        [event.NumTypes]uint64
+	Telling       bool // each message is a record too
 
 	Capture capture.Stats
 	Packet  packet.Stats
@@ -135,7 +135,7 @@ func (e *Engine) Inputs() (sum Stats, each []InputStats) {
 		s.Capture, s.Packet, s.Stream, s.Ended = from, l.dec.Stats(), l.stream.Stats(), l.left
 		sum.Add(&s.Stats)
 	}
-	sum.Events, sum.Track = c.given, c.track.Stats()
+	sum.Events, sum.Track, sum.Telling = c.given, c.track.Stats(), c.cfg.Messages
 	if c.cfg.Limit != nil {
 		sum.Limit = c.cfg.Limit.Stats()
 	} else {
@@ -147,82 +147,34 @@ func (e *Engine) Inputs() (sum Stats, each []InputStats) {
 }
 
 // Check reports the first sum that does not agree: something was lost without
-// being counted.
+// being counted. A frame that the program failed on may be missing on the way.
 func (s *Stats) Check() error {
-	var drops, fates, events, problems uint64
-	for _, n := range s.Drops {
-		drops += n
-	}
-	for _, n := range s.Datagrams {
-		fates += n
-	}
-	for t, n := range s.Events {
-		if event.Type(t) != event.Message {
-			events += n
+	for typ, n := range s.Events {
+		made := s.Track.Events[typ]
+		if event.Type(typ) == event.RateCalm {
+			made += s.Limit.Told
+		}
+		if made != n && event.Type(typ) != event.Message {
+			return fmt.Errorf("counters disagree: events made = events handed on: %d, not %d of type %s", made, n, event.Type(typ))
 		}
 	}
-	followed := s.Datagrams[Message] + s.Units[Message]
-	told := s.Events[event.Message]
-	if told == 0 { // messages are no records
-		told = followed
+	told, followed := s.Events[event.Message], uint64(0)
+	if s.Telling {
+		followed = s.Datagrams[Message] + s.Units[Message]
 	}
-	for _, n := range s.Problems[sip.OK+1:] {
-		problems += n
+	if told > followed || told+s.Faults < followed {
+		return fmt.Errorf("counters disagree: records of messages = messages: %d, not %d", told, followed)
 	}
-	var reports uint64
-	for _, n := range s.HEPTypes {
-		reports += n
-	}
-	var quality, joined uint64
-	for _, n := range s.Quality {
-		quality += n
-	}
-	for _, n := range s.Track.Reports {
-		joined += n
-	}
-	var units, given, capsules uint64
-	for _, n := range s.Capsules {
-		capsules += n
-	}
-	for _, n := range s.Units {
-		units += n
-	}
-	for _, n := range s.Stream.Units {
-		given += n
-	}
-	if err := s.Stream.Check(); err != nil {
-		return err
-	}
-	t := &s.Track
-	var made uint64
-	for _, n := range t.Events {
-		made += n
-	}
-	var judged uint64
-	for f := range limit.NumFates {
-		judged += s.Limit.Sum(f)
-	}
-	for _, sum := range []struct {
-		what       string
-		have, want uint64
-	}{
-		{"frames = decoded + dropped", drops, s.Frames},
-		{"datagrams = messages + probes + errors + keep-alives + duplicates + other ports", fates, s.Drops[packet.OK] + s.Capsules[packet.OK]},
-		{"HEP packets in TCP = decoded + dropped", capsules, s.Units[Capsule]},
-		{"messages = requests + answers", t.Requests + t.Responses, followed},
-		{"records of messages = messages", told, followed},
-		{"unusable = problems", problems, s.Datagrams[Unusable] + s.Units[Unusable]},
-		{"reports = HEP types", reports, s.Datagrams[Report] + s.Datagrams[OtherHEP]},
-		{"reports = read + not", quality, s.Datagrams[Report]},
-		{"reports read = joined + not", joined, s.Quality[qos.OK] + t.ReportsInSIP},
-		{"segments and SCTP packets taken = followed", s.Stream.Segments + s.Stream.SCTP.Packets, s.Datagrams[Segment]},
-		{"units = messages + unusable + probes + keep-alives", units, given},
-		{"events made = events handed on", made + s.Limit.Told, events},
-		{"events made = sent + held + blacklisted", judged, events},
-	} {
-		if sum.have != sum.want && (sum.have > sum.want || sum.have+s.Faults < sum.want) {
-			return fmt.Errorf("counters disagree: %s: %d, not %d", sum.what, sum.have, sum.want)
+	for typ, fates := range s.Limit.Fates {
+		var judged uint64
+		for _, n := range fates {
+			judged += n
+		}
+		if judged != s.Events[typ] {
+			return fmt.Errorf("counters disagree: events made = sent + held + blacklisted: %d, not %d of type %s", judged, s.Events[typ], event.Type(typ))
 		}
 	}
-	return nil
+	v := metric.Values{}
+	s.Samples(v.Add)
+	return v.Check(Sums, float64(s.Faults))
 }

@@ -41,6 +41,8 @@ var olderValues = map[string]string{
 	"sip.pdd": "120", "sip.ring_time": "3400", "sip.fr_delay": "56", "event.duration": "62", "event.min_length": "7",
 	"event.lifetime": "90", "event.min_lifetime": "90", "uas.original": "x", "client.transport": "udp", "server.transport": "udp",
 	"attrs.filename": `a "b".pcap`, "err_info": "x",
+	"rate.exceeded": "400", "rate.ex_diff": "199", "rate.crt": "30.25", "rate.lim": "20", "rate.period": "1000",
+	"rate.since": "2026-01-01T00:00:00.000000000Z", "rate.key": "other-ok:2001:db8::/64",
 }
 
 // TestOlder renders each type in the older names and checks every row of the table: it

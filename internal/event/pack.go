@@ -36,6 +36,16 @@ func (e *Event) Unpack(b []byte) (rest []byte, ok bool) {
 	return p.b, true
 }
 
+// UnpackSource reads Src, and what stands before it, of a record that AppendPacked wrote:
+// for who looks for one among many. Of the rest e has nothing.
+func (e *Event) UnpackSource(b []byte) (ok bool) {
+	e.Reset()
+	p := packing{e: e, b: b, reading: true}
+	p.what()
+	p.addrPort(&e.Src)
+	return !p.bad
+}
+
 // packing is one walk over the fields of e: it appends to b, or takes from it.
 type packing struct {
 	e       *Event

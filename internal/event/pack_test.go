@@ -300,3 +300,20 @@ func TestPackCallIDOnce(t *testing.T) {
 		t.Errorf("%q by %s", got.Bytes(got.Correlation), got.CorrelatedBy)
 	}
 }
+
+// TestUnpackSource: the source alone is that of the whole.
+func TestUnpackSource(t *testing.T) {
+	for _, src := range []netip.AddrPort{{}, netip.MustParseAddrPort("192.0.2.1:5060"), netip.MustParseAddrPort("[2001:db8::1]:5060")} {
+		var e, got Event
+		e.Reset()
+		e.Type, e.Time, e.Src = CallStart, 1, src
+		e.Set(&e.CallID, []byte("x"))
+		if b := e.AppendPacked(nil); !got.UnpackSource(b) || got.Src != src {
+			t.Errorf("%v is read as %v", src, got.Src)
+		}
+	}
+	var e Event
+	if e.UnpackSource(nil) {
+		t.Error("nothing has a source")
+	}
+}

@@ -91,7 +91,7 @@ func (l *Limiter) schedule(d *due) {
 func (l *Limiter) wake() {
 	at := int64(never)
 	switch {
-	case len(l.tells) > 0, l.walk >= 0, l.ended:
+	case len(l.tells) > 0, l.walk >= 0, l.ended, l.offenders.undated:
 		at = math.MinInt64
 	case len(l.dues) > 0:
 		at = l.dues[0].at

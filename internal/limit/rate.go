@@ -64,6 +64,7 @@ func (l *Limiter) over(e *event.Event, r *rate, worst int, now int64) Fate {
 	}
 	if r.offender != nil {
 		l.hit(r.offender, e, now)
+		r.offender.held++
 	}
 	return HeldRate
 }

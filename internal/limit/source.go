@@ -142,6 +142,7 @@ func (l *Limiter) accuse(r *rate, worst int, now int64) *offender {
 			return nil
 		}
 		o.lasts, o.hits, o.held = l.cfg.OffenderLife, r.total-1, r.total-1
+		o.expires = now + int64(o.lasts)
 		l.await(o)
 	}
 	return o
@@ -288,7 +289,6 @@ func (l *Limiter) put(source netip.Prefix, by origin, reason string, lasts time.
 	switch {
 	case now == 0:
 		l.offenders.undated = true
-		l.next.Store(0)
 	case lasts > 0:
 		o.expires = now + int64(lasts)
 	}

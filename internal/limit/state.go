@@ -75,11 +75,14 @@ const maxWord = 64
 func words(c *codec.Codec, list *[]string, most int) {
 	n := len(*list)
 	codec.UpTo(c, &n, 2*most) // another version may have had more
-	if c.Reading {
+	if c.Reading && n > 0 {
 		*list = make([]string, n)
 	}
 	for i := range *list {
-		c.Word(&(*list)[i], max(maxWord, maxAgent))
+		word := (*list)[i]
+		if c.Word(&word, max(maxWord, maxAgent)); c.Reading { // else others may be reading the list
+			(*list)[i] = word
+		}
 	}
 }
 
@@ -112,7 +115,7 @@ func (o *offender) walk(c *codec.Codec) {
 		return
 	}
 	var err error
-	if o.source, err = addr.Prefix(bits); err != nil || addr.Is4In6() || o.source.Addr() != addr ||
+	if o.source, err = addr.Prefix(bits); err != nil || !addr.IsValid() || addr.Is4In6() || o.source.Addr() != addr ||
 		len(o.agents) > maxAgents || min(o.first, o.last, o.expires, int64(o.lasts)) < 0 {
 		c.Fail()
 	}

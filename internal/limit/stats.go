@@ -39,49 +39,39 @@ func (s *Stats) Sum(f Fate) (n uint64) {
 	return n
 }
 
-// The families of samples.
-var (
-	madeEvents = metric.Desc{Group: "events", Name: "events_made", Kind: metric.Counter, Label: "type", Help: "Events and records of messages, whatever became of them."}
-	sentEvents = metric.Desc{Group: "events", Name: "events_sent", Kind: metric.Counter, Label: "type", Help: "Those that were handed to the output."}
-	heldEvents = [NumFates]metric.Desc{
-		HeldType:   {Group: "events", Name: "events_blacklisted", Kind: metric.Counter, Label: "type", Help: "Those that event_types_blst held back."},
-		HeldRate:   {Group: "events", Name: "events_held_by_rate", Kind: metric.Counter, Label: "type", Help: "Those that evr_limits held back."},
-		HeldSource: {Group: "events", Name: "events_held_by_source", Kind: metric.Counter, Label: "type", Help: "Those that the source blacklist held back."},
-	}
-	rateKeys      = metric.Desc{Group: "rates", Name: "rate_keys", Kind: metric.Gauge, Help: "Pairs of type and source whose rate is measured."}
-	rateKeysMax   = metric.Desc{Group: "rates", Name: "rate_keys_max", Kind: metric.Gauge, Help: "How many there may be: evr_max_entries."}
-	rateKeysOver  = metric.Desc{Group: "rates", Name: "rate_keys_over", Kind: metric.Gauge, Help: "Those that are over a limit, or were and have not calmed down."}
-	rateEvicted   = metric.Desc{Group: "rates", Name: "rate_keys_evicted", Kind: metric.Counter, Help: "Those that gave way because the table was full."}
-	rateTold      = metric.Desc{Group: "rates", Name: "rate_calm_events", Kind: metric.Counter, Help: "Records that told of the end of a flood, or what was held when its key went."}
-	offendersNow  = metric.Desc{Group: "rates", Name: "offenders", Kind: metric.Gauge, Help: "Sources on the source blacklist."}
-	offendersGone = metric.Desc{Group: "rates", Name: "offenders_evicted", Kind: metric.Counter, Help: "Those that gave way because the list was full."}
-	offendersNot  = metric.Desc{Group: "rates", Name: "offenders_refused", Kind: metric.Counter, Help: "Sources that were not listed, because those put there by hand fill the list."}
-)
+// ofType is a family by event type.
+func ofType(name, help string, n func(fates *[NumFates]uint64) uint64) metric.Row[Stats] {
+	return metric.Row[Stats]{Desc: metric.Desc{Group: "events", Name: name, Label: "type", Help: help},
+		Each: func(s *Stats, at func(string, uint64)) {
+			for t := event.None + 1; t < event.NumTypes; t++ {
+				at(t.String(), n(&s.Fates[t]))
+			}
+		}}
+}
+
+func one(kind metric.Kind, name, help string, n func(s *Stats) uint64) metric.Row[Stats] {
+	return metric.Row[Stats]{Desc: metric.Desc{Group: "rates", Name: name, Kind: kind, Help: help}, N: n}
+}
+
+// Metrics is every counter.
+var Metrics = metric.Table[Stats]{
+	ofType("events_made", "Events and records of messages, whatever became of them.", func(f *[NumFates]uint64) uint64 {
+		return f[Sent] + f[HeldType] + f[HeldRate] + f[HeldSource]
+	}),
+	ofType("events_sent", "Those that were handed to the output.", func(f *[NumFates]uint64) uint64 { return f[Sent] }),
+	ofType("events_blacklisted", "Those that event_types_blst held back.", func(f *[NumFates]uint64) uint64 { return f[HeldType] }),
+	ofType("events_held_by_rate", "Those that evr_limits held back.", func(f *[NumFates]uint64) uint64 { return f[HeldRate] }),
+	ofType("events_held_by_source", "Those that the source blacklist held back.", func(f *[NumFates]uint64) uint64 { return f[HeldSource] }),
+	one(metric.Gauge, "rate_keys", "Pairs of type and source whose rate is measured.", func(s *Stats) uint64 { return uint64(s.Keys) }),
+	one(metric.Gauge, "rate_keys_max", "How many there may be: evr_max_entries.", func(s *Stats) uint64 { return uint64(s.MaxEntries) }),
+	one(metric.Gauge, "rate_keys_over", "Those that are over a limit, or were and have not calmed down.", func(s *Stats) uint64 { return uint64(s.Over) }),
+	one(metric.Counter, "rate_keys_evicted", "Those that gave way because the table was full.", func(s *Stats) uint64 { return s.Evicted }),
+	one(metric.Counter, "rate_calm_events", "Records that told of the end of a flood, or what was held when its key went.", func(s *Stats) uint64 { return s.Told }),
+	one(metric.Gauge, "offenders", "Sources on the source blacklist.", func(s *Stats) uint64 { return uint64(s.Offenders) }),
+	one(metric.Gauge, "offenders_max", "How many there may be.", func(s *Stats) uint64 { return uint64(s.MaxOffenders) }),
+	one(metric.Counter, "offenders_evicted", "Those that gave way because the list was full.", func(s *Stats) uint64 { return s.Struck }),
+	one(metric.Counter, "offenders_refused", "Sources that were not listed, because those put there by hand fill the list.", func(s *Stats) uint64 { return s.Refused }),
+}
 
 // Samples gives the counters on.
-func (s *Stats) Samples(add metric.Adder) {
-	for t := event.None + 1; t < event.NumTypes; t++ {
-		f, name := &s.Fates[t], t.String()
-		add(&madeEvents, name, float64(f[Sent]+f[HeldType]+f[HeldRate]+f[HeldSource]))
-		add(&sentEvents, name, float64(f[Sent]))
-		for fate := HeldType; fate < NumFates; fate++ {
-			add(&heldEvents[fate], name, float64(f[fate]))
-		}
-	}
-	for _, one := range []struct {
-		desc *metric.Desc
-		n    float64
-	}{
-		{&rateKeys, float64(s.Keys)}, {&rateKeysMax, float64(s.MaxEntries)}, {&rateKeysOver, float64(s.Over)},
-		{&rateEvicted, float64(s.Evicted)}, {&rateTold, float64(s.Told)},
-		{&offendersNow, float64(s.Offenders)}, {&offendersGone, float64(s.Struck)}, {&offendersNot, float64(s.Refused)},
-	} {
-		add(one.desc, "", one.n)
-	}
-}
-
-// Samples gives the counters of now on.
-func (l *Limiter) Samples(add metric.Adder) {
-	s := l.Stats()
-	s.Samples(add)
-}
+func (s *Stats) Samples(add metric.Adder) { Metrics.Samples(s, add) }

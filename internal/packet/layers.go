@@ -172,6 +172,9 @@ func (l Layer) String() string {
 	return fmt.Sprintf("layer %#x", uint32(l))
 }
 
+// Carries reports whether the layer is an encapsulation, which is what Stats counts.
+func (l Layer) Carries() bool { return l < numLayers && table[l].encap }
+
 // An index finds a layer by number. A handful of entries in the order of the
 // table is searched faster than a map.
 type index []struct {

@@ -18,7 +18,7 @@ const MaxMessages = 500
 // maxShown bounds the bytes that are copied for them, maxWritten those of a capture.
 const (
 	maxShown   = 4 << 20
-	maxWritten = 64 << 20
+	maxWritten = 48 << 20
 )
 
 // Gone is the state of a call of which only messages are left.

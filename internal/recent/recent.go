@@ -23,8 +23,10 @@ import (
 // Bounds of a Store's memory, in bytes. Half of a part is the longest message that is
 // kept.
 const (
-	MinSize  = 1 << 20
-	MaxSize  = 16 << 30
+	MinSize     = 1 << 20
+	MaxSize     = 16 << 30
+	DefaultSize = 64 << 20
+
 	maxParts = 8
 	minPart  = 4 << 20
 )

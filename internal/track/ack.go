@@ -8,11 +8,15 @@ import "github.com/sipcmbeat/sipcmbeat/internal/event"
 // that of its INVITE (RFC 3261 §17.1.1.3).
 func (t *Tracker) ack(v *view) {
 	t.stats.Absorbed++
+	t.stats.Satellites++
 	if v.set == nil {
-		t.assume(v)
+		t.unseenFinal(t.assume(v) != nil)
 		return
 	}
 	if d := v.set.dialogs.get(dialogKey(v.ft, v.tt)); d != nil {
+		if !d.acked && d.answered != 0 {
+			t.prove()
+		}
 		d.acked, d.overheard = true, false // who acknowledges a 2xx had called for it
 		t.heldByAck(d, v)
 		t.alive(d, v)
@@ -24,7 +28,7 @@ func (t *Tracker) ack(v *view) {
 		t.looseAck(v, a)
 		return
 	case a == nil:
-		t.assume(v)
+		t.unseenFinal(t.assume(v) != nil)
 		return
 	}
 	if v.cseq > a.cseq && a.rec.HasAddr(a.rec.Legs, v.p.Src.Addr()) {

@@ -253,6 +253,7 @@ const attemptSize = 2600 // bytes, with the text of a usual record
 
 func (t *Tracker) newAttempt(s *callSet, key uint64) *attempt {
 	a := take(&t.pools.attempts)
+	t.calls.attempts++
 	rec, h := a.rec, a.hops[:0]
 	*a = attempt{set: s, key: key, state: heard, rec: rec, hops: h}
 	a.rec.Reset()
@@ -277,6 +278,7 @@ func (t *Tracker) freeAttempt(a *attempt) {
 	t.weigh(&a.extra, nil)
 	t.dismiss(attemptSize)
 	a.rec.Trim(usualRecord)
+	t.calls.attempts--
 	give(&t.pools.attempts, a)
 	t.settle(s)
 }
@@ -436,6 +438,9 @@ func (t *Tracker) sayAttempt(a *attempt, why symbol) {
 		return
 	}
 	a.said = true
+	if timer == 0 && a.rec.Code >= 300 {
+		t.proveRequest(a.asking)
+	}
 	e := t.send(event.CallAttempt, &a.rec)
 	e.Incomplete |= missing
 	e.Time, e.End = at, at

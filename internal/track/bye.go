@@ -217,6 +217,7 @@ func (t *Tracker) byeOfAttempt(s *callSet, ft, tt uint64, from, to []byte, at in
 	e.SetKey(&e.To.Tag, callee)
 	d.caller, d.cseq, d.elsewhere = a.key, a.cseq, state == stray
 	if state == leavingCall {
+		t.unseenFinal(a.ackTag != 0) // else the caller may have given up
 		t.stepAttempt(a, sawBye)
 	}
 	return d
@@ -226,7 +227,9 @@ func (t *Tracker) byeOfAttempt(s *callSet, ft, tt uint64, from, to []byte, at in
 func (t *Tracker) newStray(s *callSet, v *view) *dialog {
 	elsewhere := len(s.dialogs.items)+len(s.attempts.items) > 0
 	d := t.newDialog(s, stray, dialogKey(v.ft, v.tt), v.time)
-	d.elsewhere = elsewhere
+	if d.elsewhere = elsewhere; !elsewhere {
+		t.stats.Unknown[StrayedBye]++
+	}
 	e := t.record(d)
 	t.fillRequest(e, v)
 	e.Incomplete |= event.NoInvite
@@ -400,6 +403,7 @@ func (t *Tracker) sendCall(typ event.Type, d *dialog) *event.Event {
 func (t *Tracker) sayStart(d *dialog) {
 	e := t.sendCall(event.CallStart, d)
 	e.Time, e.End, e.Outcome = d.answered, d.answered, event.Success
+	t.proveRequest(e.Incomplete&event.NoInvite == 0)
 	t.identifyCall(e)
 	a, b := tags(e)
 	inOrder(e)

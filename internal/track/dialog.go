@@ -467,6 +467,7 @@ func (t *Tracker) assumeAnswered(a *attempt) {
 	}
 	e.CopyFrom(&a.rec)
 	e.Incomplete |= event.NoResponse
+	t.unseenFinal(true)
 	t.armDialog(d)
 }
 

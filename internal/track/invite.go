@@ -200,6 +200,7 @@ func (t *Tracker) repeatInvite(a *attempt, v *view) {
 	if again {
 		a.rec.RetransRequest++
 		t.stats.Retransmissions++
+		t.stats.RequestsAgain++
 		if a.hops.ofRequester(i) {
 			a.again = max(a.again, v.time)
 		}
@@ -533,6 +534,7 @@ func clientsRetry(code uint16) bool {
 // cancel follows a CANCEL: it counts when it comes from the first requester.
 func (t *Tracker) cancel(v *view) {
 	t.stats.Absorbed++
+	t.stats.Satellites++
 	if v.set == nil {
 		return
 	}

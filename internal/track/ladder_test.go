@@ -120,8 +120,13 @@ func checkTables(t *testing.T, tr *Tracker) {
 			entries += len(s.subs.items)
 		}
 	}
-	up := 0
+	if n := tr.stats; n.Requests != n.New+n.RequestsAgain+n.Hops+n.Satellites {
+		t.Errorf("%d requests: %d new, %d again, %d hops, %d ACK and CANCEL", n.Requests, n.New, n.RequestsAgain, n.Hops, n.Satellites)
+	}
+	up, attempts, requests := 0, 0, 0
 	for _, s := range tr.calls.sets {
+		attempts += len(s.attempts.items)
+		requests += len(s.requests.items)
 		for _, d := range s.dialogs.items {
 			if d.up {
 				up++
@@ -133,6 +138,9 @@ func checkTables(t *testing.T, tr *Tracker) {
 	}
 	if up != tr.calls.up {
 		t.Errorf("%d calls are up, %d are counted", up, tr.calls.up)
+	}
+	if attempts != tr.calls.attempts || requests != tr.calls.requests {
+		t.Errorf("%d attempts and %d requests, %d and %d are counted", attempts, requests, tr.calls.attempts, tr.calls.requests)
 	}
 	checkLists(t, tr)
 	waiting := 0 // answers, found by one key or two

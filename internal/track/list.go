@@ -1,6 +1,7 @@
 package track
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/base64"
 	"encoding/binary"
@@ -102,6 +103,7 @@ type listing struct {
 	q      shown.Query
 	kind   byte
 	text   []byte // in lower case
+	pivot  int    // see pivotOf
 	source netip.Prefix
 	begun  bool
 	from   uint64 // entries below this number are next
@@ -123,6 +125,7 @@ func (l *listing) begin(t *Tracker) error {
 		return fmt.Errorf("text: %d bytes are too many; allowed: %d", len(q.Text), maxText)
 	}
 	l.text = appendLower(nil, []byte(q.Text))
+	l.pivot = pivotOf(l.text)
 	if q.Source != "" {
 		var err error
 		if l.source, err = parseSource(q.Source); err != nil {
@@ -229,13 +232,52 @@ func (l *listing) contains(b []byte) bool {
 	if n == 0 {
 		return true
 	}
-	first := l.text[0]
-	for i := 0; i+n <= len(b); i++ {
-		if lower(b[i]) == first && equalLower(b[i:i+n], l.text) {
-			return true
+	c := l.text[l.pivot]
+	for _, c := range [...]byte{c, upper(c)} {
+		for at := l.pivot; at < len(b); at++ {
+			i := bytes.IndexByte(b[at:], c)
+			if i < 0 {
+				break
+			}
+			at += i
+			if from := at - l.pivot; from+n <= len(b) && equalLower(b[from:from+n], l.text) {
+				return true
+			}
+		}
+		if upper(c) == c {
+			break
 		}
 	}
 	return false
+}
+
+// pivotOf is where the byte of a text in lower case is that records have least of: they
+// are full of digits, and their Call-IDs of hexadecimal ones.
+func pivotOf(text []byte) (at int) {
+	rank := func(c byte) int {
+		switch {
+		case c >= '0' && c <= '9':
+			return 3
+		case c >= 'a' && c <= 'f':
+			return 2
+		case c > 'f' && c <= 'z':
+			return 1
+		}
+		return 0
+	}
+	for i := range text {
+		if rank(text[i]) < rank(text[at]) {
+			at = i
+		}
+	}
+	return at
+}
+
+func upper(c byte) byte {
+	if c >= 'a' && c <= 'z' {
+		c -= 'a' - 'A'
+	}
+	return c
 }
 
 func lower(c byte) byte {

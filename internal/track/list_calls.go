@@ -71,7 +71,7 @@ func (l *CallListing) Slice(t *Tracker) (more bool) {
 		}
 	}
 	more = l.slice(r, 1, func() int { return len(l.out) }, func(x *slot) bool {
-		if !l.inState(x.link.owner) || !l.may(x.link.owner) {
+		if !l.inState(x.link.owner) || !l.may(t, x.link.owner) {
 			return false
 		}
 		e := t.recordOf(x.link.owner)
@@ -172,11 +172,17 @@ func stateOf(x evictable) string {
 	return ""
 }
 
-// may reports whether a record can have the text: a packed one holds its texts as they
-// are.
-func (l *CallListing) may(x evictable) bool {
+// may reports whether a record can be asked for, by what is seen without unpacking it:
+// the source, and the texts, which stand in it as they are.
+func (l *CallListing) may(t *Tracker, x evictable) bool {
 	d, ok := x.(*dialog)
-	return !ok || len(l.text) == 0 || l.contains(d.cold)
+	if !ok || d.rec != nil {
+		return true
+	}
+	if l.source.IsValid() && !(t.temp.UnpackSource(d.cold) && l.fromSource(t.temp.Src.Addr())) {
+		return false
+	}
+	return l.contains(d.cold)
 }
 
 // wanted reports whether a record is asked for.

@@ -483,3 +483,24 @@ func FuzzQuery(f *testing.F) {
 		}
 	})
 }
+
+// TestContains holds the search against strings.Contains.
+func TestContains(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(7, 8))
+	const letters = "aAbBxXzZ019@.\xe4"
+	word := func(n int) (w []byte) {
+		for range rnd.IntN(n) {
+			w = append(w, letters[rnd.IntN(len(letters))])
+		}
+		return w
+	}
+	low := func(b []byte) string { return string(appendLower(nil, b)) }
+	for range 200_000 {
+		hay, text := word(30), word(4)
+		l := listing{text: []byte(low(text))}
+		l.pivot = pivotOf(l.text)
+		if got, want := l.contains(hay), strings.Contains(low(hay), low(text)); got != want {
+			t.Fatalf("%q in %q: %v", text, hay, got)
+		}
+	}
+}

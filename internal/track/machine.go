@@ -47,6 +47,14 @@ const (
 // machines is all of them, by number.
 var machines = [numMachines]*machine{&attemptMachine, &dialogMachine, &requestMachine, &bindingMachine, &subscriptionMachine}
 
+// MachineNames are their names, in the order of Stats.Unexpected.
+var MachineNames = func() (names [numMachines]string) {
+	for i, m := range machines {
+		names[i] = m.name
+	}
+	return names
+}()
+
 // maxStates and maxSymbols bound the tables, for the counters.
 const (
 	maxStates  = 16

@@ -139,6 +139,7 @@ const requestSize = 1900 // bytes, with the text of a usual record
 
 func (t *Tracker) newRequest(s *callSet, v *view, tt uint64) *request {
 	r := take(&t.pools.requests)
+	t.calls.requests++
 	*r = request{set: s, key: v.key(tt), state: unasked, method: v.method, ft: v.ft, tt: tt, cseq: v.cseq, first: v.time}
 	r.hops = r.near[:0]
 	r.rec = take(&t.pools.records)
@@ -157,6 +158,7 @@ func (t *Tracker) freeRequest(r *request) {
 	s := r.set
 	s.requests.drop(r)
 	t.dismiss(requestSize)
+	t.calls.requests--
 	give(&t.pools.requests, r)
 	t.settle(s)
 }
@@ -188,6 +190,9 @@ func (t *Tracker) stepRequest(r *request, y symbol) {
 	c := t.step(&requestMachine, r.state, y)
 	old := r.state
 	r.state = c.next
+	if old != completed && (y == sawOK || y == sawAbsorbed || y == sawRefused) && r.method != sip.MethodInvite {
+		t.proveRequest(r.asked) // a re-INVITE without its request is not told from a late answer
+	}
 	switch c.emit {
 	case event.None:
 	case event.AuthFailed:
@@ -458,6 +463,7 @@ func (t *Tracker) assumedBy(v *view) *dialog {
 	switch v.method {
 	case sip.MethodInvite, sip.MethodUpdate, sip.MethodInfo, sip.MethodRefer:
 		if !v.set.inSubscription(v.ft, v.tt) {
+			t.stats.Unknown[StrayedRequest]++
 			return t.assume(v)
 		}
 	}
@@ -522,6 +528,7 @@ func (t *Tracker) repeatRequest(r *request, v *view) {
 	switch {
 	case again:
 		t.stats.Retransmissions++
+		t.stats.RequestsAgain++
 	default:
 		t.stats.Hops++
 	}

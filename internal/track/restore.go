@@ -435,6 +435,7 @@ func (r *Restoring) takeAttempt() {
 	}
 	a.set, a.timer.owner, a.link.owner = s, a, a
 	s.attempts.put(a)
+	t.calls.attempts++
 	t.admit(attemptSize)
 	t.weigh(&a.extra, &a.rec)
 	switch a.state {
@@ -506,6 +507,7 @@ func (r *Restoring) takeRequest() {
 	}
 	q.set, q.timer.owner, q.link.owner = s, q, q
 	s.requests.put(q)
+	t.calls.requests++
 	t.admit(requestSize)
 	if q.state == completed {
 		q.timer.where, q.holds = 0, nil

@@ -54,6 +54,8 @@ var unsaved = map[string]string{
 	"registrar.refreshed": "counted anew",
 	"registrar.agents":    "made anew",
 	"calls.up":            "counted anew",
+	"calls.attempts":      "counted anew",
+	"calls.requests":      "counted anew",
 	"aor.bindings":        "they stand behind it",
 	"binding.link":        "ranked anew",
 	"binding.aor":         "the binding stands behind it",

@@ -125,6 +125,8 @@ type calls struct {
 	entries int
 	up      int // dialogs of worthCall among them
 	bytes   int64
+
+	attempts, requests int // among entries
 }
 
 func (c *calls) init() { c.sets = make(map[uint64]*callSet) }

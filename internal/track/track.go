@@ -279,9 +279,11 @@ func (t *Tracker) See(dst []event.Event, p *packet.Packet, m *sip.Message) []eve
 	v.read(t, p, m)
 	if v.request {
 		t.stats.Requests++
+		t.stats.Methods[v.method]++
 		t.seeRequest(v)
 	} else {
 		t.stats.Responses++
+		t.stats.Classes[v.code/100%NumClasses]++
 		t.seeResponse(v)
 	}
 	v.p, v.m, v.set = nil, nil, nil

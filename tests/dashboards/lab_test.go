@@ -172,7 +172,7 @@ func (l *lab) send(t *testing.T, stream, probe, path string) {
 	defer os.RemoveAll(dir)
 	out, err := beat(t, dir, "-e", "-E", "pcap="+path, "-E", "name="+probe, "-E", "output.elasticsearch.hosts="+l.URL,
 		"-E", "output.elasticsearch.index="+stream, "-E", "setup.template.name="+stream, "-E", "setup.template.pattern="+stream,
-		"-E", "setup.ilm.enabled=false", "-E", "event_types_blst=none")
+		"-E", "setup.ilm.enabled=false", "-E", "event_types_blst=none", "-E", "evr_limits=none")
 	if err != nil {
 		t.Errorf("%s: %v\n%s", path, err, out)
 	}

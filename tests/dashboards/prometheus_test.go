@@ -9,10 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/engine"
+	metrics "github.com/sipcmbeat/sipcmbeat/internal/metric"
 	"github.com/sipcmbeat/sipcmbeat/tests/stores"
 )
 
@@ -30,25 +33,55 @@ func tool(t *testing.T, name string) string {
 
 // The rules are rules, and each fires when it has to and not before.
 func TestPrometheusRules(t *testing.T) {
-	for _, args := range [][]string{{"check", "rules", "sipcmbeat.rules.yml"}, {"test", "rules", "sipcmbeat.rules.test.yml"}} {
-		c := exec.Command(tool(t, "promtool"), args...)
-		c.Dir = prometheus
-		if out, err := c.CombinedOutput(); err != nil {
-			t.Errorf("promtool %v: %v\n%s", args, err, out)
+	for _, file := range []string{"sipcmbeat", "sipcmbeat.metrics"} {
+		for _, args := range [][]string{{"check", "rules", file + ".rules.yml"}, {"test", "rules", file + ".rules.test.yml"}} {
+			c := exec.Command(tool(t, "promtool"), args...)
+			c.Dir = prometheus
+			if out, err := c.CombinedOutput(); err != nil {
+				t.Errorf("promtool %v: %v\n%s", args, err, out)
+			}
+		}
+		rules, err := os.ReadFile(prometheus + file + ".rules.yml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tests, err := os.ReadFile(prometheus + file + ".rules.test.yml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(string(rules), -1) {
+			if !regexp.MustCompile(`alertname: ` + m[1] + `\s+exp_alerts:\n`).Match(tests) {
+				t.Errorf("no test makes %s fire", m[1])
+			}
 		}
 	}
-	rules, err := os.ReadFile(prometheus + "sipcmbeat.rules.yml")
+}
+
+// The metrics of the rules over /metrics are families of the program, and a value of a
+// label in them is one that the family has.
+func TestPrometheusNames(t *testing.T) {
+	values := map[string][]string{}
+	take := func(d *metrics.Desc, value string, _ float64) {
+		name := d.Prometheus()
+		values[name] = append(values[name], d.Label+`="`+value+`"`)
+	}
+	(&engine.Stats{}).Samples(take)
+	(&engine.Host{}).Samples(take)
+	rules, err := os.ReadFile(prometheus + "sipcmbeat.metrics.rules.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	tests, err := os.ReadFile(prometheus + "sipcmbeat.rules.test.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(string(rules), -1) {
-		if !regexp.MustCompile(`alertname: ` + m[1] + `\s+exp_alerts:\n`).Match(tests) {
-			t.Errorf("no test makes %s fire", m[1])
+	found := 0
+	for _, line := range regexp.MustCompile(`(?m)^\s*expr: .*$`).FindAllString(string(rules), -1) {
+		for _, m := range regexp.MustCompile(`\b(sipcmbeat_\w+)(?:\{([^}]*)\})?`).FindAllStringSubmatch(line, -1) {
+			found++
+			if values[m[1]] == nil || m[2] != "" && !slices.Contains(values[m[1]], m[2]) {
+				t.Errorf("the program has no %s", m[0])
+			}
 		}
+	}
+	if found < 12 {
+		t.Errorf("only %d metrics found: the pattern is wrong", found)
 	}
 }
 

@@ -20,6 +20,15 @@ var Added = []string{
 	"agent.name", "agent.type", "agent.version", "agent.id", "agent.ephemeral_id", "host.name",
 }
 
+// Statistics is what records of statistics have besides the event base; the rest of
+// them is below the first, and docs/metrics.md lists it.
+var Statistics = map[string]string{
+	"sip.stats":                     "object",
+	"sip.stats.group":               "keyword",
+	"sip.stats.capture_loss_ratio":  "double",
+	"sip.stats.state_write_seconds": "double",
+}
+
 // Fields are all of them by their names; root is the path to the project's root.
 func Fields(root string) (map[string]Field, error) {
 	text, err := os.ReadFile(root + "/_meta/fields.yml")

@@ -71,7 +71,9 @@ func (b *beat) inTheMiddle() {
 // unreachable are what the outputs log of a server that does not answer.
 var unreachable = []string{"connection refused", "connection reset", "broken pipe", "EOF", "Failed to connect"}
 
-func reading(capture string) string { return fmt.Sprintf("sipcmbeat.pcap: %s\n", capture) }
+func reading(capture string) string {
+	return fmt.Sprintf("sipcmbeat.pcap: %s\nsipcmbeat.evr_limits: none\n", capture)
+}
 
 // empty is a capture of nothing: the program ends when its queue is empty.
 func empty(t *testing.T) string { return capture(t, 0) }

@@ -25,7 +25,7 @@ func TestLive(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Kill(t)
-	b := begin(t, t.TempDir(), fmt.Sprintf("sipcmbeat: {inputs: [{type: hep, listen: ['tcp:%s']}], event_buffer_size: 1000, shutdown_timeout: 60s}\n", listen)+
+	b := begin(t, t.TempDir(), fmt.Sprintf("sipcmbeat: {inputs: [{type: hep, listen: ['tcp:%s']}], event_buffer_size: 1000, evr_limits: none, stats_interval: 0, shutdown_timeout: 60s}\n", listen)+
 		elasticsearchConfig(s.URL, name)+"queue.mem: {events: 256, flush.min_events: 128}\n")
 	var conn net.Conn
 	b.until("listener", func() bool {

@@ -45,12 +45,15 @@ type beat struct {
 
 // watch starts the program in the room with these keys of its section, and waits
 // until it captures what is sent to probe, or, where that is a port as in udp/9060,
-// has that port. Every event but the probes is written.
+// has that port. Every event but the probes is written, at any rate unless keys set one.
 func (r *room) watch(keys string, probe string) *beat {
 	r.t.Helper()
 	home := r.t.TempDir()
 	b := &beat{room: r, out: filepath.Join(home, "out")}
-	config := "sipcmbeat:\n  event_types_blst: none\n"
+	config := "sipcmbeat:\n  event_types_blst: none\n  stats_interval: 0\n"
+	if !strings.Contains(keys, "evr_limits:") {
+		config += "  evr_limits: none\n"
+	}
 	for line := range strings.Lines(keys) {
 		config += "  " + line
 	}

@@ -206,7 +206,7 @@ func events(root string) (all string) {
 
 // settings are a user's, for a capture of lo into a file.
 const settings = `# mine
-sipcmbeat: {iface: lo, state.interval: 1s}
+sipcmbeat: {iface: lo, state.interval: 1s, stats_interval: 0}
 tags: ["${SECRET:none}", "${SITE:none}"]
 output.file: {path: /var/lib/sipcmbeat/events, filename: events}
 `

@@ -74,7 +74,7 @@ func TestRestart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir, out, listen := t.TempDir(), t.TempDir(), freeUDP(t)
 			live := join(toFile(out), []string{
-				"-E", "sipcmbeat.inputs=[{type: hep, listen: \"udp:" + listen + "\"}]", "-E", "state.interval=1s", "-E", "logging.level=info",
+				"-E", "sipcmbeat.inputs=[{type: hep, listen: \"udp:" + listen + "\"}]", "-E", "state.interval=1s", "-E", "stats_interval=0", "-E", "logging.level=info",
 			})
 			p := setup(t, dir, live...).start()
 			a := newAgent(t, listen)

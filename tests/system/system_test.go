@@ -200,6 +200,13 @@ type record struct {
 	Tags     []string
 	Site     string
 	SIP      map[string]any
+
+	Sipcmbeat struct {
+		Rate struct {
+			Exceeded, Suppressed, Total int
+			Ended, Key                  string
+		}
+	}
 }
 
 func records(t *testing.T, text []byte) (all []record) {

@@ -81,6 +81,9 @@ func writeField(b *strings.Builder, indent string, f field) {
 	if f.Example != "" {
 		fmt.Fprintf(b, "%s  example: %q\n", indent, f.Example)
 	}
+	if f.Type == "object" { // whose fields are numbers, and no list of them is written down here
+		fmt.Fprintf(b, "%[1]s  object_type: long\n%[1]s  dynamic: true\n", indent)
+	}
 	if f.Type == keyword {
 		fmt.Fprintf(b, "%[1]s  ignore_above: %[2]d\n%[1]s  default_field: true\n", indent, ignoreAbove)
 	}

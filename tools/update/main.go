@@ -2,7 +2,7 @@
 // include/fields.go, sipcmbeat.yml, sipcmbeat.reference.yml, the tables in docs/, the
 // description of the HTTP interface and
 // the dashboards in _meta/kibana and deploy/grafana.
-// Its sources are _meta/, internal/event, internal/kpi and config. Run it in the project's root.
+// Its sources are _meta/, internal/event, internal/engine, internal/kpi and config. Run it in the project's root.
 package main
 
 import (
@@ -95,6 +95,13 @@ func generate(root string) (map[string]string, error) {
 		return nil, err
 	}
 	if made["docs/messages.md"], err = fill(filepath.Join(root, "docs/messages.md"), "fields", messageFields(groups)); err != nil {
+		return nil, err
+	}
+	metrics := "docs/metrics.md"
+	if made[metrics], err = fill(filepath.Join(root, metrics), "names", metricNames()); err != nil {
+		return nil, err
+	}
+	if made[metrics], err = fillText(made[metrics], metrics, "sums", metricSums()); err != nil {
 		return nil, err
 	}
 	if made["internal/api/openapi.json"], err = openAPI(root); err != nil {

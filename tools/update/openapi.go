@@ -249,6 +249,9 @@ func paramSchema(p api.Param) jsonObject {
 		return jsonObject{"type": "string", "enum": []string{"0", "1", "false", "true"}}
 	case api.Text, api.Moment, api.Duration, api.Address:
 	}
+	if p.Kind == api.Text && p.Max > 0 {
+		return jsonObject{"type": "string", "maxLength": p.Max}
+	}
 	return jsonObject{"type": "string", "maxLength": api.MaxParam}
 }
 

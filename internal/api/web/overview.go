@@ -108,7 +108,7 @@ func cards(o view.Overview) []card {
 	}
 	all := []card{
 		{Name: "Calls", Link: "/calls", Value: whole(o.Calls), Note: "in memory, with attempts"},
-		{Name: "Registrations", Link: "/regs", Value: whole(o.Bindings), Note: "contacts of " + plural(o.AORs, "address", "addresses")},
+		{Name: "Registrations", Link: "/regs", Value: whole(o.Bindings), Note: "contacts, of " + plural(o.AORs, "address", "addresses")},
 		{Name: "Events made", Link: "/events", Value: whole(made), Note: "since the start"},
 		{Name: "Events sent", Link: "/events?fate=sent", Value: whole(sent), Note: share(sent, made)},
 		{Name: "Events held", Link: "/events/blst", Value: whole(held), Note: plural(off, "type", "types") + " switched off"},

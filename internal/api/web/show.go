@@ -50,7 +50,7 @@ var shows = map[string]show{
 // functions are what templates can say beyond html/template's own.
 var functions = template.FuncMap{
 	"fit": fit, "whole": whole, "decimal": decimal, "span": span, "seconds": seconds, "ago": ago,
-	"link": link, "below": below, "words": words, "join": strings.Join, "stamp": stamp, "clock": clock,
+	"link": link, "below": below, "call": callPath, "words": words, "ticks": ticks, "odd": func(i int) bool { return i%2 == 1 }, "join": strings.Join, "stamp": stamp, "clock": clock,
 	"badge": func(kind, word string) mark { return mark{kind, word, ""} },
 	"icon": func(ok bool) string {
 		if ok {

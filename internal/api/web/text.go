@@ -129,6 +129,8 @@ func decimal(n float64) string {
 		return "–"
 	case a == 0:
 		return "0"
+	case a == math.Trunc(a):
+		return whole(n)
 	case a < 0.01:
 		return "< 0.01"
 	case a < 10:
@@ -201,13 +203,26 @@ func link(path string, pairs ...string) string {
 }
 
 // below is the address of one thing of a list: the list's path and, escaped, its name.
-// It is "" where the name is too long, or one that a browser takes for a step up.
+// It is "" where nobody could get there by it: where the name is too long, was no UTF-8 on
+// the wire, or is one that a browser takes for a step up.
 func below(path, name string) string {
-	if name == "" || len(name) > longestName || strings.Trim(name, ".") == "" {
+	if name == "" || len(name) > longestName || strings.ContainsRune(name, utf8.RuneError) || strings.Trim(name, ".") == "" {
 		return ""
 	}
 	return path + "/" + url.PathEscape(name)
 }
+
+// callPath is the address of a call: by its Call-ID, which finds it also when it is over,
+// or by sip.call.id where that is too long or was no UTF-8.
+func callPath(id, callID string) string {
+	if path := below("/calls", callID); path != "" {
+		return path
+	}
+	return below("/calls", id)
+}
+
+// ticks cuts a sentence of ours at its backticks: every second part is code.
+func ticks(s string) []string { return strings.Split(s, "`") }
 
 // words makes a snake_case or kebab-case name readable.
 func words(s string) string { return strings.NewReplacer("_", " ", "-", " ").Replace(s) }

@@ -15,17 +15,18 @@
 	const two = (n) => String(n).padStart(2, "0");
 	const day = (d) => `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}`;
 	const clock = (d) => `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
+	const thousandths = (d) => `.${String(d.getMilliseconds()).padStart(3, "0")}`;
 	const local = (root) => {
 		const today = day(new Date());
 		for (const t of $$("[data-at]", root)) {
 			const d = new Date(t.dataset.at);
-			if (!isNaN(d)) t.textContent = `${clock(d)}.${String(d.getMilliseconds()).padStart(3, "0")}`;
+			if (!isNaN(d)) t.textContent = clock(d) + thousandths(d);
 		}
 		for (const t of $$("time[datetime]", root)) {
 			const d = new Date(t.dateTime);
 			if (isNaN(d)) continue;
 			if (!t.title) t.title = t.textContent;
-			t.textContent = (day(d) === today ? "" : day(d) + " ") + clock(d);
+			t.textContent = (day(d) === today ? "" : day(d) + " ") + clock(d) + (t.className === "ms" ? thousandths(d) : "");
 		}
 	};
 
@@ -172,7 +173,8 @@
 	const eventRow = (e) => {
 		const d = new Date(e.time);
 		const time = make("time", { dateTime: d.toISOString(), textContent: clock(d), title: d.toISOString() });
-		const id = /^[0-9a-f]{32}$/.test(e.call ?? "") && e.call_id ? make("a", { href: `/calls/${e.call}` }, cell(e.call_id, 20)) : cell(e.call_id, 20);
+		const name = e.call_id && new Blob([e.call_id]).size <= 300 && !/^\.+$|\ufffd/.test(e.call_id) ? e.call_id : e.call;
+		const id = name && e.call_id ? make("a", { href: `/calls/${encodeURIComponent(name)}` }, cell(e.call_id, 20)) : cell(e.call_id, 20);
 		const cells = [time, visible(e.type, 40), badge(e.fate), cell(e.from, 26), cell(e.to, 26), e.code ? String(Number(e.code)) : "", cell(e.source, 46), id];
 		return make("tr", { className: "fresh" }, ...cells.map((c, i) => make("td", { className: i === 5 ? "n" : "" }, c)));
 	};
