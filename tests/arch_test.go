@@ -39,7 +39,6 @@ var level = map[string]int{
 	"internal/dump":         3,
 	"internal/api/web":      2,
 	"internal/api":          3,
-	"internal/api/web":      2,
 	"internal/engine":       5,
 	"config":                6,
 	"beater":                7,

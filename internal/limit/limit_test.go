@@ -365,7 +365,8 @@ func TestTypes(t *testing.T) {
 		t.Errorf("said\n%s", strings.Join(said, "\n"))
 	}
 	sum := map[string]float64{}
-	r.l.Samples(func(d *metric.Desc, _ string, n float64) { sum[d.Name] += n })
+	stats := r.l.Stats()
+	stats.Samples(func(d *metric.Desc, _ string, n float64) { sum[d.Name] += n })
 	if sum["events_made"] != sum["events_sent"]+sum["events_blacklisted"]+sum["events_held_by_rate"]+sum["events_held_by_source"] || sum["events_made"] != 40 {
 		t.Errorf("%v", sum)
 	}
