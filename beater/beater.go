@@ -178,10 +178,11 @@ type run struct {
 	faults atomic.Uint64
 	loss   losses
 
-	delivered atomic.Uint64 // see highest
-	last      chan struct{} // closed to ask for the last of them
-	reported  chan struct{} // closed after it
-	reporting bool          // records of statistics may come
+	delivered atomic.Uint64     // see highest
+	last      chan struct{}     // closed to ask for the last of them
+	reported  chan struct{}     // closed after it
+	restats   chan config.Stats // what a reload asks for
+	reporting bool              // records of statistics may come
 
 	server *api.Server // nil: off
 	health health

@@ -1,7 +1,6 @@
 package beater
 
 import (
-	"fmt"
 	"io"
 	"time"
 
@@ -14,9 +13,6 @@ import (
 // The methods of this file are how the server of the pages sees a run: api.Program. They
 // are called by any goroutine.
 var _ api.Program = (*run)(nil)
-
-// absent is said of what this version has not.
-func absent(what string) error { return fmt.Errorf("%s: %w", what, api.ErrOff) }
 
 // Now is the wall clock where an input is live, else the time of the packets.
 func (r *run) Now() time.Time {

@@ -1,6 +1,7 @@
 package beater
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -189,6 +190,11 @@ func (r *run) reload() (got view.Reloaded, err error) {
 		undo()
 		return got, err
 	}
+	pair, err := r.pairOf(merged) // of which the files may be new ones
+	if err != nil {
+		undo()
+		return got, err
+	}
 	for _, w := range next.Warnings {
 		r.log.Warn(w)
 	}
@@ -204,11 +210,27 @@ func (r *run) reload() (got view.Reloaded, err error) {
 	if len(changed) > 0 {
 		r.take(merged)
 	}
+	if r.server != nil {
+		r.server.Renew(merged.HTTP.Token, pair)
+	}
 	return got, nil
+}
+
+// pairOf reads the certificate of the pages; nil where there is none.
+func (r *run) pairOf(c *config.Config) (*tls.Certificate, error) {
+	if r.server == nil {
+		return nil, nil
+	}
+	pair, err := c.HTTP.Pair()
+	if err != nil {
+		return nil, fmt.Errorf("%s.%w", config.Section, err)
+	}
+	return pair, nil
 }
 
 // take puts a configuration into effect. Nothing of it can fail.
 func (r *run) take(merged *config.Config) {
+	r.reportAs(r.now().Stats, merged.Stats)
 	r.running.Store(merged)
 	r.engine.Reload(merged.Engine)
 	r.limit.Configure(merged.Limit)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/config"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
 
 // file is a configuration that a test changes.
@@ -186,5 +187,84 @@ func TestReloadReadsTheKeystore(t *testing.T) {
 		t.Fatal(err)
 	} else if text, _ := value.Get(); string(text) != "second" {
 		t.Errorf("the keystore is not the one from before")
+	}
+}
+
+// What was changed by hand over HTTP stays when the file does not say otherwise than
+// before, and gives way when it does.
+func TestReloadKeepsWhatWasChangedByHand(t *testing.T) {
+	r, f, signals, done := reloading(t, calls+"run_forever: true", "")
+	const base = "sipcmbeat.pcap: ../tests/captures/04-calls.pcap\nsipcmbeat.run_forever: true\n"
+	held := func(name string) bool {
+		for _, s := range r.Types() {
+			if s.Type == name {
+				return s.Blacklisted
+			}
+		}
+		return false
+	}
+	if err := r.SetType("call-end", true, "a test"); err != nil {
+		t.Fatal(err)
+	}
+	f.set(base+"sipcmbeat.evr_limits: [1, 2, 3]\nsipcmbeat.http.ready_stall: 7s\n", nil)
+	if _, err := r.Reload("a test"); err != nil {
+		t.Fatal(err)
+	}
+	page, err := r.Rates(view.Query{})
+	if err != nil || !slices.Equal(page.Limits, []float64{1, 2, 3}) || !held("call-end") || !held("other-ok") {
+		t.Errorf("%v, limits %v, call-end held %v", err, page.Limits, held("call-end"))
+	}
+	f.set(base+"sipcmbeat.event_types_blst: reg-new\n", nil)
+	if _, err := r.Reload("a test"); err != nil {
+		t.Fatal(err)
+	}
+	if held("call-end") || held("other-ok") || !held("reg-new") {
+		t.Error("the file's list is not in effect")
+	}
+	for _, s := range r.Config() {
+		if s.Key == "event_types_blst" && s.Value != "[reg-new]" {
+			t.Errorf("the page of the configuration shows %s", s.Value)
+		}
+	}
+	signals <- syscall.SIGTERM
+	if err := result(t, done); err != nil {
+		t.Error(err)
+	}
+}
+
+// Records of statistics begin with a reload, say nothing of what was before, and end
+// with one.
+func TestReloadStatistics(t *testing.T) {
+	r, f, signals, done := reloading(t, calls+"run_forever: true", "")
+	p := r.client.(*pipe)
+	for n := 0; n < 80; n = p.count() {
+		<-p.got
+	}
+	const base = "sipcmbeat.pcap: ../tests/captures/04-calls.pcap\nsipcmbeat.run_forever: true\n"
+	reload := func(more string) {
+		t.Helper()
+		f.set(base+more, nil)
+		if got, err := r.Reload("a test"); err != nil || len(got.Changed) == 0 || len(got.Restart) > 0 {
+			t.Fatalf("%v, %v", got, err)
+		}
+	}
+	reload("sipcmbeat.stats_interval: 1s\nsipcmbeat.stats_groups: sip\n")
+	for n := 80; n < 81; n = p.count() {
+		<-p.got
+	}
+	first := p.events[80].Fields
+	if group, _ := first.GetValue("sip.stats.group"); group != "sip" {
+		t.Errorf("%v", first)
+	}
+	if _, err := first.GetValue("sip.stats.delta"); err == nil {
+		t.Errorf("what was before is new in %v", first)
+	}
+	reload("sipcmbeat.stats_interval: 0\n")
+	signals <- syscall.SIGTERM
+	if err := result(t, done); err != nil {
+		t.Error(err)
+	}
+	if n := p.count(); n > 83 {
+		t.Errorf("%d records after they were switched off", n-81)
 	}
 }

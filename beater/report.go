@@ -1,6 +1,7 @@
 package beater
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -27,6 +28,16 @@ type reporter struct {
 
 	from time.Time          // of the interval
 	last map[string]float64 // by field
+}
+
+// skip begins an interval of which the records say nothing of what was before.
+func (p *reporter) skip(now time.Time) {
+	p.from, p.last = now, map[string]float64{}
+	p.samples(func(d *metric.Desc, value string, n float64) {
+		if d.Kind == metric.Counter && n != 0 {
+			p.last[d.Field(value)] = n
+		}
+	})
 }
 
 // records gives those of the interval that ends now.
@@ -90,12 +101,9 @@ func (p *reporter) record(group string, stats mapstr.M, now time.Time) beat.Even
 	}
 }
 
-// startReports begins the records of statistics, where they are wanted. They go the way
-// of events and are waited for as these are, but no list and no limit holds them.
+// startReports begins the records of statistics, which a reload may ask for too. They go
+// the way of events and are waited for as these are, but no list and no limit holds them.
 func (r *run) startReports() {
-	if r.cfg.Stats.Every == 0 {
-		return
-	}
 	samples, server := r.Samples, r.server
 	if server != nil {
 		samples = func(add metric.Adder) {
@@ -105,26 +113,59 @@ func (r *run) startReports() {
 	}
 	p := &reporter{groups: r.cfg.Stats.Groups, samples: samples, who: r.agent, from: r.began}
 	r.last, r.reported, r.reporting = make(chan struct{}), make(chan struct{}), true
+	r.restats = make(chan config.Stats, 1)
 	go func() {
 		defer close(r.reported)
-		tick := time.NewTicker(r.cfg.Stats.Every)
-		defer tick.Stop()
-		for {
-			over := false
-			select {
-			case <-tick.C:
-			case <-r.last:
-				over = true
-			}
+		r.report(p, r.cfg.Stats.Every)
+	}()
+}
+
+// report makes records every so often, none where that is 0, and a last time.
+func (r *run) report(p *reporter, every time.Duration) {
+	const never = 1<<63 - 1
+	tick := time.NewTicker(never)
+	defer tick.Stop()
+	if every > 0 {
+		tick.Reset(every)
+	}
+	for {
+		var other *config.Stats
+		over := false
+		select {
+		case <-tick.C:
+		case <-r.last:
+			over = true
+		case s := <-r.restats: // what is over now was asked for
+			other = &s
+		}
+		if every > 0 {
 			if out := p.records(time.Now()); len(out) > 0 {
 				r.records.Add(uint64(len(out))) // first: an acknowledgement may be quick
 				r.client.PublishAll(out)
 			}
-			if over {
-				return
-			}
 		}
-	}()
+		if over {
+			return
+		}
+		if other != nil {
+			p.groups, every = other.Groups, other.Every
+			p.skip(time.Now())
+			tick.Reset(cmp.Or(every, never))
+		}
+	}
+}
+
+// reportAs changes what is reported, for the interval that begins. One reload at a time
+// calls it.
+func (r *run) reportAs(before, now config.Stats) {
+	if before.Every == now.Every && slices.Equal(before.Groups, now.Groups) {
+		return
+	}
+	select {
+	case <-r.restats: // of the last reload, and not seen yet
+	default:
+	}
+	r.restats <- now // has room
 }
 
 // lastReport asks for the last records, once all events are handed over: the

@@ -103,7 +103,7 @@ func TestTopPrints(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"sipcmbeat 1.2.3 at URL, up 1h2m5s, ", "\nwell, by 2 checks\n", "calls in memory 12   contacts 4 of 3 users",
+		"sipcmbeat 1.2.3 at URL, up 1h2m5s, ", "\nwell (2 checked)\n", "calls in memory 12   contacts 4 of 3 users",
 		"other-ok (off) ", "\ncall-start ", "2001:db8::/64 ", " over its limit\n", "capture kernel_drops (eth0) ",
 		"queue 3000 events of 3200, nearly full\n", "delivered 20, ", "on their way 2, sent again 3, dropped 4\n",
 	} {

@@ -67,7 +67,7 @@ func (p picture) health() (all []line) {
 	case !p.now.overview.Health.OK:
 		return []line{{"NOT WELL", bad}}
 	}
-	return []line{{fmt.Sprintf("well, by %d checks", len(p.now.overview.Health.Checks)), good}}
+	return []line{{fmt.Sprintf("well (%d checked)", len(p.now.overview.Health.Checks)), good}}
 }
 
 // per is how much a counter has risen a second; nothing where that is not known yet.
@@ -247,7 +247,7 @@ func (s *screen) draw(lines []line) {
 			colour = ""
 		}
 		b.WriteString(colour)
-		b.Write(cut([]byte(l.text), max(s.w, 1)))
+		b.Write(cut([]byte(l.text), max(s.w-1, 1))) // behind the last column K would erase it
 		if colour != "" {
 			b.WriteString("\x1b[0m")
 		}

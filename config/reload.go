@@ -18,6 +18,7 @@ import (
 func (c *Config) Take(next *Config) (merged *Config, changed, restart []string, err error) {
 	m := *c
 	m.Warnings = next.Warnings
+	m.taken = maps.Clone(c.taken)
 	now, then := reflect.ValueOf(&m.Keys).Elem(), reflect.ValueOf(&next.Keys).Elem()
 	for _, row := range Table {
 		switch {
@@ -25,6 +26,7 @@ func (c *Config) Take(next *Config) (merged *Config, changed, restart []string, 
 		case row.Reload:
 			changed = append(changed, row.Name)
 			fieldOf(now, row.Name).Set(fieldOf(then, row.Name))
+			m.refer(next, row.Name)
 		default:
 			restart = append(restart, row.Name)
 		}
@@ -36,10 +38,27 @@ func (c *Config) Take(next *Config) (merged *Config, changed, restart []string, 
 	m.takeParts(next)
 	taken, left := m.takeInputs(next)
 	changed, restart = append(changed, taken...), append(restart, left...)
-	if err := m.Validate(); err != nil {
+	m.statsSet = next.statsSet
+	if err = m.composeStats(); err == nil { // by what the inputs are that run
+		err = m.Validate()
+	}
+	if err != nil {
 		return nil, nil, nil, fmt.Errorf("%w (together with what a restart alone changes: %s)", err, orNone(restart))
 	}
 	return &m, changed, restart, nil
+}
+
+// refer notes of which ${NAME} a value is that comes from next.
+func (c *Config) refer(next *Config, key string) {
+	ref := next.taken[key]
+	if ref == "" {
+		delete(c.taken, key)
+		return
+	}
+	if c.taken == nil {
+		c.taken = map[string]string{}
+	}
+	c.taken[key] = ref
 }
 
 // inputsKey begins the name of a key of one input, and is the list.
@@ -62,7 +81,10 @@ func fieldOf(v reflect.Value, key string) reflect.Value {
 
 // takeParts takes what next's keys with Reload were composed to.
 func (c *Config) takeParts(next *Config) {
+	say := c.Limit.Say
 	c.Limit, c.HeldSet, c.RatesSet = next.Limit, next.HeldSet, next.RatesSet
+	c.Limit.Say = say
+	c.HTTP.Token = next.HTTP.Token
 	c.Engine.Internal = next.Engine.Internal
 	before := c.Engine.Track
 	c.Engine.Track = next.Engine.Track
@@ -103,6 +125,7 @@ func (c *Config) takeInputs(next *Config) (changed, restart []string) {
 			}
 			changed = append(changed, full)
 			fieldOf(now, name).Set(fieldOf(then, name))
+			c.refer(next, row.Name)
 		}
 	}
 	if others {

@@ -29,8 +29,10 @@ var another = map[string]string{
 	"pcap_dump.max_age": "1h", "pcap_dump.ring_size": "4MiB", "pcap_dump.ring_age": "10s", "pcap_dump.linger": "10s",
 	"pcap_dump.queue_size": "4MiB", "auth_failed_codes": "403", "call_alive_interval": "5m", "correlation_headers": "X-Leg",
 	"messages.enabled": "true", "headers": "X-Trunk", "schema": "legacy", "keepalive_probes": "true", "numbers.emergency": "999",
-	"kpi.records": "true", "kpi.window": "5m", "kpi.min_samples": "1", "kpi.ner_codes": "480", "kpi.ser_exclude": "4xx", "kpi.peers": "1",
-	"trunks": "carrier=192.0.2.0/24", "internal_networks": "private", "retention_days": "7", "event_types_blst": "msg-probe", "event_buffer_size": "1000", "shutdown_timeout": "1s",
+	"internal_networks": "private", "retention_days": "7", "event_types_blst": "msg-probe", "event_buffer_size": "1000", "shutdown_timeout": "1s",
+	"evr_limits": "[1, 2, 3]", "evr_intervals": "[2s, 1m, 1h]", "evr_max_entries": "100", "evr_conseq_report_min": "7", "evr_conseq_report_max": "70",
+	"evr_allow": "192.0.2.0/24", "evr_offender_expiry": "2h", "kpi.records": "true", "kpi.window": "30s", "kpi.min_samples": "7",
+	"kpi.ner_codes": "486", "kpi.ser_exclude": "401", "kpi.peers": "1", "trunks": "carrier=192.0.2.0/24",
 	"http_addr": "localhost", "http_port": "8081", "http.auth.token": "abcdefghijklmnop", "http.tls.certificate": "", "http.tls.key": "",
 	"http.names": "probe.example.com", "http.max_connections": "7", "http.max_events": "7", "http.profiler": "true", "http.inject": "true",
 	"http.ready_silence": "7s", "http.ready_stall": "7s", "http.messages_mem": "8MiB", "stats_interval": "1m", "stats_groups": "sip",
@@ -176,5 +178,26 @@ func TestTakeRefuses(t *testing.T) {
 	const want = "sipcmbeat.hep_output.auth_key: version 2 has no place for one; allowed: version 3 (together with what a restart alone changes: hep_output.version)"
 	if err.Error() != want {
 		t.Errorf("%v", err)
+	}
+}
+
+// A value from outside stays a reference on the page of the configuration, and one that
+// comes later becomes one.
+func TestTakeRefers(t *testing.T) {
+	t.Setenv("SIPCMBEAT_NUMBER", "4711")
+	for _, x := range []struct{ before, next, want string }{
+		{"[\"112\"]", "[\"${SIPCMBEAT_NUMBER}\"]", "${SIPCMBEAT_NUMBER}"},
+		{"[\"${SIPCMBEAT_NUMBER}\"]", "[\"112\", \"113\"]", "[112, 113]"},
+	} {
+		before, next := mustLoad(t, "sipcmbeat.numbers.emergency: "+x.before), mustLoad(t, "sipcmbeat.numbers.emergency: "+x.next)
+		merged, _, _, err := before.Take(next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range merged.Settings() {
+			if s.Key == "numbers.emergency" && s.Value != x.want {
+				t.Errorf("%q, want %q", s.Value, x.want)
+			}
+		}
 	}
 }

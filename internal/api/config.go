@@ -69,12 +69,20 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("http_addr: %s is not allowed without http.auth.token, http.tls.certificate and http.tls.key, "+
 			"since others reach it; allowed: those three, or 127.0.0.1 and a way there, such as ssh -L", c.Addr)
 	}
-	if c.Certificate != "" {
-		if _, err := tls.LoadX509KeyPair(c.Certificate, c.Key); err != nil {
-			return fmt.Errorf("http.tls.certificate: %w", err)
-		}
+	_, err := c.Pair()
+	return err
+}
+
+// Pair reads the files of the certificate; nil where there is none.
+func (c *Config) Pair() (*tls.Certificate, error) {
+	if c.Certificate == "" {
+		return nil, nil
 	}
-	return nil
+	pair, err := tls.LoadX509KeyPair(c.Certificate, c.Key)
+	if err != nil {
+		return nil, fmt.Errorf("http.tls.certificate: %w", err)
+	}
+	return &pair, nil
 }
 
 // tokenBytes are what a header carries without quotes.

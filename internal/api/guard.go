@@ -73,7 +73,7 @@ func (s *Server) named(host string) bool {
 // authorized tells whether the token is there, or none is asked for. Both are hashed,
 // so that the time it takes says nothing of either.
 func (s *Server) authorized(r *http.Request) bool {
-	if s.cfg.Token == "" || isOpen(r.URL.Path) {
+	if *s.token.Load() == "" || isOpen(r.URL.Path) {
 		return true
 	}
 	return s.hasToken(r)
@@ -84,7 +84,7 @@ func (s *Server) hasToken(r *http.Request) bool {
 	if scheme, rest, _ := strings.Cut(r.Header.Get("Authorization"), " "); !ok && strings.EqualFold(scheme, "Bearer") {
 		given = strings.TrimSpace(rest)
 	}
-	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(s.cfg.Token))
+	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(*s.token.Load()))
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 

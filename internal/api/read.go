@@ -293,7 +293,7 @@ func health(c *call) (any, error) {
 // health is 200 or 503. Without the token it says no more than that.
 func (c *call) health(h view.Health) error {
 	h.Checks = some(h.Checks)
-	if c.s.cfg.Token != "" && !c.s.hasToken(c.r) {
+	if *c.s.token.Load() != "" && !c.s.hasToken(c.r) {
 		h.Checks = []view.Check{}
 	}
 	status := http.StatusOK

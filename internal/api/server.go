@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/api/web"
@@ -40,6 +41,9 @@ type Server struct {
 	rates   rates
 	scraper http.Handler
 
+	token atomic.Pointer[string]          // "" asks for none
+	pair  atomic.Pointer[tls.Certificate] // nil without TLS, or before the start
+
 	began  time.Time
 	listen *listener
 	ended  chan struct{} // closed when nothing is accepted any more
@@ -50,6 +54,7 @@ type Server struct {
 // New builds a Server and starts nothing.
 func New(cfg Config, p Program) *Server {
 	s := &Server{cfg: cfg, program: p, cross: http.NewCrossOriginProtection(), events: newRing(cfg.MaxEvents, cfg.Schema), began: time.Now(), ended: make(chan struct{})}
+	s.token.Store(&cfg.Token)
 	s.routes = Routes()
 	if !cfg.Profiler {
 		s.routes = without(s.routes, profilerPath)
@@ -88,16 +93,28 @@ func (s *Server) Start() error {
 	s.listen = newListener(l, s.cfg.MaxConnections, &s.count)
 	var from net.Listener = s.listen
 	if s.cfg.Certificate != "" {
-		pair, err := tls.LoadX509KeyPair(s.cfg.Certificate, s.cfg.Key)
+		pair, err := s.cfg.Pair()
 		if err != nil {
 			l.Close()
-			return fmt.Errorf("http.tls.certificate: %w", err)
+			return err
 		}
-		from = tls.NewListener(from, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}})
+		s.pair.Store(pair)
+		from = tls.NewListener(from, &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.pair.Load(), nil }})
 	}
 	s.wait.Go(func() { _ = s.http.Serve(from) })
 	s.wait.Go(s.measure)
 	return nil
+}
+
+// Renew changes the token and, where there is one, the certificate, for the requests and
+// the connections from now on: those of a Config that is valid and has the same files.
+// Any goroutine may call it.
+func (s *Server) Renew(token string, pair *tls.Certificate) {
+	s.token.Store(&token)
+	if pair != nil {
+		s.pair.Store(pair)
+	}
 }
 
 // URL is where the server is reached, once it has started.

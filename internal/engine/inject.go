@@ -27,7 +27,7 @@ const (
 
 // Inject follows a message that somebody puts in by hand as if it had come now, by the
 // clock of packets, in a lane of its own. It borrows the payload, and takes it for no
-// mirror duplicate. What comes of it is marked (event.Event.Injected); Dump and Copy do
+// mirror duplicate. What comes of it is marked (event.Event.Injected); Dump, Copy and Recent do
 // not get it, for it never was on a wire. Any goroutine may call it.
 func (e *Engine) Inject(payload []byte, src, dst netip.AddrPort, carrier packet.Transport) Injection {
 	if len(payload) > MaxInject {
@@ -67,7 +67,7 @@ func (e *Engine) injecting() *lane {
 		e.core.mu.Lock() // of Reload
 		cfg := e.core.cfg
 		e.core.mu.Unlock()
-		cfg.Dump, cfg.Copy = nil, nil
+		cfg.Dump, cfg.Copy, cfg.Recent = nil, nil, nil
 		l = newLane(cfg, Input{Name: injectName, Live: true}, e.core)
 		l.name, l.injects = injectName, true
 		e.inject.Store(l)

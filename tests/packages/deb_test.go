@@ -119,7 +119,7 @@ func reload(t *testing.T, m *machine) {
 	t.Helper()
 	const path = "/etc/sipcmbeat/sipcmbeat.yml"
 	pid := m.property("MainPID")
-	m.run(t, "sh", "-c", "echo 4711 | sipcmbeat keystore add NUMBER --stdin")
+	m.run(t, "sh", "-c", "echo 4711 | runuser -u sipcmbeat -- sipcmbeat keystore add NUMBER --stdin")
 	log := func() string { return m.run(t, "journalctl", "-u", "sipcmbeat", "-o", "cat", "--no-pager") }
 	for _, step := range []struct{ more, log, status string }{
 		{"sipcmbeat.numbers.emergency: [\"${NUMBER}\"]\nsipcmbeat.snaplen: 1000\n",

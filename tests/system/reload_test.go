@@ -1,9 +1,14 @@
 package system
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,7 +48,7 @@ func TestReloadWhileReading(t *testing.T) {
 		"sipcmbeat: {calls_timeouts.invite: soon}\n", // refused
 	}
 	p := setup(t, dir, join(reading(all[1]), toFile(out), []string{
-		"-c", more(t, dir, with[1]), "-E", fmt.Sprint("pcap_loop=", turns), "-E", "event_buffer_size=64", "-E", "logging.level=info",
+		"-c", more(t, dir, with[1]), "-E", fmt.Sprint("pcap_loop=", turns), "-E", "event_buffer_size=64", "-E", "evr_limits=none", "-E", "logging.level=info",
 	})...).start()
 	p.until("events", func() bool { return lines(t, out) > 0 })
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -89,7 +94,7 @@ func TestReloadLive(t *testing.T) {
 	input := "sipcmbeat.inputs: [{type: hep, listen: \"udp:" + listen + "\"%s}]\n"
 	path := more(t, dir, fmt.Sprintf(input, ""))
 	p := setup(t, dir, join(toFile(out), []string{
-		"-c", path, "-E", "logging.level=info", "-E", "calls_timeouts.bye=7s", "-E", "state.enabled=false", "-E", "evr_limits=none",
+		"-c", path, "-E", "logging.level=info", "-E", "evr_limits=none", "-E", "stats_interval=0", "-E", "calls_timeouts.bye=7s", "-E", "state.enabled=false",
 	})...).start()
 	a := newAgent(t, listen)
 	p.until("capture", func() bool { return strings.Contains(p.log(), "capturing from") })
@@ -163,4 +168,93 @@ func TestReloadLive(t *testing.T) {
 		t.Errorf("%v", n)
 	}
 	t.Logf("%d orders while calls came, %d reloads that changed something", orders, strings.Count(p.log(), "in effect now: "))
+}
+
+// TestSteeredByHTTP: a reload, a message that is put in, and a look from the terminal,
+// each at a running program.
+func TestSteeredByHTTP(t *testing.T) {
+	dir, out, listen, pages := t.TempDir(), t.TempDir(), freeUDP(t), closedPort(t)
+	_, port, _ := strings.Cut(pages, ":")
+	base := "sipcmbeat.inputs: [{type: hep, listen: \"udp:" + listen + "\"}]\nsipcmbeat.event_types_blst: none\n" +
+		"sipcmbeat.http: {inject: true, auth.token: first-of-two-tokens}\nsipcmbeat.http_port: " + port + "\n"
+	p := setup(t, dir, join(toFile(out), []string{"-c", more(t, dir, base), "-E", "logging.level=info", "-E", "state.enabled=false"})...).start()
+	p.until("pages", func() bool { return strings.Contains(p.log(), "pages and counters at") })
+	ask := func(token, path, body string) (int, string) {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodPost, "http://"+pages+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Content-Type", "application/json")
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.StatusCode, string(text)
+	}
+	const first, second = "first-of-two-tokens", "second-of-two-tokens"
+	options := func(id string) string {
+		text, _ := json.Marshal(map[string]string{"source": "192.0.2.1:5060", "destination": "192.0.2.2:5060",
+			"message": "MESSAGE sip:a@b SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK" + id + "\nFrom: <sip:a@b>;tag=f\nTo: <sip:a@b>\nCall-ID: " + id + "\nCSeq: 1 MESSAGE\n\n"})
+		return string(text)
+	}
+	a := newAgent(t, listen)
+	a.send(0, "OPTIONS sip:bob@example.com SIP/2.0", "real", "OPTIONS", 1, "")
+	a.send(time.Millisecond, "SIP/2.0 200 OK", "real", "OPTIONS", 1, "")
+	p.until("an event", func() bool { return lines(t, out) == 1 })
+	if code, text := ask(first, "/api/v1/inject", options("by-hand")); code != http.StatusOK {
+		t.Errorf("%d %s", code, text)
+	}
+	if code, text := ask(first, "/api/v1/inject", strings.ReplaceAll(options("x"), "MESSAGE sip:a@b SIP/2.0", "hello there")); code != http.StatusBadRequest || !strings.Contains(text, "a whole SIP message") {
+		t.Errorf("%d %s", code, text)
+	}
+
+	more(t, dir, base+"sipcmbeat.ports: x\n")
+	if code, text := ask(first, "/api/v1/reload", ""); code != http.StatusUnprocessableEntity || !strings.Contains(text, `sipcmbeat.ports: \"x\" is not allowed`) {
+		t.Errorf("%d %s", code, text)
+	}
+	more(t, dir, strings.Replace(base, first, second, 1)+"sipcmbeat: {calls_timeouts.request: 2s, snaplen: 1000}\n")
+	code, text := ask(first, "/api/v1/reload", "")
+	if want := `{"changed":["sipcmbeat.calls_timeouts.request","sipcmbeat.http.auth.token"],"restart":["sipcmbeat.snaplen"]}`; code != http.StatusOK || strings.TrimSpace(text) != want {
+		t.Errorf("%d %s, want %s", code, text, want)
+	}
+	if code, _ := ask(first, "/api/v1/reload", ""); code != http.StatusUnauthorized {
+		t.Errorf("%d with the token of before", code)
+	}
+	p.until("the timeout of what was put in", func() bool { return lines(t, out) == 2 }) // of 2 s now, not of 32
+	for _, r := range written(t, out) {
+		if hand := r.Event.Action == "other-timeout"; hand != slices.Equal(r.Tags, []string{"injected"}) {
+			t.Errorf("%s has tags %v", r.Event.Action, r.Tags)
+		}
+	}
+
+	path, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	top := exec.Command(path, "top", "--url", "http://"+pages, "--interval", "100ms")
+	if text, err := top.CombinedOutput(); err == nil || !strings.Contains(string(text), "asks for its token (http.auth.token)") || strings.Count(string(text), "\n") != 1 {
+		t.Errorf("without the token: %v, %s", err, text)
+	}
+	top = exec.Command(path, "top", "--url", "http://"+pages, "--interval", "100ms")
+	top.Env = append(os.Environ(), "SIPCMBEAT_TOKEN="+second)
+	seen, err := top.CombinedOutput()
+	for _, want := range []string{"sipcmbeat ", "other-ok ", "other-timeout ", "\nLOST ", "\nOUTPUT\nqueue "} {
+		if err != nil || !strings.Contains(string(seen), want) {
+			t.Fatalf("%v, no %q in\n%s", err, want, seen)
+		}
+	}
+	t.Logf("%s", seen)
+	p.signal(syscall.SIGTERM)
+	p.wait()
+	p.ok()
+	if strings.Contains(p.log(), second) {
+		t.Error("a token is in the log")
+	}
 }
