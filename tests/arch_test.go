@@ -30,6 +30,7 @@ var level = map[string]int{
 	"internal/stream":       2,
 	"internal/track":        2,
 	"internal/limit":        2,
+	"internal/api/web":      2,
 	"internal/kpi":          2,
 	"internal/recent":       2,
 	"internal/doctor":       3,
