@@ -36,8 +36,6 @@ var another = map[string]string{
 	"http_addr": "localhost", "http_port": "8081", "http.auth.token": "abcdefghijklmnop", "http.tls.certificate": "", "http.tls.key": "",
 	"http.names": "probe.example.com", "http.max_connections": "7", "http.max_events": "7", "http.profiler": "true", "http.inject": "true",
 	"http.ready_silence": "7s", "http.ready_stall": "7s", "http.messages_mem": "8MiB", "stats_interval": "1m", "stats_groups": "sip",
-	"evr_limits": "[1, 2, 3]", "evr_intervals": "[1s, 1m, 2h]", "evr_max_entries": "100", "evr_conseq_report_min": "7", "evr_conseq_report_max": "7",
-	"evr_allow": "192.0.2.0/24", "evr_offender_expiry": "7m",
 }
 
 // anotherOfInput is the same for keys of an input, behind its type.
