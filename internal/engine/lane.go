@@ -232,6 +232,7 @@ func (l *lane) restart() {
 		c.cfg.Limit.Restart()
 	}
 	c.track.Restart()
+	c.heard = 0
 	if c.cfg.Count != nil {
 		c.cfg.Count.Restart()
 	}

@@ -223,6 +223,23 @@ func (l *Limiter) Restart() {
 	l.wake()
 }
 
+// StepBack sets the time to an earlier one: rates are counted from none, and nobody stays
+// on the source blacklist for longer than from now on. What is held is told first (Flush).
+func (l *Limiter) StepBack(now int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.now.Store(now)
+	l.table.epoch++
+	for _, o := range l.offenders.order {
+		o.first, o.last = min(o.first, now), min(o.last, now)
+		if o.expires > 0 {
+			o.expires = min(o.expires, now+int64(o.lasts))
+		}
+		l.await(o)
+	}
+	l.wake()
+}
+
 // write makes the record.
 func (l *Limiter) write(e *event.Event, t *tell) {
 	e.Reset()
