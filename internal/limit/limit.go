@@ -65,6 +65,8 @@ type Limiter struct {
 	now  atomic.Int64 // packet time
 	turn int          // of files that are read more than once
 
+	changing sync.Mutex // of SetLimits and Configure, before mu
+
 	mu       sync.Mutex
 	cfg      Config               // as the file has it
 	held     [event.NumTypes]bool // as it is now
