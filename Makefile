@@ -84,9 +84,10 @@ index-tests: build store-tools ## set-up, template, the laboratory's records and
 .PHONY: browser-tests
 browser-tests: build browser-tools ## every page in Chromium: no script, phone, keyboard, accessibility, hostile values; screenshots in build/screenshots
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) SIPCMBEAT_BROWSER_MODULES=$$(tests/browser/fetch.sh) $(GO) test $(TESTFLAGS) -count=1 -timeout 10m ./tests/browser
+	@echo "make browser-tests: all passed"
 
 .PHONY: integration
-integration: build integration-tools delivery index-tests dashboards http-tests browser-tests ## real SIPp, Kamailio, tunnels, servers that events go to, the packages (as root)
+integration: build integration-tools delivery index-tests dashboards http-tests browser-tests ## real SIPp, Kamailio, tunnels, Chromium, servers that events go to, the packages (as root)
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 4m -parallel 4 -v ./tests/integration
 	$(MAKE) package-tests
 	@echo "make integration: all passed"

@@ -30,6 +30,7 @@ var level = map[string]int{
 	"internal/stream":       2,
 	"internal/track":        2,
 	"internal/limit":        2,
+	"internal/api/web":      2,
 	"internal/kpi":          2,
 	"internal/recent":       2,
 	"internal/doctor":       3,
@@ -37,7 +38,6 @@ var level = map[string]int{
 	"internal/relay":        3,
 	"internal/capture/live": 4, // on top of capture, and the only cgo
 	"internal/dump":         3,
-	"internal/api/web":      2,
 	"internal/api":          3,
 	"internal/engine":       5,
 	"config":                6,

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -199,10 +200,31 @@ func (c *call) body(v any, limit int64) (url.Values, error) {
 	if err := dec.Decode(v); err != nil {
 		return nil, wrong(err)
 	}
+	var plain map[string]any
+	if err := json.Unmarshal(b, &plain); err == nil && hasNull(plain) {
+		return nil, wrong(errors.New("null is no value here; leave the field out"))
+	}
 	if dec.More() {
 		return nil, wrong(errors.New("something comes after the object"))
 	}
 	return nil, nil
+}
+
+// hasNull tells whether a value is null, or something in it: Go would read a zero.
+func hasNull(v any) bool {
+	switch x := v.(type) {
+	case nil:
+		return true
+	case map[string]any:
+		for _, below := range x {
+			if hasNull(below) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(x, hasNull)
+	}
+	return false
 }
 
 // fieldsOf names the fields of a body.

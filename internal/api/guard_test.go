@@ -168,6 +168,8 @@ func TestWrongChanges(t *testing.T) {
 		{"POST", "/events/blst", "", "", 400, "other-ok=1"},
 		{"POST", "/events/blst", "multipart/form-data; boundary=x", "--x--", 415, "urlencoded"},
 		{"PUT", "/evrateblst", jsonType, `{"limits": [1]}`, 400, ""},
+		{"PUT", "/evrateblst", jsonType, `{"report_min": null}`, 400, "limits"},
+		{"PUT", "/evrateblst", jsonType, `{"limits": [1, null, 3]}`, 400, "limits"},
 		{"PUT", "/evrateblst", jsonType, `{"limits": ["x"]}`, 400, "limits"},
 		{"PUT", "/evrateblst", jsonType, `{"report_min": -1}`, 400, "limits"},
 		{"PUT", "/evrateblst", form, `limits=1,x`, 400, "numbers"},

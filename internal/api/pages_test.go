@@ -246,7 +246,7 @@ func TestPagesAreWhole(t *testing.T) {
 		"/events":                     {"auth-failed", "over rate", "call-start"},
 		"/events?type=call-end":       {"Nothing fits the filter"},
 		"/events/blst":                {`value="other-ok" checked`, `value="call-start" aria-label`, "9"},
-		"/calls":                      {"sip:alice@example.com", "/calls/aa"},
+		"/calls":                      {"sip:alice@example.com", "/calls/call-1@example.com", "/calls/bb"},
 		"/calls/aa":                   {"Ladder", "INVITE sip:", "200 OK", "/api/v1/pcap?call=call-1%40example.com", "1.50 s"},
 		"/regs":                       {"/regs/sip:alice@example.com"},
 		"/regs/sip:alice@example.com": {"sip:alice@192.0.2.1"},

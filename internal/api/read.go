@@ -42,6 +42,15 @@ func overview(c *call) (any, error) {
 		if n.N > 0 && slices.Contains(losses, n.Name) {
 			o.Losses = append(o.Losses, n)
 		}
+		switch n.Name {
+		case "calls":
+			up := int(n.N)
+			o.Up = &up
+		case "messages":
+			o.Messages = plus(o.Messages, n.Rate)
+		case "events_made":
+			o.Events = plus(o.Events, n.Rate)
+		}
 	}
 	for i := range c.s.count.requests {
 		o.Requests += c.s.count.requests[i].Load()
@@ -54,6 +63,15 @@ var losses = []string{
 	"kernel_drops", "interface_drops", "frame_faults", "fragmented_evicted", "stream_bytes_lost", "tcp_evicted", "tcp_given_up", "tcp_hole_bytes",
 	"sctp_evicted", "track_evicted", "loss_missing", "queue_dropped", "output_failed", "kpi_windows_lost", "dump_dropped", "dump_refused", "dump_full",
 	"dump_unwritten", "hep_output_full", "hep_output_failed", "http_faults",
+}
+
+// plus adds to a sum that is nil as long as nothing is known.
+func plus(sum, n *float64) *float64 {
+	if sum == nil || n == nil {
+		return n
+	}
+	both := *sum + *n
+	return &both
 }
 
 func lastEvents(c *call) (any, error) { return newReader(c.s.events, c.wanted()).page(c.query()) }

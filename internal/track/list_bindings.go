@@ -10,7 +10,6 @@ import (
 // BindingListing is a page of bindings in work.
 type BindingListing struct {
 	listing
-	t     *Tracker
 	state state
 	out   []shown.Binding
 	aors  int

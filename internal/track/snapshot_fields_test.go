@@ -19,6 +19,7 @@ import (
 // neither here nor in a snapshot fails the test.
 var unsaved = map[string]string{
 	"Event.Direction":     "set when the record leaves",
+	"Event.Rate":          "set when the record leaves",
 	"Event.parts":         "of the record of a message, which leaves at once",
 	"attempt.spot":        "listed anew",
 	"dialog.spot":         "listed anew",

@@ -23,8 +23,10 @@ type Done struct {
 type Overview struct {
 	Time     time.Time    `json:"time"` // of the packets
 	Health   Health       `json:"health"`
-	Calls    int          `json:"calls"`              // in memory
-	Up       *int         `json:"calls_up,omitempty"` // of them, those that are answered and not over
+	Calls    int          `json:"calls"`                         // in memory
+	Up       *int         `json:"calls_up,omitempty"`            // of them, those that are answered and not over
+	Messages *float64     `json:"messages_per_second,omitempty"` // over the last minute
+	Events   *float64     `json:"events_per_second,omitempty"`
 	AORs     int          `json:"aors"`
 	Bindings int          `json:"bindings"`
 	Over     []Rate       `json:"over_limit"`  // keys whose events are held back

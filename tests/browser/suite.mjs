@@ -261,6 +261,10 @@ await check("a switch stops a type and lets it go on", async () => {
 	const after = await until(async () => { const c = await counts(); return c.blacklisted_events >= before.blacklisted_events + 3 && c; }, "three events that were held");
 	must(after.sent === before.sent, `${after.sent - before.sent} were sent all the same`);
 	must(after.made === after.sent + after.blacklisted_events + after.held_by_rate + after.held_by_source, `made ${after.made} is not the sum of the others`);
+	const { events } = (await get(`${world.loop}/api/v1/stats`)).stats;
+	must(events.events_sent[type] === after.sent && events.events_blacklisted[type] >= after.blacklisted_events, `the statistics say ${events.events_sent[type]} sent, ${events.events_blacklisted[type]} held`);
+	await page.goto(`${world.loop}/stats?text=events`);
+	must((await page.locator("main").innerText()).includes(`events blacklisted: ${type}`), "the page of statistics does not have them");
 	await page.goto(`${world.loop}/events?type=${type}`);
 	must((await page.locator("#events tbody tr").first().innerText()).includes("type off"), "the list does not show it as held");
 	await page.goto(`${world.loop}/events/blst`);

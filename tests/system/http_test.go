@@ -73,7 +73,7 @@ func TestSwitchByCurl(t *testing.T) {
 	}
 	out, listen := t.TempDir(), freeUDP(t)
 	p, at := served(t, t.TempDir(), join(toFile(out), []string{
-		"-E", "sipcmbeat.inputs=[{type: hep, listen: \"udp:" + listen + "\"}]", "-E", "event_types_blst=none", "-E", "state.enabled=false",
+		"-E", "sipcmbeat.inputs=[{type: hep, listen: \"udp:" + listen + "\"}]", "-E", "event_types_blst=none", "-E", "state.enabled=false", "-E", "stats_interval=0",
 	})...)
 	a := newAgent(t, listen)
 	otherOK := func() (made, sent, held uint64) {

@@ -94,7 +94,7 @@ func TestReloadLive(t *testing.T) {
 	input := "sipcmbeat.inputs: [{type: hep, listen: \"udp:" + listen + "\"%s}]\n"
 	path := more(t, dir, fmt.Sprintf(input, ""))
 	p := setup(t, dir, join(toFile(out), []string{
-		"-c", path, "-E", "logging.level=info", "-E", "evr_limits=none", "-E", "calls_timeouts.bye=7s", "-E", "state.enabled=false",
+		"-c", path, "-E", "logging.level=info", "-E", "evr_limits=none", "-E", "stats_interval=0", "-E", "calls_timeouts.bye=7s", "-E", "state.enabled=false",
 	})...).start()
 	a := newAgent(t, listen)
 	p.until("capture", func() bool { return strings.Contains(p.log(), "capturing from") })

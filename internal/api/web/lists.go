@@ -17,6 +17,7 @@ type listing struct {
 	Query map[string]string // the fields of its filter that are filled in
 	Shown int
 	What  string // of these, in the plural
+	Order string // which come first
 	More  string // address of the next page
 	First string // and of the first, where this is another one
 	Empty string // what to say where there is none at all
@@ -24,7 +25,7 @@ type listing struct {
 
 // list describes a page of a list.
 func (a asked) list(p view.Page, shown int, what, empty string) listing {
-	l := listing{Page: p, Shown: shown, What: what, Empty: empty, Query: map[string]string{}}
+	l := listing{Page: p, Shown: shown, What: what, Order: "newest first", Empty: empty, Query: map[string]string{}}
 	at := []string{}
 	for _, name := range []string{"text", "source", "state", "type", "fate", "status", "limit", "from", "to"} {
 		v := a.query.Get(name)
@@ -88,12 +89,14 @@ func rates(a asked, answer any) any {
 	for i := range limits {
 		limits[i] = limit{p.Intervals[i], p.Limits[i]}
 	}
+	l := a.list(p.Page, len(p.Rates), "keys", "Nothing was counted yet. A key shows up here with the first event of its type and source.")
+	l.Order = "those over a limit first"
 	return struct {
 		List   listing
 		Page   view.RatePage
 		Limits []limit
 		Over   int
-	}{a.list(p.Page, len(p.Rates), "keys", "Nothing was counted yet. A key shows up here with the first event of its type and source."), p, limits, over}
+	}{l, p, limits, over}
 }
 
 func offenders(a asked, answer any) any {

@@ -69,10 +69,13 @@ func stats(a asked, answer any) any {
 	return f
 }
 
+// mostSamples of the page of counters.
+const mostSamples = 600
+
 // counters shows every sample by its name.
 func counters(a asked, answer any) any {
 	f := a.figures(answer.(view.Counters))
-	f.Rows, f.Left = part(f.Rows, mostRows)
+	f.Rows, f.Left = part(f.Rows, mostSamples)
 	return f
 }
 

@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -109,23 +108,37 @@ func cards(o view.Overview) []card {
 	all := []card{
 		{Name: "Calls", Link: "/calls", Value: whole(o.Calls), Note: "in memory, with attempts"},
 		{Name: "Registrations", Link: "/regs", Value: whole(o.Bindings), Note: "contacts, of " + plural(o.AORs, "address", "addresses")},
-		{Name: "Events made", Link: "/events", Value: whole(made), Note: "since the start"},
+		{Name: "Messages", Link: "/methods", Value: speed(o.Messages), Unit: "a second", Note: "over the last minute"},
+		{Name: "Events made", Link: "/events", Value: whole(made), Note: speed(o.Events) + " a second"},
 		{Name: "Events sent", Link: "/events?fate=sent", Value: whole(sent), Note: share(sent, made)},
 		{Name: "Events held", Link: "/events/blst", Value: whole(held), Note: plural(off, "type", "types") + " switched off"},
-		{Name: "Over a limit", Link: "/evrateblst?state=over", Value: whole(len(o.Over)), Note: "rates of a source and type", Kind: "good"},
-		{Name: "Offenders", Link: "/offenders", Value: whole(o.Offended), Note: "sources that are held"},
+		{Name: "Over a limit", Link: "/evrateblst?state=over", Value: whole(len(o.Over)), Note: plural(o.Offended, "source", "sources") + " held as offenders", Kind: "good"},
 		{Name: "Losses", Link: "#h-losses", Value: whole(lost(o.Losses)), Note: "nothing lost", Kind: "good"},
 	}
 	if o.Up != nil {
-		all[0].Value, all[0].Note = whole(*o.Up), fmt.Sprintf("up, of %s in memory", whole(o.Calls))
+		all[0].Name, all[0].Value, all[0].Note = "Calls up", whole(*o.Up), "of "+whole(o.Calls)+" in memory, with attempts"
 	}
 	if n := len(o.Over); n > 0 {
-		all[5].Kind = "warn"
+		all[6].Kind = "warn"
+		if n >= mostOver {
+			all[6].Value += "+"
+		}
 	}
 	if lost(o.Losses) > 0 {
 		all[7].Kind, all[7].Note = "warn", "since the start; where is below"
 	}
 	return all
+}
+
+// mostOver of the keys over their limit are in the answer.
+const mostOver = 20
+
+// speed is a rate that may not be known yet.
+func speed(n *float64) string {
+	if n == nil {
+		return "–"
+	}
+	return decimal(*n)
 }
 
 func lost(losses []view.Counter) (n float64) {
