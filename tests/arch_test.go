@@ -32,6 +32,8 @@ var level = map[string]int{
 	"internal/limit":        2,
 	"internal/api/web":      2,
 	"internal/kpi":          2,
+	"internal/privacy":      2,
+	"internal/enrich":       2,
 	"internal/recent":       2,
 	"internal/doctor":       3,
 	"internal/capture":      3,

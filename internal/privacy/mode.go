@@ -1,0 +1,37 @@
+// Package privacy makes values that name a person unreadable, and readable again for who
+// has the key.
+//
+// It knows shapes of values, not records: package event says which value has which shape.
+// It allocates nothing for values that it has seen lately, and keeps no clear value
+// anywhere but in a cache of fixed size.
+package privacy
+
+import "github.com/sipcmbeat/sipcmbeat/internal/event"
+
+// Mode is what becomes of the values of a group.
+type Mode uint8
+
+// The modes.
+const (
+	Clear    Mode = iota // as they are
+	Encrypt              // readable again with the key
+	HMAC                 // one way, equal values stay equal
+	Truncate             // of addresses the network, of numbers the beginning
+	Redact               // left out
+	NumModes
+)
+
+// String is the word of the configuration.
+func (m Mode) String() string {
+	return [...]string{"clear", "encrypt", "hmac", "truncate", "redact"}[m]
+}
+
+// Config is what a Sealer needs to know.
+type Config struct {
+	Modes   [event.NumGroups]Mode
+	Key     Key   // by which values are masked
+	OldKeys []Key // that values may also have been masked with: for opening
+}
+
+// Key is a master key of 32 bytes.
+type Key [32]byte
