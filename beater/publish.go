@@ -12,6 +12,7 @@ import (
 	"github.com/elastic/elastic-agent-libs/mapstr"
 	"github.com/elastic/go-structform"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/enrich"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 )
 
@@ -388,11 +389,12 @@ func (b *branch) foldList(to structform.ExtVisitor, v *value) error {
 // publisher takes events off the ring and hands them to libbeat, in order: one
 // goroutine, so that event.sequence rises in the output too.
 type publisher struct {
-	ring   *ring
-	client beat.Client
-	maps   bool
-	tree   *tree
-	done   chan struct{}
+	ring    *ring
+	client  beat.Client
+	numbers *enrich.Numbers
+	maps    bool
+	tree    *tree
+	done    chan struct{}
 }
 
 // batchSize is how many events are rendered before libbeat's lock is taken.
@@ -410,6 +412,7 @@ func (p *publisher) run() {
 		}
 		out = out[:0]
 		for _, e := range batch {
+			p.numbers.Add(e)
 			out = append(out, r.render(e))
 		}
 		p.client.PublishAll(out)

@@ -22,6 +22,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
+	"github.com/sipcmbeat/sipcmbeat/internal/enrich"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
@@ -233,7 +234,7 @@ func (r *replay) run() error {
 	context.AfterFunc(ctx, func() { cancel(); files.Close() })
 
 	src := &dayOf{Source: files, filter: &r.filter, ctx: ctx}
-	sink := &sieve{filter: &r.filter, to: p}
+	sink := &sieve{filter: &r.filter, numbers: enrich.New(r.cfg.Keys.Numbers.Country), to: p}
 	if l, ok := r.cfg.ReplayLimit(); ok {
 		r.cfg.Engine.Limit = limit.New(l)
 	}
@@ -324,16 +325,20 @@ func apart(err error) []error {
 	return []error{err}
 }
 
-// sieve lets through what the filter does.
+// sieve lets through what the filter does, and adds what is looked up.
 type sieve struct {
-	filter *filter
-	to     printer
+	filter  *filter
+	numbers *enrich.Numbers
+	to      printer
+	e       event.Event
 }
 
 // Put implements engine.Sink.
 func (s *sieve) Put(e *event.Event) {
 	if s.filter.match(e) {
-		s.to.Put(e)
+		s.e.CopyFrom(e)
+		s.numbers.Add(&s.e)
+		s.to.Put(&s.e)
 	}
 }
 

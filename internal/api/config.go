@@ -25,8 +25,9 @@ type Config struct {
 	Inject         bool
 
 	Version string
-	Schema  *event.Schema     // of the events that are shown; nil is Native
-	Log     func(line string) // who changed what; nil says it to nobody
+	Schema  *event.Schema      // of the events that are shown; nil is Native
+	Enrich  func(*event.Event) // adds what is looked up when a record leaves; nil adds nothing
+	Log     func(line string)  // who changed what; nil says it to nobody
 }
 
 // DefaultConfig is on loopback, for who is on the machine.

@@ -22,6 +22,7 @@ var Fates = []string{"sent", "blacklisted", "rate", "source"}
 // renders it outside.
 type ring struct {
 	schema *event.Schema
+	enrich func(*event.Event) // of what is read; nil is nothing
 
 	mu      sync.Mutex
 	slots   []slot
@@ -135,6 +136,9 @@ func (r *reader) read(number uint64) (view.ShownEvent, bool) {
 	if !ok || w.typ != event.None && e.Type != w.typ || w.fate != "" && fate != w.fate ||
 		w.source.IsValid() && !w.source.Contains(e.Src.Addr().Unmap()) {
 		return view.ShownEvent{}, false
+	}
+	if r.ring.enrich != nil {
+		r.ring.enrich(e)
 	}
 	r.buf = r.json.Append(r.buf[:0], e, nil)
 	if len(w.text) > 0 && !bytes.Contains(bytes.ToLower(r.buf), w.text) {

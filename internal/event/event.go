@@ -100,6 +100,7 @@ type Event struct {
 
 	From, To, Contact Party
 	RequestURI        URI
+	Caller, Callee    PhoneNumber // of From, and of RequestURI or To
 	ViaTransport      Text
 	Via               List
 	Branch            Text

@@ -79,6 +79,8 @@ var Fields = forMessages(sorted(slices.Concat(
 	only(messages, party("sip.to", func(e *Event) *Party { return &e.To })),
 	only(messages, party("sip.contact", func(e *Event) *Party { return &e.Contact })),
 	only(messages, uri("sip.uri", func(e *Event) *URI { return &e.RequestURI })),
+	only(messages, telephone("sip.number.caller", func(e *Event) *PhoneNumber { return &e.Caller })),
+	only(messages&^regs, telephone("sip.number.callee", func(e *Event) *PhoneNumber { return &e.Callee })),
 	only(regs, uri("sip.registration.aor", func(e *Event) *URI { return &e.AOR })),
 )))
 

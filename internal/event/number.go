@@ -1,0 +1,89 @@
+package event
+
+// NumberKind is what a telephone number is for, as its numbering plan says.
+type NumberKind uint8
+
+// The kinds. NoKind is any other: toll-free, shared cost, personal, unknown.
+const (
+	NoKind NumberKind = iota
+	Geographic
+	Mobile
+	Satellite
+	Premium
+	EmergencyNumber
+	NumNumberKinds
+)
+
+// String is the word in sip.number.*.type.
+func (k NumberKind) String() string {
+	return [NumNumberKinds]string{"", "geo", "mobile", "satellite", "premium", "emergency"}[k]
+}
+
+// PhoneNumber is what is told of the user of a URI that is a telephone number; see package
+// enrich, which fills it when a record leaves.
+type PhoneNumber struct {
+	E164    Text    // with its + (ITU-T E.164); an emergency number has none
+	Country [2]byte // ISO 3166-1 alpha-2, zeros where it has none
+	Kind    NumberKind
+	Valid   bool // its numbering plan has such a number
+	Token   Hash // keyed, of the E.164 form; of masked records alone
+}
+
+// MaxE164 is the greatest number of digits of a number with its country code (ITU-T E.164
+// §6).
+const MaxE164 = 15
+
+// CountryCode is how many of the digits of a number, without its +, are the country code;
+// 0 when it begins with none. Which of them have two digits has not changed since the
+// zones were laid out (ITU-T E.164 Annex D): all others but 1 and 7 have three.
+func CountryCode(digits []byte) int {
+	if len(digits) < 3 {
+		return 0
+	}
+	switch first, second := digits[0], digits[1]; {
+	case first == '0':
+		return 0
+	case first == '1' || first == '7':
+		return 1
+	case first == '2':
+		return two(second == '0' || second == '7')
+	case first == '3':
+		return two(second != '5' && second != '7' && second != '8')
+	case first == '4':
+		return two(second != '2')
+	case first == '5':
+		return two(second != '0' && second != '9')
+	case first == '6':
+		return two(second <= '6')
+	case first == '8':
+		return two(second == '1' || second == '2' || second == '4' || second == '6')
+	}
+	return two(digits[1] != '6' && digits[1] != '7' && digits[1] != '9')
+}
+
+func two(is bool) int {
+	if is {
+		return 2
+	}
+	return 3
+}
+
+// telephone is the rows of one number.
+func telephone(name string, of func(*Event) *PhoneNumber) []row {
+	return []row{
+		{name + ".e164", keyword, private, func(e *Event, v *Value) { v.str(e, of(e).E164) }},
+		{name + ".country_iso", keyword, public, func(e *Event, v *Value) {
+			if c := &of(e).Country; c[0] != 0 {
+				v.Form, v.Bytes = Str, c[:]
+			}
+		}},
+		{name + ".type", keyword, public, func(e *Event, v *Value) { v.constant(of(e).Kind.String()) }},
+		{name + ".valid", boolean, public, func(e *Event, v *Value) {
+			if n := of(e); n.E164.n > 0 || n.Kind != NoKind {
+				v.Form, v.Int = Bool, 0
+				v.flag(n.Valid)
+			}
+		}},
+		{name + ".token", keyword, public, func(e *Event, v *Value) { v.hash(of(e).Token) }},
+	}
+}
