@@ -43,6 +43,7 @@ var (
 	asUser       = Secrecy{URIs, User}
 	asHost       = Secrecy{URIs, Host}
 	asNumber     = Secrecy{Numbers, Number}
+	asToken      = Secrecy{Numbers, Digest}
 	asCallID     = Secrecy{CallIDs, CallID}
 	asCall       = Secrecy{CallIDs, Digest}
 	asHash       = Secrecy{CallIDs, Digest} // of everything that makes the event this one

@@ -22,11 +22,11 @@ func (k NumberKind) String() string {
 // PhoneNumber is what is told of the user of a URI that is a telephone number; see package
 // enrich, which fills it when a record leaves.
 type PhoneNumber struct {
-	E164    Text    // with its + (ITU-T E.164); an emergency number has none
+	E164    Text    `private:"numbers,Number"` // with its + (ITU-T E.164); an emergency number has none
 	Country [2]byte // ISO 3166-1 alpha-2, zeros where it has none
 	Kind    NumberKind
 	Valid   bool // its numbering plan has such a number
-	Token   Hash // keyed, of the E.164 form; of masked records alone
+	Token   Text // keyed, of the E.164 form; of masked records alone
 }
 
 // MaxE164 is the greatest number of digits of a number with its country code (ITU-T E.164
@@ -71,7 +71,7 @@ func two(is bool) int {
 // telephone is the rows of one number.
 func telephone(name string, of func(*Event) *PhoneNumber) []row {
 	return []row{
-		{name + ".e164", keyword, private, func(e *Event, v *Value) { v.str(e, of(e).E164) }},
+		{name + ".e164", keyword, asNumber, func(e *Event, v *Value) { v.str(e, of(e).E164) }},
 		{name + ".country_iso", keyword, public, func(e *Event, v *Value) {
 			if c := &of(e).Country; c[0] != 0 {
 				v.Form, v.Bytes = Str, c[:]
@@ -84,6 +84,28 @@ func telephone(name string, of func(*Event) *PhoneNumber) []row {
 				v.flag(n.Valid)
 			}
 		}},
-		{name + ".token", keyword, public, func(e *Event, v *Value) { v.hash(of(e).Token) }},
+		{name + ".token", keyword, asToken, func(e *Event, v *Value) { v.str(e, of(e).Token) }},
 	}
+}
+
+// tokener is a Masker that gives numbers a name by which they meet.
+type tokener interface {
+	Token(dst, e164 []byte) []byte
+}
+
+// number masks a number. It was read out of a URI, so that it is masked with those where
+// numbers are clear.
+func (k *masking) number(n *PhoneNumber) {
+	n.Token = Text{}
+	as := asNumber
+	if !k.m.Private(Numbers) {
+		as.Private = URIs
+	}
+	clear := k.from.Bytes(n.E164)
+	if t, ok := k.m.(tokener); ok && len(clear) > 0 && k.m.Private(as.Private) {
+		at := len(k.to.buf)
+		k.to.buf = t.Token(k.to.buf, clear)
+		k.place(&n.Token, at)
+	}
+	k.text(&n.E164, as)
 }
