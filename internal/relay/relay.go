@@ -42,6 +42,17 @@ type Config struct {
 	Sources  []netip.Prefix // of who sent the message; none is all
 	Received bool           // what came by HEP is sent on too
 	Buffer   int            // bytes that may wait for a target
+
+	// Mask makes what is sent unreadable, with its addresses and correlation ids; nil
+	// sends it as it is. What waits in the buffer is clear: the workers mask.
+	Mask Mask
+}
+
+// A Mask makes messages unreadable; package privacy has one.
+type Mask interface {
+	Addr(a netip.Addr) netip.Addr
+	AppendCallID(dst, id []byte) []byte
+	AppendMessage(dst, message []byte, cut bool) []byte
 }
 
 // DefaultConfig has no targets.
