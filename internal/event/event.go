@@ -39,36 +39,40 @@ type List struct {
 
 // URI is a URI, whole and split. The parts are views into All.
 type URI struct {
-	All    Text
+	All    Text `private:"uris,Whole"`
 	Scheme Text
-	User   Text
-	Host   Text
+	User   Text   `private:"uris,User"`
+	Host   Text   `private:"uris,Host"`
 	Port   uint16 // 0 when not written
 }
 
 // HEP is what a HEP packet says of itself; Version 0 is none.
 type HEP struct {
-	Version, Type     uint8
-	Vendor            uint16
-	CaptureID         uint32
-	Node, Correlation Text
-	Received          bool // the time is that of the packet's arrival
+	Version, Type uint8
+	Vendor        uint16
+	CaptureID     uint32
+	Node          Text `private:"addresses,Address"` // where it is one
+	Correlation   Text `private:"call_ids,CallID"`
+	Received      bool // the time is that of the packet's arrival
 }
 
 // Party is one side as From, To or Contact describe it.
 type Party struct {
-	Display Text
+	Display Text `private:"uris,User"`
 	URI     URI
-	Tag     Text
+	Tag     Text `private:"tags,Tag"`
 }
 
 // MediaEnd is where one end receives its first media. It is not rendered.
 type MediaEnd struct {
-	Addr Text
-	Port uint16
+	Addr Text   `private:"dropped"`
+	Port uint16 `private:"dropped"`
 }
 
 // Event is one record. The zero value is empty and ready. It owns its bytes.
+//
+// The tags private are what Mask does with a member: the group and the shape by which it
+// is masked, a digest that is keyed, or that it is dropped. What has none stays.
 type Event struct {
 	Type     Type
 	Outcome  Outcome
@@ -78,20 +82,20 @@ type Event struct {
 	// Unix time in nanoseconds; 0 is absent. Duration is End - Start.
 	Time, Start, End int64
 
-	ID     Hash // what makes this event this event; also the document id
-	CallID Text
-	Call   Hash // the dialog, or the attempt: Call-ID and From tag
+	ID     Hash `private:"digest"` // what makes this event this event; also the document id
+	CallID Text `private:"call_ids,CallID"`
+	Call   Hash `private:"digest"` // the dialog, or the attempt: Call-ID and From tag
 
-	Src, Dst  netip.AddrPort // of the first request
-	NAT       netip.AddrPort // from received and rport of the top Via of the answer (RFC 3581)
+	Src, Dst  netip.AddrPort `private:"addresses,Address"` // of the first request
+	NAT       netip.AddrPort `private:"addresses,Address"` // from received and rport of the top Via of the answer (RFC 3581)
 	Transport Transport
 	Direction Direction // see SetDirection
 	VLANs     [2]uint16 // outer, inner; 0 is none
 	Encap     List
-	OuterSrc  netip.Addr // of the outermost IP header of a tunnel, turned like Src and Dst
-	OuterDst  netip.Addr
+	OuterSrc  netip.Addr `private:"addresses,Address"` // of the outermost IP header of a tunnel, turned like Src and Dst
+	OuterDst  netip.Addr `private:"addresses,Address"`
 	HEP       HEP
-	Legs      List // addresses, 4 or 16 bytes each
+	Legs      List `private:"addresses,Address"` // addresses, 4 or 16 bytes each
 
 	Method     Text // of the request that the event is about
 	CSeqMethod Text
@@ -101,45 +105,49 @@ type Event struct {
 	From, To, Contact Party
 	RequestURI        URI
 	ViaTransport      Text
-	Via               List
+	Via               List `private:"uris,ViaValue"`
 	Branch            Text
 	MaxForwards       int16 // -1 or 0 with HasMaxForwards false: absent
 	HasMaxForwards    bool
 
 	Code   uint16 // the deciding one
-	Status Text   // its reason phrase
+	Status Text   `private:"errors,Plain"` // its reason phrase
 	Last   uint16 // the last code seen on the deciding leg, when another than Code
 	Codes  List   // finals of other legs, two bytes each
 
-	UserAgent, Server Text
+	UserAgent, Server Text `private:"user_agents,Agent"`
 
-	PAI, Diversion, History, Privacy List
-	Headers                          List // that the configuration names; see AddHeader
-	PPI, RPID                        URI
+	PAI, Diversion, History List `private:"uris,NameAddr"`
+	Privacy                 List
+	Headers                 List `private:"errors,Plain"` // that the configuration names; see AddHeader
+	PPI, RPID               URI
 
-	ReasonProtocol, ReasonCause, ReasonText List
-	Q850                                    uint8 // ITU-T Q.850 cause, 0 none
-	Q850Text                                Text
+	ReasonProtocol, ReasonCause List
+	ReasonText                  List  `private:"errors,Plain"`
+	Q850                        uint8 // ITU-T Q.850 cause, 0 none
+	Q850Text                    Text  `private:"errors,Plain"`
 
-	AuthUser, AuthRealm, AuthScheme Text
-	Proof                           Hash // of nonce and response: tells one guess from another; never rendered
+	AuthUser   Text `private:"uris,User"`
+	AuthRealm  Text `private:"uris,Host"`
+	AuthScheme Text
+	Proof      Hash `private:"dropped"` // of nonce and response: tells one guess from another; never rendered
 
 	Attest       byte // STIR/SHAKEN attestation A, B, C; 0 none (RFC 8588)
 	HasIdentity  bool
-	IdentityOrig Text
-	IdentityDest List
+	IdentityOrig Text  `private:"numbers,Number"`
+	IdentityDest List  `private:"numbers,Number"`
 	IdentityIAT  int64 // seconds
-	IdentityX5U  Text  // host of the certificate's address
+	IdentityX5U  Text  `private:"uris,Host"` // host of the certificate's address
 
-	SessionLocal, SessionRemote Text // RFC 7989
+	SessionLocal, SessionRemote Text `private:"call_ids,CallID"` // RFC 7989
 
-	Correlation  Text // what the legs of a call share, by CorrelatedBy
+	Correlation  Text `private:"call_ids,CallID"` // what the legs of a call share, by CorrelatedBy
 	CorrelatedBy Correlation
 
 	Codecs, Media  List
-	Ptime          uint16 // ms
-	MaxPtime       uint16 // ms
-	Conn           Text
+	Ptime          uint16   // ms
+	MaxPtime       uint16   // ms
+	Conn           Text     `private:"addresses,Host"`
 	Offered        MediaEnd // where the caller receives media
 	Answered       MediaEnd // where the callee does
 	SRTP, ICE, Ses bool     // Ses: a session description was seen
@@ -162,7 +170,7 @@ type Event struct {
 	Timer                               byte // 'B', 'C', 'F': the RFC 3261 timer that decided; 0 none
 
 	AOR         URI
-	Contacts    List // registration: the contact of this event
+	Contacts    List `private:"uris,Whole"` // registration: the contact of this event
 	Expires     uint32
 	HasExpires  bool
 	Lifetime    int64 // ns from the first 2xx to the end
@@ -173,18 +181,18 @@ type Event struct {
 
 	Subscription Subscription
 	Transfer     Transfer
-	ReferredBy   Text // on whose behalf (RFC 3892)
-	Replaces     Text // Call-ID of the call that an INVITE takes over (RFC 3891)
+	ReferredBy   Text `private:"uris,Whole"`      // on whose behalf (RFC 3892)
+	Replaces     Text `private:"call_ids,CallID"` // Call-ID of the call that an INVITE takes over (RFC 3891)
 	EarlyMedia   bool // a provisional answer had a session description
 
 	Incomplete Incomplete
 	Anomalies  Anomalies
 
 	quality      Text // see SetQuality
-	QualityCall  Text // Call-ID that a report speaks of
+	QualityCall  Text `private:"call_ids,CallID"` // Call-ID that a report speaks of
 	QualityCodec Text
 
-	Error Text
+	Error Text `private:"errors,Plain"`
 	Probe Text
 
 	parts Text // of the record of a message; see OpenParts
@@ -192,8 +200,10 @@ type Event struct {
 	Rate Rate // what package limit says of it
 
 	Capture string // file name
-	Dump    Text   // path of the file that the messages are written to
+	Dump    Text   `private:"call_ids,Plain"` // path of the file that the messages are written to
 	Iface   string
+
+	masked masked // of a masked record; see Mask
 
 	buf []byte
 }

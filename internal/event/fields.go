@@ -19,9 +19,39 @@ type Field struct {
 type row struct {
 	Key     string
 	Mapping string // keyword, long, double, ip, date_nanos, boolean
-	Private bool   // names a person or an address: package privacy may seal it
-	get     func(e *Event, v *Value)
+	Secrecy
+	get func(e *Event, v *Value)
 }
+
+// Secrecy is whether a value names somebody, and how it is made up: package privacy may
+// mask it (see Event.Mask), and sipcmbeat decrypt reads it back by it.
+type Secrecy struct {
+	Private Group
+	Shape   Shape
+}
+
+// What a row says of its value.
+var (
+	public       = Secrecy{}
+	asAddress    = Secrecy{Addresses, Address}
+	asMedia      = Secrecy{Addresses, Host}
+	asConnection = Secrecy{Addresses, Plain}
+	asFlow       = Secrecy{Addresses, Digest}
+	asURI        = Secrecy{URIs, Whole}
+	asNameAddr   = Secrecy{URIs, NameAddr}
+	asVia        = Secrecy{URIs, ViaValue}
+	asUser       = Secrecy{URIs, User}
+	asHost       = Secrecy{URIs, Host}
+	asNumber     = Secrecy{Numbers, Number}
+	asCallID     = Secrecy{CallIDs, CallID}
+	asCall       = Secrecy{CallIDs, Digest}
+	asHash       = Secrecy{CallIDs, Digest} // of everything that makes the event this one
+	asPath       = Secrecy{CallIDs, Plain}
+	asAgent      = Secrecy{UserAgents, Agent}
+	asTag        = Secrecy{Tags, Tag}
+	asText       = Secrecy{Errors, Plain}
+	asPhrase     = Secrecy{Errors, Plain} // one that everybody uses stays: see usual
+)
 
 // types is a set of types.
 type types uint32
@@ -56,8 +86,6 @@ const (
 	ip      = "ip"
 	date    = "date_nanos"
 	boolean = "boolean"
-	private = true
-	public  = false
 )
 
 // Fields is the table of fields, sorted so that those of one object stand
@@ -115,7 +143,7 @@ var base = []row{
 		}
 	}},
 	{"event.end", date, public, func(e *Event, v *Value) { v.date(e.End) }},
-	{"event.id", keyword, public, func(e *Event, v *Value) { v.hash(e.ID) }},
+	{"event.id", keyword, asHash, func(e *Event, v *Value) { v.hash(e.ID) }},
 	{"event.kind", keyword, public, func(e *Event, v *Value) { v.constant("event") }},
 	{"event.module", keyword, public, func(e *Event, v *Value) { v.constant("sipcmbeat") }},
 	{"event.outcome", keyword, public, func(e *Event, v *Value) {
@@ -123,8 +151,8 @@ var base = []row{
 			v.constant(e.Outcome.String())
 		}
 	}},
-	{"event.reason", keyword, public, func(e *Event, v *Value) {
-		if e.Q850Text.n > 0 && e.Status.n == 0 {
+	{"event.reason", keyword, asPhrase, func(e *Event, v *Value) {
+		if e.Q850Text.n > 0 && e.Status.n == 0 && e.masked.gone&goneStatus == 0 {
 			v.str(e, e.Q850Text)
 			return
 		}
@@ -139,7 +167,7 @@ var base = []row{
 		}
 		v.constants(Kinds[e.Type].Type)
 	}},
-	{"error.message", keyword, public, func(e *Event, v *Value) { v.str(e, e.Error) }},
+	{"error.message", keyword, asText, func(e *Event, v *Value) { v.str(e, e.Error) }},
 	{"tags", keyword, public, func(e *Event, v *Value) {
 		switch {
 		case e.Emergency && e.Injected:
@@ -150,7 +178,7 @@ var base = []row{
 			v.constants(tagInjected)
 		}
 	}},
-	{"observer.name", keyword, public, func(e *Event, v *Value) { v.str(e, e.HEP.Node) }},
+	{"observer.name", keyword, asAddress, func(e *Event, v *Value) { v.str(e, e.HEP.Node) }},
 	{"observer.ingress.interface.name", keyword, public, func(e *Event, v *Value) { v.quoted(e.Iface) }},
 }
 
@@ -161,7 +189,7 @@ var (
 )
 
 var ends = []row{
-	{"network.community_id", keyword, private, func(e *Event, v *Value) { v.communityID(e) }},
+	{"network.community_id", keyword, asFlow, func(e *Event, v *Value) { v.communityID(e) }},
 	{"network.direction", keyword, public, func(e *Event, v *Value) { v.constant(e.Direction.String()) }},
 	{"network.iana_number", keyword, public, func(e *Event, v *Value) {
 		v.constant([...]string{"", "17", "6", "132"}[e.Transport])
@@ -173,71 +201,57 @@ var ends = []row{
 		}
 	}},
 	{"network.transport", keyword, public, func(e *Event, v *Value) { v.constant(e.Transport.String()) }},
-	{"network.type", keyword, public, func(e *Event, v *Value) {
-		switch a := e.Src.Addr(); {
-		case a.Is4():
-			v.constant("ipv4")
-		case a.Is6():
-			v.constant("ipv6")
-		}
-	}},
+	{"network.type", keyword, public, func(e *Event, v *Value) { v.constant(family(e)) }},
 	{"network.vlan.id", keyword, public, func(e *Event, v *Value) { v.vlan(e.VLANs[0]) }},
-	{"client.nat.ip", ip, private, func(e *Event, v *Value) { v.addr(e.NAT.Addr()) }},
+	{"client.nat.ip", ip, asAddress, func(e *Event, v *Value) { v.addr(e.NAT.Addr()) }},
 	{"client.nat.port", long, public, func(e *Event, v *Value) { v.positive(int64(e.NAT.Port())) }},
-	{"user.name", keyword, private, func(e *Event, v *Value) {
+	{"user.name", keyword, asUser, func(e *Event, v *Value) {
 		if e.AuthUser.n > 0 || e.Type == Message {
 			v.str(e, e.AuthUser)
 			return
 		}
-		v.str(e, e.From.URI.User)
+		if e.masked.gone&goneAuthUser == 0 {
+			v.str(e, e.From.URI.User)
+		}
 	}},
-	{"user.domain", keyword, private, func(e *Event, v *Value) {
+	{"user.domain", keyword, asHost, func(e *Event, v *Value) {
 		if e.AuthRealm.n > 0 {
 			v.str(e, e.AuthRealm)
 			return
 		}
-		v.str(e, e.From.URI.Host)
+		if e.masked.gone&goneAuthRealm == 0 {
+			v.str(e, e.From.URI.Host)
+		}
 	}},
-	{"user.id", keyword, private, func(e *Event, v *Value) {
+	{"user.id", keyword, asURI, func(e *Event, v *Value) {
 		if e.AOR.All.n > 0 {
 			v.str(e, e.AOR.All)
 			return
 		}
-		v.aor(e, &e.From.URI)
+		if v.str(e, e.masked.userID); v.Form == Nothing && e.masked.gone&goneUserID == 0 {
+			v.aor(e, &e.From.URI)
+		}
 	}},
-	{"user_agent.original", keyword, private, func(e *Event, v *Value) { v.str(e, e.UserAgent) }},
-	{"url.domain", keyword, private, func(e *Event, v *Value) { v.str(e, e.RequestURI.Host) }},
-	{"url.full", keyword, private, func(e *Event, v *Value) { v.str(e, e.RequestURI.All) }},
-	{"url.original", keyword, private, func(e *Event, v *Value) { v.str(e, e.RequestURI.All) }},
+	{"user_agent.original", keyword, asAgent, func(e *Event, v *Value) { v.str(e, e.UserAgent) }},
+	{"url.domain", keyword, asHost, func(e *Event, v *Value) { v.str(e, e.RequestURI.Host) }},
+	{"url.full", keyword, asURI, func(e *Event, v *Value) { v.str(e, e.RequestURI.All) }},
+	{"url.original", keyword, asURI, func(e *Event, v *Value) { v.str(e, e.RequestURI.All) }},
 	{"url.port", long, public, func(e *Event, v *Value) { v.positive(int64(e.RequestURI.Port)) }},
 	{"url.scheme", keyword, public, func(e *Event, v *Value) { v.str(e, e.RequestURI.Scheme) }},
-	{"url.username", keyword, private, func(e *Event, v *Value) { v.str(e, e.RequestURI.User) }},
-	{"related.hosts", keyword, private, func(e *Event, v *Value) {
-		for _, host := range e.hosts() {
-			if _, ok := literal(host); !ok || e.Type == Message {
+	{"url.username", keyword, asUser, func(e *Event, v *Value) { v.str(e, e.RequestURI.User) }},
+	{"related.hosts", keyword, asHost, func(e *Event, v *Value) {
+		for i, host := range e.hosts() {
+			if e.Type == Message || e.isName(i, host) {
 				v.some(host)
 			}
 		}
 		v.some(e.Bytes(e.Part(PartPrivate + 3)))
 	}},
-	{"related.ip", ip, private, func(e *Event, v *Value) {
+	{"related.ip", ip, asAddress, func(e *Event, v *Value) {
 		v.list(e, Addrs, e.Legs)
-		for _, host := range e.hosts() {
-			if a, ok := literal(host); ok {
-				v.alsoAddr(e, a)
-			}
-		}
-		if a, ok := literal(e.Bytes(e.Conn)); ok {
-			v.alsoAddr(e, a)
-		}
-		if e.NAT.IsValid() {
-			v.alsoAddr(e, e.NAT.Addr())
-		}
-		if a, ok := literal(e.Bytes(e.Part(PartOwnerIP))); ok {
-			v.alsoAddr(e, a)
-		}
+		e.otherAddrs(v)
 	}},
-	{"related.user", keyword, private, func(e *Event, v *Value) {
+	{"related.user", keyword, asUser, func(e *Event, v *Value) {
 		v.some(e.Bytes(e.From.URI.User))
 		v.some(e.Bytes(e.To.URI.User))
 		v.some(e.Bytes(e.RequestURI.User))
@@ -253,6 +267,56 @@ var ends = []row{
 // hosts are those of the URIs that say who talks to whom.
 func (e *Event) hosts() [4][]byte {
 	return [...][]byte{e.Bytes(e.From.URI.Host), e.Bytes(e.To.URI.Host), e.Bytes(e.RequestURI.Host), e.Bytes(e.Contact.URI.Host)}
+}
+
+// isName tells whether one of hosts is no address.
+func (e *Event) isName(i int, host []byte) bool {
+	if e.masked.on {
+		return e.masked.names>>i&1 == 1
+	}
+	_, ok := literal(host)
+	return !ok
+}
+
+// otherAddrs adds the addresses that are no legs: those that are written in URIs and
+// session descriptions.
+func (e *Event) otherAddrs(v *Value) {
+	if e.masked.on {
+		l := e.masked.ips
+		for b, ok := e.Next(&l); ok && v.NAlso < len(v.Also); b, ok = e.Next(&l) {
+			v.Also[v.NAlso], _ = netip.AddrFromSlice(b)
+			v.NAlso++
+			v.Form, v.source = Addrs, e
+		}
+		return
+	}
+	for _, host := range e.hosts() {
+		if a, ok := literal(host); ok {
+			v.alsoAddr(e, a)
+		}
+	}
+	if a, ok := literal(e.Bytes(e.Conn)); ok {
+		v.alsoAddr(e, a)
+	}
+	if e.NAT.IsValid() {
+		v.alsoAddr(e, e.NAT.Addr())
+	}
+	if a, ok := literal(e.Bytes(e.Part(PartOwnerIP))); ok {
+		v.alsoAddr(e, a)
+	}
+}
+
+// family is that of the addresses of e, as network.type has it.
+func family(e *Event) string {
+	switch a := e.Src.Addr(); {
+	case e.masked.on:
+		return e.masked.family
+	case a.Is4():
+		return "ipv4"
+	case a.Is6():
+		return "ipv6"
+	}
+	return ""
 }
 
 // literal reads an address that is written as such, in brackets or not. Only one
@@ -300,9 +364,9 @@ var vlanNames = func() (names [4096]string) {
 }()
 
 var message = []row{
-	{"sip.call_id", keyword, private, func(e *Event, v *Value) { v.str(e, e.CallID) }},
+	{"sip.call_id", keyword, asCallID, func(e *Event, v *Value) { v.str(e, e.CallID) }},
 	{"sip.code", long, public, func(e *Event, v *Value) { v.positive(int64(e.Code)) }},
-	{"sip.status", keyword, public, func(e *Event, v *Value) { v.str(e, e.Status) }},
+	{"sip.status", keyword, asPhrase, func(e *Event, v *Value) { v.str(e, e.Status) }},
 	{"sip.response.class", keyword, public, func(e *Event, v *Value) {
 		if e.Code >= 100 && e.Code < 700 {
 			v.constant([...]string{"1xx", "2xx", "3xx", "4xx", "5xx", "6xx"}[e.Code/100-1])
@@ -327,46 +391,46 @@ var message = []row{
 			v.integer(int64(e.MaxForwards))
 		}
 	}},
-	{"sip.via.original", keyword, private, func(e *Event, v *Value) { v.list(e, Strs, e.Via) }},
+	{"sip.via.original", keyword, asVia, func(e *Event, v *Value) { v.list(e, Strs, e.Via) }},
 	{"sip.via.transport", keyword, public, func(e *Event, v *Value) { v.str(e, e.ViaTransport) }},
 	{"tls.established", boolean, public, func(e *Event, v *Value) {
 		v.flag(overTLS(e.Bytes(e.ViaTransport)))
 	}},
 	{"sip.content_type", keyword, public, func(e *Event, v *Value) { v.str(e, e.ContentType) }},
-	{"sip.user_agent.original", keyword, private, func(e *Event, v *Value) { v.str(e, e.UserAgent) }},
-	{"sip.server.original", keyword, private, func(e *Event, v *Value) { v.str(e, e.Server) }},
-	{"sip.auth.realm", keyword, private, func(e *Event, v *Value) { v.str(e, e.AuthRealm) }},
+	{"sip.user_agent.original", keyword, asAgent, func(e *Event, v *Value) { v.str(e, e.UserAgent) }},
+	{"sip.server.original", keyword, asAgent, func(e *Event, v *Value) { v.str(e, e.Server) }},
+	{"sip.auth.realm", keyword, asHost, func(e *Event, v *Value) { v.str(e, e.AuthRealm) }},
 	{"sip.auth.scheme", keyword, public, func(e *Event, v *Value) { v.str(e, e.AuthScheme) }},
-	{"sip.auth.username", keyword, private, func(e *Event, v *Value) { v.str(e, e.AuthUser) }},
-	{"sip.pai", keyword, private, func(e *Event, v *Value) { v.list(e, Strs, e.PAI) }},
-	{"sip.ppi", keyword, private, func(e *Event, v *Value) { v.str(e, e.PPI.All) }},
-	{"sip.rpid", keyword, private, func(e *Event, v *Value) { v.str(e, e.RPID.All) }},
-	{"sip.diversion", keyword, private, func(e *Event, v *Value) { v.list(e, Strs, e.Diversion) }},
-	{"sip.history_info", keyword, private, func(e *Event, v *Value) { v.list(e, Strs, e.History) }},
+	{"sip.auth.username", keyword, asUser, func(e *Event, v *Value) { v.str(e, e.AuthUser) }},
+	{"sip.pai", keyword, asNameAddr, func(e *Event, v *Value) { v.list(e, Strs, e.PAI) }},
+	{"sip.ppi", keyword, asURI, func(e *Event, v *Value) { v.str(e, e.PPI.All) }},
+	{"sip.rpid", keyword, asURI, func(e *Event, v *Value) { v.str(e, e.RPID.All) }},
+	{"sip.diversion", keyword, asNameAddr, func(e *Event, v *Value) { v.list(e, Strs, e.Diversion) }},
+	{"sip.history_info", keyword, asNameAddr, func(e *Event, v *Value) { v.list(e, Strs, e.History) }},
 	{"sip.privacy", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.Privacy) }},
 	{"sip.reason.protocol", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.ReasonProtocol) }},
 	{"sip.reason.cause", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.ReasonCause) }},
-	{"sip.reason.text", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.ReasonText) }},
+	{"sip.reason.text", keyword, asPhrase, func(e *Event, v *Value) { v.list(e, Strs, e.ReasonText) }},
 	{"sip.q850.cause", long, public, func(e *Event, v *Value) { v.positive(int64(e.Q850)) }},
-	{"sip.q850.text", keyword, public, func(e *Event, v *Value) { v.str(e, e.Q850Text) }},
+	{"sip.q850.text", keyword, asPhrase, func(e *Event, v *Value) { v.str(e, e.Q850Text) }},
 	{"sip.retry_after_s", long, public, func(e *Event, v *Value) { v.positive(int64(e.RetryAfter)) }},
-	{"sip.session_id.local", keyword, private, func(e *Event, v *Value) { v.str(e, e.SessionLocal) }},
-	{"sip.session_id.remote", keyword, private, func(e *Event, v *Value) { v.str(e, e.SessionRemote) }},
+	{"sip.session_id.local", keyword, asCallID, func(e *Event, v *Value) { v.str(e, e.SessionLocal) }},
+	{"sip.session_id.remote", keyword, asCallID, func(e *Event, v *Value) { v.str(e, e.SessionRemote) }},
 	{"sip.identity.present", boolean, public, func(e *Event, v *Value) { v.flag(e.HasIdentity) }},
 	{"sip.identity.attest", keyword, public, func(e *Event, v *Value) {
 		if e.Attest >= 'A' && e.Attest <= 'C' {
 			v.constant("ABC"[e.Attest-'A' : e.Attest-'A'+1])
 		}
 	}},
-	{"sip.identity.orig", keyword, private, func(e *Event, v *Value) { v.str(e, e.IdentityOrig) }},
-	{"sip.identity.dest", keyword, private, func(e *Event, v *Value) { v.list(e, Strs, e.IdentityDest) }},
+	{"sip.identity.orig", keyword, asNumber, func(e *Event, v *Value) { v.str(e, e.IdentityOrig) }},
+	{"sip.identity.dest", keyword, asNumber, func(e *Event, v *Value) { v.list(e, Strs, e.IdentityDest) }},
 	{"sip.identity.iat", long, public, func(e *Event, v *Value) { v.positive(e.IdentityIAT) }},
 	{"sip.identity.iat_age_s", long, public, func(e *Event, v *Value) {
 		if e.IdentityIAT > 0 && e.Start != 0 {
 			v.integer(e.Start/1e9 - e.IdentityIAT)
 		}
 	}},
-	{"sip.identity.x5u_host", keyword, public, func(e *Event, v *Value) { v.str(e, e.IdentityX5U) }},
+	{"sip.identity.x5u_host", keyword, asHost, func(e *Event, v *Value) { v.str(e, e.IdentityX5U) }},
 	{"sip.identity.signature", keyword, public, func(e *Event, v *Value) {
 		if e.HasIdentity {
 			v.constant("not_checked")
@@ -378,7 +442,7 @@ var message = []row{
 	{"sip.sdp.maxptime", long, public, func(e *Event, v *Value) { v.positive(int64(e.MaxPtime)) }},
 	{"sip.sdp.srtp", boolean, public, func(e *Event, v *Value) { v.flag(e.SRTP) }},
 	{"sip.sdp.ice", boolean, public, func(e *Event, v *Value) { v.flag(e.ICE) }},
-	{"sip.sdp.connection.address", keyword, private, func(e *Event, v *Value) { v.str(e, e.Conn) }},
+	{"sip.sdp.connection.address", keyword, asMedia, func(e *Event, v *Value) { v.str(e, e.Conn) }},
 	{"sip.transaction.branch", keyword, public, func(e *Event, v *Value) { v.str(e, e.Branch) }},
 	{"sip.transaction.delay_ms", double, public, func(e *Event, v *Value) { v.ms(e.Delay) }},
 	{"sip.transaction.retransmissions.request", long, public, func(e *Event, v *Value) { v.positive(int64(e.RetransRequest)) }},
@@ -389,7 +453,7 @@ var message = []row{
 		}
 	}},
 	{"sip.emergency", boolean, public, func(e *Event, v *Value) { v.flag(e.Emergency) }},
-	{"sip.referred_by", keyword, private, func(e *Event, v *Value) { v.str(e, e.ReferredBy) }},
+	{"sip.referred_by", keyword, asURI, func(e *Event, v *Value) { v.str(e, e.ReferredBy) }},
 }
 
 // overTLS tells whether a transport of Via is encrypted on its hop.
@@ -403,7 +467,7 @@ func overTLS(transport []byte) bool {
 }
 
 var call = []row{
-	{"sip.call.id", keyword, public, func(e *Event, v *Value) { v.hash(e.Call) }},
+	{"sip.call.id", keyword, asCall, func(e *Event, v *Value) { v.hash(e.Call) }},
 	{"sip.call.hangup_by", keyword, public, func(e *Event, v *Value) { v.constant(e.Side.String()) }},
 	{"sip.call.setup_ms", double, public, func(e *Event, v *Value) { v.ms(e.Setup) }},
 	{"sip.call.pdd_ms", double, public, func(e *Event, v *Value) { v.ms(e.PDD) }},
@@ -428,7 +492,7 @@ var call = []row{
 	{"sip.call.held", boolean, public, func(e *Event, v *Value) { v.flag(e.Held) }},
 	{"sip.call.synthetic", boolean, public, func(e *Event, v *Value) { v.flag(e.Synthetic) }},
 	{"sip.call.branches", long, public, func(e *Event, v *Value) { v.positive(int64(e.Branches)) }},
-	{"sip.call.legs", ip, private, func(e *Event, v *Value) { v.list(e, Addrs, e.Legs) }},
+	{"sip.call.legs", ip, asAddress, func(e *Event, v *Value) { v.list(e, Addrs, e.Legs) }},
 	{"sip.call.leg_codes", long, public, func(e *Event, v *Value) { v.list(e, Codes, e.Codes) }},
 	{"sip.call.last_code", long, public, func(e *Event, v *Value) { v.positive(int64(e.Last)) }},
 	{"sip.call.session_expires_s", long, public, func(e *Event, v *Value) { v.positive(int64(e.SessionExpires)) }},
@@ -447,7 +511,7 @@ var call = []row{
 // dialogs is what calls and the requests beside and inside them have.
 var dialogs = []row{
 	{"sip.call.in_dialog", boolean, public, func(e *Event, v *Value) { v.flag(e.InDialog) }},
-	{"sip.correlation.id", keyword, private, func(e *Event, v *Value) { v.str(e, e.Correlation) }},
+	{"sip.correlation.id", keyword, asCallID, func(e *Event, v *Value) { v.str(e, e.Correlation) }},
 	{"sip.correlation.method", keyword, public, func(e *Event, v *Value) {
 		if e.Correlation.n > 0 {
 			v.constant(e.CorrelatedBy.String())
@@ -460,7 +524,7 @@ func counted(n Counted) func(*Event, *Value) {
 }
 
 var registration = []row{
-	{"sip.registration.contact", keyword, private, func(e *Event, v *Value) { v.list(e, Strs, e.Contacts) }},
+	{"sip.registration.contact", keyword, asURI, func(e *Event, v *Value) { v.list(e, Strs, e.Contacts) }},
 	{"sip.registration.contacts", long, public, func(e *Event, v *Value) { v.positive(int64(e.NumContacts)) }},
 	{"sip.registration.expires", long, public, func(e *Event, v *Value) {
 		if e.HasExpires {
@@ -482,21 +546,31 @@ var registration = []row{
 }
 
 var labels = []row{
+	{"sipcmbeat.privacy.fields", keyword, public, func(e *Event, v *Value) {
+		if l := e.masked.label; l != nil && len(l.Fields) > 0 {
+			v.constants(l.Fields)
+		}
+	}},
+	{"sipcmbeat.privacy.key_id", keyword, public, func(e *Event, v *Value) {
+		if l := e.masked.label; l != nil {
+			v.constant(l.KeyID)
+		}
+	}},
 	{"sip.encapsulation", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.Encap) }},
-	{"sip.outer.destination.ip", ip, private, func(e *Event, v *Value) { v.addr(e.OuterDst) }},
-	{"sip.outer.source.ip", ip, private, func(e *Event, v *Value) { v.addr(e.OuterSrc) }},
+	{"sip.outer.destination.ip", ip, asAddress, func(e *Event, v *Value) { v.addr(e.OuterDst) }},
+	{"sip.outer.source.ip", ip, asAddress, func(e *Event, v *Value) { v.addr(e.OuterSrc) }},
 	{"sip.hep.version", long, public, func(e *Event, v *Value) { v.positive(int64(e.HEP.Version)) }},
 	{"sip.hep.protocol_type", long, public, func(e *Event, v *Value) { v.positive(int64(e.HEP.Type)) }},
 	{"sip.hep.vendor_id", long, public, func(e *Event, v *Value) { v.positive(int64(e.HEP.Vendor)) }},
 	{"sip.hep.capture_id", long, public, func(e *Event, v *Value) { v.positive(int64(e.HEP.CaptureID)) }},
-	{"sip.hep.node", keyword, public, func(e *Event, v *Value) { v.str(e, e.HEP.Node) }},
-	{"sip.hep.correlation_id", keyword, public, func(e *Event, v *Value) { v.str(e, e.HEP.Correlation) }},
+	{"sip.hep.node", keyword, asAddress, func(e *Event, v *Value) { v.str(e, e.HEP.Node) }},
+	{"sip.hep.correlation_id", keyword, asCallID, func(e *Event, v *Value) { v.str(e, e.HEP.Correlation) }},
 	{"sip.hep.timestamp_source", keyword, public, func(e *Event, v *Value) {
 		if e.HEP.Received {
 			v.constant("receive")
 		}
 	}},
-	{"sip.pcap.dump", keyword, private, func(e *Event, v *Value) { v.str(e, e.Dump) }},
+	{"sip.pcap.dump", keyword, asPath, func(e *Event, v *Value) { v.str(e, e.Dump) }},
 	{"sip.pcap.path", keyword, public, func(e *Event, v *Value) { v.quoted(e.Capture) }},
 	{"sip.probe.kind", keyword, public, func(e *Event, v *Value) { v.str(e, e.Probe) }},
 	{"sip.incomplete", keyword, public, func(e *Event, v *Value) {
@@ -519,7 +593,7 @@ func address(name string, dst bool) []row {
 		return e.Src
 	}
 	return []row{
-		{name + ".ip", ip, private, func(e *Event, v *Value) { v.addr(end(e).Addr()) }},
+		{name + ".ip", ip, asAddress, func(e *Event, v *Value) { v.addr(end(e).Addr()) }},
 		{name + ".port", long, public, func(e *Event, v *Value) { v.positive(int64(end(e).Port())) }},
 	}
 }
@@ -527,10 +601,10 @@ func address(name string, dst bool) []row {
 // uri is the rows of one URI, whole and split.
 func uri(name string, of func(*Event) *URI) []row {
 	return []row{
-		{name + ".original", keyword, private, func(e *Event, v *Value) { v.str(e, of(e).All) }},
+		{name + ".original", keyword, asURI, func(e *Event, v *Value) { v.str(e, of(e).All) }},
 		{name + ".scheme", keyword, public, func(e *Event, v *Value) { v.str(e, of(e).Scheme) }},
-		{name + ".username", keyword, private, func(e *Event, v *Value) { v.str(e, of(e).User) }},
-		{name + ".host", keyword, private, func(e *Event, v *Value) { v.str(e, of(e).Host) }},
+		{name + ".username", keyword, asUser, func(e *Event, v *Value) { v.str(e, of(e).User) }},
+		{name + ".host", keyword, asHost, func(e *Event, v *Value) { v.str(e, of(e).Host) }},
 		{name + ".port", long, public, func(e *Event, v *Value) { v.positive(int64(of(e).Port)) }},
 	}
 }
@@ -538,8 +612,8 @@ func uri(name string, of func(*Event) *URI) []row {
 // party is the rows of From, To or Contact under Packetbeat's names.
 func party(name string, of func(*Event) *Party) []row {
 	return append(uri(name+".uri", func(e *Event) *URI { return &of(e).URI }),
-		row{name + ".display_info", keyword, private, func(e *Event, v *Value) { v.str(e, of(e).Display) }},
-		row{name + ".tag", keyword, public, func(e *Event, v *Value) { v.str(e, of(e).Tag) }})
+		row{name + ".display_info", keyword, asUser, func(e *Event, v *Value) { v.str(e, of(e).Display) }},
+		row{name + ".tag", keyword, asTag, func(e *Event, v *Value) { v.str(e, of(e).Tag) }})
 }
 
 // sorted orders by object path, so that a renderer opens each object once.

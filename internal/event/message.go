@@ -139,10 +139,10 @@ func partNumber(p Part) func(*Event, *Value) {
 // partURI is the rows of a URI among the parts.
 func partURI(name string, p Part) []row {
 	return []row{
-		{name + ".original", keyword, private, part(p)},
+		{name + ".original", keyword, asURI, part(p)},
 		{name + ".scheme", keyword, public, part(p + 1)},
-		{name + ".username", keyword, private, part(p + 2)},
-		{name + ".host", keyword, private, part(p + 3)},
+		{name + ".username", keyword, asUser, part(p + 2)},
+		{name + ".host", keyword, asHost, part(p + 3)},
 		{name + ".port", long, public, partNumber(p + 4)},
 	}
 }
@@ -164,7 +164,7 @@ var single = slices.Concat([]row{
 	{"sip.supported", keyword, public, partList(PartSupported)},
 	{"sip.content_length", long, public, partNumber(PartLength)},
 	{"sip.contact.expires", long, public, partNumber(PartExpires)},
-	{"sip.contact.line", keyword, private, part(PartLine)},
+	{"sip.contact.line", keyword, asUser, part(PartLine)},
 	{"sip.contact.q", double, public, func(e *Event, v *Value) {
 		if n, ok := e.partNumber(PartQ); ok {
 			v.milli(int32(n))
@@ -172,16 +172,16 @@ var single = slices.Concat([]row{
 	}},
 	{"sip.contact.transport", keyword, public, part(PartTransport)},
 	{"sip.sdp.version", keyword, public, part(PartSDPVersion)},
-	{"sip.sdp.owner.username", keyword, private, part(PartOwnerUser)},
+	{"sip.sdp.owner.username", keyword, asUser, part(PartOwnerUser)},
 	{"sip.sdp.owner.session_id", keyword, public, part(PartOwnerSession)},
 	{"sip.sdp.owner.version", keyword, public, part(PartOwnerVersion)},
-	{"sip.sdp.owner.ip", ip, private, func(e *Event, v *Value) {
+	{"sip.sdp.owner.ip", ip, asAddress, func(e *Event, v *Value) {
 		if a, ok := literal(e.Bytes(e.Part(PartOwnerIP))); ok {
 			v.addr(a)
 		}
 	}},
-	{"sip.sdp.session.name", keyword, private, part(PartSessionName)},
-	{"sip.sdp.connection.info", keyword, private, part(PartConnection)},
+	{"sip.sdp.session.name", keyword, asUser, part(PartSessionName)},
+	{"sip.sdp.connection.info", keyword, asConnection, part(PartConnection)},
 }, partURI("sip.private.uri", PartPrivate), slices.DeleteFunc(partURI("sip.auth.uri", PartAuth), func(r row) bool {
 	return r.Key == "sip.auth.uri.username" // of an address of a server
 }))
@@ -206,7 +206,7 @@ var ofMessages = []string{
 
 	"ecs.version", "event.id", "event.module", "observer.name", "observer.ingress.interface.name",
 	"network.vlan.id", "network.inner.vlan.id",
-	"sip.anomalies", "sip.encapsulation", "sip.outer.", "sip.hep.", "sip.pcap.path",
+	"sip.anomalies", "sip.encapsulation", "sip.outer.", "sip.hep.", "sip.pcap.path", "sipcmbeat.privacy.",
 }
 
 // forMessages lets the record of a message have what is listed, and nothing else.

@@ -82,8 +82,8 @@ var Older = []OlderName{
 	{"rate.since", date, "sipcmbeat.rate.since", "", field("sipcmbeat.rate.since"), rated},
 	{"rate.key", keyword, "sipcmbeat.rate.key", "", field("sipcmbeat.rate.key"), rated},
 	{"geoip.*", "", "", "not in this version yet: addresses are not looked up", nil, 0},
-	{"encrypt", "", "", "not in this version yet: nothing is encrypted", nil, 0},
-	{"encrypt_flags", "", "", "as encrypt", nil, 0},
+	{"encrypt", "", "sipcmbeat.privacy.key_id", "another cipher, and the id of its key; sipcmbeat.privacy.key_id stays", nil, 0},
+	{"encrypt_flags", "", "sipcmbeat.privacy.fields", "words such as addresses:encrypt in place of bits; sipcmbeat.privacy.fields stays", nil, 0},
 	{"dbg.*", "", "", "not in this version: the states of another program", nil, 0},
 	{"counters.*", "", "", "not in this version yet: there are no statistics records; the log has a line a minute", nil, 0},
 }
@@ -96,7 +96,7 @@ var OlderTypes = map[string]string{"client.ip": keyword, "client.port": keyword,
 
 // kept stay in schema: legacy although an older field says the same: other rows, and
 // those who look for what is missing, need them.
-var kept = []string{"sip.incomplete"}
+var kept = []string{"sip.incomplete", "sipcmbeat.privacy.key_id", "sipcmbeat.privacy.fields"}
 
 // shadowed are objects whose names the older program gave to texts.
 var shadowed = []string{"sip.from.", "sip.to.", "sip.contact."}
@@ -122,10 +122,21 @@ func OlderFields() []Field {
 	}
 	for i := range Older {
 		if o := &Older[i]; o.get != nil {
-			fields = append(fields, Field{row{o.Key, o.Mapping, private, o.get}, o.in &^ (1 << Message)})
+			fields = append(fields, Field{row{o.Key, o.Mapping, o.secrecy(), o.get}, o.in &^ (1 << Message)})
 		}
 	}
 	return sorted(fields)
+}
+
+// secrecy is that of what says the same here.
+func (o *OlderName) secrecy() Secrecy {
+	here, _, _ := strings.Cut(o.Here, ",")
+	for i := range Fields {
+		if Fields[i].Key == here {
+			return Fields[i].Secrecy
+		}
+	}
+	return public
 }
 
 // field reads what a field of this version says.

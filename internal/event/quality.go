@@ -86,7 +86,7 @@ var quality = []row{
 
 // report is what a request has that carries one.
 var report = []row{
-	{"sip.qos.call_id", keyword, private, func(e *Event, v *Value) { v.str(e, e.QualityCall) }},
+	{"sip.qos.call_id", keyword, asCallID, func(e *Event, v *Value) { v.str(e, e.QualityCall) }},
 	{"sip.qos.codec", keyword, public, func(e *Event, v *Value) { v.str(e, e.QualityCodec) }},
 }
 

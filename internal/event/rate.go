@@ -10,7 +10,7 @@ type Rate struct {
 	Ended RateEnd // of rate-calm alone
 	Type  Type    // whose events are meant; None is all of the source
 
-	Source     netip.Prefix // whose: an address, a /64 of IPv6, or a network
+	Source     netip.Prefix `private:"addresses,Address"` // whose: an address, a /64 of IPv6, or a network
 	Exceeded   uint64       // events over the limit since Since
 	Suppressed uint64       // held since the last record of the key that left
 	Total      uint64       // held since Since
@@ -66,7 +66,7 @@ var rates = []row{
 		}
 	}},
 	{"sipcmbeat.rate.exceeded", long, public, func(e *Event, v *Value) { v.positive(int64(e.Rate.Exceeded)) }},
-	{"sipcmbeat.rate.key", keyword, private, func(e *Event, v *Value) { v.rateKey(e) }},
+	{"sipcmbeat.rate.key", keyword, asAddress, func(e *Event, v *Value) { v.rateKey(e) }},
 	{"sipcmbeat.rate.limit", double, public, func(e *Event, v *Value) {
 		if e.Rate.Limit > 0 {
 			v.thousandths(e.Rate.Limit)
@@ -98,7 +98,7 @@ var calm = []row{
 // rateKey writes the key of a rate: the type, a colon, the source.
 func (v *Value) rateKey(e *Event) {
 	r := &e.Rate
-	if r.By == NotHeld {
+	if r.By == NotHeld || !r.Source.IsValid() { // or it was left out
 		return
 	}
 	b := v.long[:0]

@@ -58,7 +58,7 @@ const HeaderPrefix = "sip.header."
 // HeaderField is the row of one header.
 func HeaderField(name string) Field {
 	prefix := []byte(strings.ToLower(name) + ":")
-	return Field{row{HeaderPrefix + strings.ToLower(name), keyword, private, func(e *Event, v *Value) {
+	return Field{row{HeaderPrefix + strings.ToLower(name), keyword, asText, func(e *Event, v *Value) {
 		l := e.Headers
 		for b, ok := e.Next(&l); ok; b, ok = e.Next(&l) {
 			if bytes.HasPrefix(b, prefix) {

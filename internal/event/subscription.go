@@ -28,8 +28,8 @@ func (s SubState) String() string { return [...]string{"", "pending", "active", 
 
 // Transfer is what a REFER asks for, and in a call's record what became of it.
 type Transfer struct {
-	Target   Text   // the URI of Refer-To, without its headers
-	Replaces Text   // Call-ID of the call that is to be taken over: an attended transfer
+	Target   Text   `private:"uris,Whole"`      // the URI of Refer-To, without its headers
+	Replaces Text   `private:"call_ids,CallID"` // Call-ID of the call that is to be taken over: an attended transfer
 	By       Side   // who asked
 	Code     uint16 // the last status that was reported, or the refusal of the REFER
 	Done     bool   // a 2xx was reported
@@ -52,7 +52,7 @@ var subscription = []row{
 			v.integer(int64(e.Expires))
 		}
 	}},
-	{"sip.subscription.id", keyword, public, func(e *Event, v *Value) {
+	{"sip.subscription.id", keyword, asCall, func(e *Event, v *Value) {
 		if e.Subscription.Package.n > 0 {
 			v.hash(e.Call)
 		}
@@ -65,13 +65,13 @@ var subscription = []row{
 
 // transfer is what a REFER has as well as the call that it is about.
 var transfer = []row{
-	{"sip.call.transfer.replaces", keyword, private, func(e *Event, v *Value) { v.str(e, e.Transfer.Replaces) }},
-	{"sip.call.transfer.target", keyword, private, func(e *Event, v *Value) { v.str(e, e.Transfer.Target) }},
+	{"sip.call.transfer.replaces", keyword, asCallID, func(e *Event, v *Value) { v.str(e, e.Transfer.Replaces) }},
+	{"sip.call.transfer.target", keyword, asURI, func(e *Event, v *Value) { v.str(e, e.Transfer.Target) }},
 }
 
 var transferred = []row{
 	{"sip.call.early_media", boolean, public, func(e *Event, v *Value) { v.flag(e.EarlyMedia) }},
-	{"sip.call.replaces", keyword, private, func(e *Event, v *Value) { v.str(e, e.Replaces) }},
+	{"sip.call.replaces", keyword, asCallID, func(e *Event, v *Value) { v.str(e, e.Replaces) }},
 	{"sip.call.transfer.by", keyword, public, func(e *Event, v *Value) { v.constant(e.Transfer.By.String()) }},
 	{"sip.call.transfer.code", long, public, func(e *Event, v *Value) { v.positive(int64(e.Transfer.Code)) }},
 	{"sip.call.transferred", boolean, public, func(e *Event, v *Value) { v.flag(e.Transfer.Done) }},

@@ -1,0 +1,463 @@
+package event
+
+import (
+	"math"
+	"net/netip"
+	"strings"
+)
+
+// Label says in a record that it was masked: how, and with which key.
+type Label struct {
+	KeyID  string
+	Fields []string // group:mode, in the order of the groups
+}
+
+// labeler is a Masker that says what it does.
+type labeler interface{ Label() *Label }
+
+// masked is what a masked record has besides: what its clear values would have said in
+// fields that are made of several. The zero value is that of a record that is clear.
+type masked struct {
+	on     bool
+	label  *Label
+	userID Text  // where it does not follow from the masked parts of From
+	ips    List  // of related.ip, behind the legs
+	names  uint8 // bits: which of hosts are no addresses
+	gone   gone
+	family string // network.type
+}
+
+// gone are values that were there and are left out.
+type gone uint8
+
+const (
+	goneStatus gone = 1 << iota
+	goneAuthUser
+	goneAuthRealm
+	goneUserID
+)
+
+// maxMasked is how long the buffer of a masked record may be: sealed values are some 1.6
+// times as long as clear ones, and none of them is cut. What does not fit, of a record
+// whose private values have more than 35 KiB, is left out, and the record says so
+// (FieldCut). Offsets have 16 bits.
+const maxMasked = math.MaxUint16
+
+// Mask makes dst a copy of e whose private values are masked; dst owns its bytes. The
+// members of Event say in their tags of which group and shape they are. A masked record
+// is made to leave: it can be rendered and copied, not packed.
+func (e *Event) Mask(m Masker, dst *Event) {
+	buf := dst.buf[:0]
+	*dst = *e
+	dst.buf = buf
+	dst.masked = masked{on: true}
+	if l, ok := m.(labeler); ok {
+		dst.masked.label = l.Label()
+	}
+	k := masking{m: m, from: e, to: dst}
+	k.record()
+}
+
+// masking is one walk over the members of a record. Each member of to holds what from
+// has until it is visited.
+type masking struct {
+	m        Masker
+	from, to *Event
+}
+
+// record visits every member that has bytes, or names somebody.
+func (k *masking) record() {
+	e := k.to
+	k.ends()
+	k.keep(&e.Method, &e.CSeqMethod, &e.ViaTransport, &e.Branch, &e.AuthScheme, &e.ContentType, &e.quality, &e.QualityCodec, &e.Probe)
+	k.keep(&e.Subscription.Package, &e.Subscription.ID, &e.Subscription.Reason)
+	k.keepLists(&e.Encap, &e.Codes, &e.Privacy, &e.ReasonProtocol, &e.ReasonCause, &e.Codecs, &e.Media)
+	k.ids()
+	k.party(&e.From)
+	k.party(&e.To)
+	k.party(&e.Contact)
+	for _, u := range [...]*URI{&e.RequestURI, &e.PPI, &e.RPID, &e.AOR} {
+		k.uri(u)
+	}
+	k.list(&e.Via, asVia)
+	for _, l := range [...]*List{&e.PAI, &e.Diversion, &e.History} {
+		k.list(l, asNameAddr)
+	}
+	k.list(&e.Contacts, asURI)
+	k.text(&e.ReferredBy, asURI)
+	k.text(&e.Transfer.Target, asURI)
+	k.text(&e.UserAgent, asAgent)
+	k.text(&e.Server, asAgent)
+	k.text(&e.AuthUser, asUser)
+	k.text(&e.AuthRealm, asHost)
+	k.text(&e.IdentityOrig, asNumber)
+	k.list(&e.IdentityDest, asNumber)
+	k.text(&e.IdentityX5U, asHost)
+	k.phrases()
+	k.headers()
+	k.parts()
+	k.made()
+}
+
+// ends masks the addresses. The ports stay.
+func (k *masking) ends() {
+	e := k.to
+	for _, a := range [...]*netip.AddrPort{&e.Src, &e.Dst, &e.NAT} {
+		if a.IsValid() {
+			*a = netip.AddrPortFrom(k.m.Addr(a.Addr()), a.Port())
+		}
+	}
+	for _, a := range [...]*netip.Addr{&e.OuterSrc, &e.OuterDst} {
+		if a.IsValid() {
+			*a = k.m.Addr(*a)
+		}
+	}
+	legs := e.Legs
+	e.Legs = List{}
+	for b, ok := k.from.Next(&legs); ok; b, ok = k.from.Next(&legs) {
+		a, _ := netip.AddrFromSlice(b)
+		k.addAddr(&e.Legs, a)
+	}
+	k.literal(&e.HEP.Node)
+	k.text(&e.Conn, asMedia)
+	e.Offered, e.Answered = MediaEnd{}, MediaEnd{}
+	e.Rate.Source = k.network(e.Rate.Source)
+}
+
+// network masks a network by its address: where prefixes are kept, it is the network of
+// its masked addresses.
+func (k *masking) network(p netip.Prefix) netip.Prefix {
+	if !p.IsValid() {
+		return p
+	}
+	a, bits := k.m.Addr(p.Addr()), p.Bits()
+	if a.BitLen() != p.Addr().BitLen() {
+		bits = a.BitLen()
+	}
+	return netip.PrefixFrom(a, bits).Masked()
+}
+
+// addAddr adds the masked a to a list, once.
+func (k *masking) addAddr(l *List, a netip.Addr) {
+	if a = k.m.Addr(a); a.IsValid() {
+		k.to.AddAddr(l, a)
+	}
+}
+
+// ids masks what tells one call, one event from another.
+func (k *masking) ids() {
+	e := k.to
+	e.ID = k.m.Digest(e.ID, Addresses, URIs, Numbers, CallIDs, Tags)
+	e.Call = k.m.Digest(e.Call, CallIDs, Tags)
+	e.Proof = Hash{}
+	same := e.Correlation == e.CallID
+	k.text(&e.CallID, asCallID)
+	if same {
+		e.Correlation = e.CallID
+	} else {
+		k.text(&e.Correlation, asCallID)
+	}
+	for _, t := range [...]*Text{&e.HEP.Correlation, &e.SessionLocal, &e.SessionRemote, &e.Replaces, &e.Transfer.Replaces, &e.QualityCall} {
+		k.text(t, asCallID)
+	}
+	// A file that has its name of the masked Call-ID is found by it.
+	if path := k.from.Bytes(e.Dump); e.CallID.n > 0 && strings.Contains(string(path), string(e.Bytes(e.CallID))) {
+		k.keep(&e.Dump)
+	} else {
+		k.text(&e.Dump, asPath)
+	}
+}
+
+// phrases masks what people or programs wrote.
+func (k *masking) phrases() {
+	e := k.to
+	k.phrase(&e.Status)
+	k.phrase(&e.Q850Text)
+	texts := e.ReasonText
+	e.ReasonText = List{}
+	for b, ok := k.from.Next(&texts); ok; b, ok = k.from.Next(&texts) {
+		k.add(&e.ReasonText, asPhrase, b, Usual(b))
+	}
+	k.text(&e.Error, asText)
+}
+
+func (k *masking) phrase(t *Text) {
+	if Usual(k.from.Bytes(*t)) {
+		k.keep(t)
+	} else {
+		k.text(t, asPhrase)
+	}
+}
+
+// headers masks the values of headers; their names stay.
+func (k *masking) headers() {
+	e := k.to
+	headers := e.Headers
+	e.Headers = List{}
+	for b, ok := k.from.Next(&headers); ok; b, ok = k.from.Next(&headers) {
+		n := strings.IndexByte(string(b), ':') + 1
+		at, list := len(e.buf), e.Headers
+		k.add(&e.Headers, asText, b[n:], false)
+		if e.Headers.count == list.count {
+			continue
+		}
+		k.insert(&e.Headers, at, list, b[:n])
+	}
+}
+
+// insert puts name before the last value of l, which stands at at.
+func (k *masking) insert(l *List, at int, before List, name []byte) {
+	e := k.to
+	if len(e.buf)+len(name) > maxMasked {
+		e.buf, *l = e.buf[:at], before
+		e.Anomalies |= FieldCut
+		return
+	}
+	e.buf = append(e.buf, name...)
+	value := e.buf[at+2:]
+	copy(value[len(name):], value)
+	copy(value, name)
+	e.buf[at], e.buf[at+1] = byte(len(value)>>8), byte(len(value))
+	l.n += uint16(len(name))
+}
+
+func (k *masking) party(p *Party) {
+	k.text(&p.Display, asUser)
+	k.uri(&p.URI)
+	k.text(&p.Tag, asTag)
+}
+
+// uri masks a URI; its parts are those of the masked whole.
+func (k *masking) uri(u *URI) {
+	e, clear := k.to, *u
+	if clear.All.n == 0 {
+		*u = URI{Port: clear.Port}
+		return
+	}
+	k.text(&u.All, asURI)
+	all := e.Bytes(u.All)
+	if n := int(clear.Scheme.n); n < len(all) && string(all[:n]) == string(k.from.Bytes(clear.Scheme)) {
+		u.Scheme.off = u.All.off
+	} else {
+		k.keep(&u.Scheme)
+	}
+	k.part(u, &u.User, asUser, int(clear.Scheme.n)+1)
+	at := int(clear.Scheme.n) + 1
+	if u.User.n > 0 {
+		at += int(u.User.n) + 1
+	}
+	k.part(u, &u.Host, asHost, at)
+}
+
+// part masks a part of a URI, which most often stands at at of the masked whole.
+func (k *masking) part(u *URI, t *Text, s Secrecy, at int) {
+	e := k.to
+	before := len(e.buf)
+	k.text(t, s)
+	if t.n == 0 {
+		return
+	}
+	all := e.Bytes(u.All)
+	for at += 0; at < len(all); at++ { // over the bracket of an IPv6 address
+		if strings.HasPrefix(string(all[at:]), string(e.Bytes(*t))) {
+			e.buf, t.off = e.buf[:before], u.All.off+uint16(at)
+			return
+		}
+		if all[at] != '[' {
+			return
+		}
+	}
+}
+
+// literal masks a text that is an address, and keeps any other.
+func (k *masking) literal(t *Text) {
+	a, ok := literal(k.from.Bytes(*t))
+	if !ok {
+		k.keep(t)
+		return
+	}
+	e := k.to
+	at := len(e.buf)
+	if a = k.m.Addr(a); a.IsValid() {
+		e.buf = a.AppendTo(e.buf)
+	}
+	k.place(t, at)
+}
+
+// parts masks those of the record of a message.
+func (k *masking) parts() {
+	from, to := k.from, k.to
+	if from.parts.n == 0 {
+		return
+	}
+	to.OpenParts()
+	for p := PartAction; p < PartPrivate; p++ {
+		t := from.Part(p)
+		switch p {
+		case PartOwnerIP:
+			k.literal(&t)
+		case PartLine, PartOwnerUser, PartSessionName:
+			k.text(&t, asUser)
+		case PartConnection:
+			k.text(&t, asConnection)
+		default:
+			k.keep(&t)
+		}
+		to.SetPartText(p, t)
+	}
+	for _, p := range [...]Part{PartPrivate, PartAuth} {
+		u := URI{All: from.Part(p), Scheme: from.Part(p + 1), User: from.Part(p + 2), Host: from.Part(p + 3)}
+		port := from.Part(p + 4)
+		k.uri(&u)
+		k.keep(&port)
+		for i, t := range [...]Text{u.All, u.Scheme, u.User, u.Host, port} {
+			to.SetPartText(p+Part(i), t)
+		}
+	}
+}
+
+// made masks what fields are made of that read several members.
+func (k *masking) made() {
+	from, to := k.from, k.to
+	for i, host := range from.hosts() {
+		if _, ok := literal(host); !ok {
+			to.masked.names |= 1 << i
+		}
+	}
+	var v Value
+	from.otherAddrs(&v)
+	for _, a := range v.Also[:v.NAlso] {
+		if b := k.m.Addr(a); b.IsValid() && !to.HasAddr(to.Legs, b) {
+			to.AddAddr(&to.masked.ips, b)
+		}
+	}
+	to.masked.family = family(from)
+	for _, g := range [...]struct {
+		was, is Text
+		bit     gone
+	}{
+		{from.Status, to.Status, goneStatus}, {from.AuthUser, to.AuthUser, goneAuthUser}, {from.AuthRealm, to.AuthRealm, goneAuthRealm},
+		{from.AOR.All, to.AOR.All, goneUserID}, {from.From.URI.User, to.From.URI.User, goneUserID}, {from.From.URI.Host, to.From.URI.Host, goneUserID},
+	} {
+		if g.was.n > 0 && g.is.n == 0 {
+			to.masked.gone |= g.bit
+		}
+	}
+	if u := &from.From.URI; from.AOR.All.n == 0 && !from.normal(u) {
+		v = Value{}
+		v.aor(from, u)
+		at := len(to.buf)
+		out, ok := k.m.Append(to.buf, URIs, Whole, v.Bytes)
+		if ok {
+			to.buf = out
+			k.place(&to.masked.userID, at)
+		}
+		if to.masked.userID.n == 0 {
+			to.masked.gone |= goneUserID
+		}
+	}
+}
+
+// normal tells whether the address of record that a URI names has its parts as they are
+// written.
+func (e *Event) normal(u *URI) bool {
+	for _, c := range e.Bytes(u.Scheme) {
+		if c >= 'A' && c <= 'Z' {
+			return false
+		}
+	}
+	for _, c := range e.Bytes(u.Host) {
+		if c >= 'A' && c <= 'Z' || c == ':' {
+			return false
+		}
+	}
+	return strings.IndexByte(string(e.Bytes(u.User)), '%') < 0
+}
+
+// text masks a text.
+func (k *masking) text(t *Text, s Secrecy) {
+	if t.n == 0 {
+		*t = Text{}
+		return
+	}
+	e := k.to
+	at := len(e.buf)
+	out, ok := k.m.Append(e.buf, s.Private, s.Shape, k.from.Bytes(*t))
+	if !ok {
+		*t = Text{}
+		return
+	}
+	e.buf = out
+	k.place(t, at)
+}
+
+// keep copies texts as they are.
+func (k *masking) keep(texts ...*Text) {
+	for _, t := range texts {
+		if t.n == 0 {
+			*t = Text{}
+			continue
+		}
+		at := len(k.to.buf)
+		k.to.buf = append(k.to.buf, k.from.Bytes(*t)...)
+		k.place(t, at)
+	}
+}
+
+// place makes t what was appended at at, or leaves it out where there is no room.
+func (k *masking) place(t *Text, at int) {
+	e := k.to
+	if len(e.buf) > maxMasked {
+		e.buf = e.buf[:at]
+		e.Anomalies |= FieldCut
+	}
+	if *t = (Text{}); len(e.buf) > at {
+		*t = Text{uint16(at), uint16(len(e.buf) - at)}
+	}
+}
+
+// list masks the values of a list.
+func (k *masking) list(l *List, s Secrecy) {
+	values := *l
+	*l = List{}
+	for b, ok := k.from.Next(&values); ok; b, ok = k.from.Next(&values) {
+		k.add(l, s, b, false)
+	}
+}
+
+func (k *masking) keepLists(lists ...*List) {
+	for _, l := range lists {
+		values := *l
+		*l = List{}
+		for b, ok := k.from.Next(&values); ok; b, ok = k.from.Next(&values) {
+			k.add(l, public, b, true)
+		}
+	}
+}
+
+// add adds a value to l, masked or kept. l is the last in the buffer, or empty.
+func (k *masking) add(l *List, s Secrecy, b []byte, keep bool) {
+	e := k.to
+	at := len(e.buf)
+	out, ok := append(e.buf, 0, 0), true
+	if keep {
+		out = append(out, b...)
+	} else {
+		out, ok = k.m.Append(out, s.Private, s.Shape, b)
+	}
+	if !ok {
+		return
+	}
+	if len(out) > maxMasked {
+		e.Anomalies |= FieldCut
+		return
+	}
+	n := len(out) - at - 2
+	out[at], out[at+1] = byte(n>>8), byte(n)
+	e.buf = out
+	if l.count == 0 {
+		l.off = uint16(at)
+	}
+	l.n += uint16(n + 2)
+	l.count++
+}

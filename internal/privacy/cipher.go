@@ -1,0 +1,165 @@
+package privacy
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"hash"
+	"net/netip"
+	"sync"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/tink-crypto/tink-go/v2/daead/subtle"
+)
+
+// version is the first byte of what is sealed; docs/privacy.md has the format.
+const version = 1
+
+// A label is the kind of a value: a key of its own for HMAC, and associated data for
+// AES-SIV, so that equal values of two kinds have nothing in common.
+type label uint8
+
+// The labels. Those before labelName are the shapes of package event, by number.
+const (
+	labelPlain   = label(event.Plain)
+	labelAddress = label(event.Address)
+	labelHost    = label(event.Host)
+	labelUser    = label(event.User)
+	labelNumber  = label(event.Number)
+	labelDigest  = label(event.Digest)
+	labelName    = label(event.NumShapes) + iota - 6 // a display name
+	labelTail                                        // parameters and headers
+	labelToken                                       // of E.164 numbers
+	numLabels
+)
+
+// labelNames are written into keys and associated data: part of the format.
+var labelNames = [numLabels]string{
+	event.Plain: "plain", event.Address: "address", event.Host: "host", event.User: "user",
+	event.Whole: "uri", event.NameAddr: "name-addr", event.ViaValue: "via", event.CallID: "call-id",
+	event.Tag: "tag", event.Agent: "agent", event.Number: "number", event.Digest: "digest",
+	labelName: "name", labelTail: "tail", labelToken: "token",
+}
+
+// text is base32hex (RFC 4648 §7) in lower case without padding: it can stand for a user,
+// a host or a parameter, and survives whoever folds case.
+var text = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
+
+// keyring is what follows from one key. Its lock is held for one value: AES-SIV goes
+// without, for its library keeps nothing.
+type keyring struct {
+	id  string
+	siv *subtle.AESSIV
+
+	mu     sync.Mutex
+	prefix *prefix
+	mac    [numLabels]hash.Hash
+	sum    [sha256.Size]byte
+	word   [16]byte
+}
+
+func newKeyring(k Key) (*keyring, error) {
+	siv, err := subtle.NewAESSIV(k.derive("siv", subtle.AESSIVKeySize))
+	if err != nil {
+		return nil, err
+	}
+	r := &keyring{id: k.ID(), siv: siv, prefix: newPrefix([32]byte(k.derive("pfx", 32)))}
+	for l, name := range labelNames {
+		r.mac[l] = hmac.New(sha256.New, k.derive("hmac "+name, sha256.Size))
+	}
+	return r, nil
+}
+
+// seal appends the text of a sealed value.
+func (r *keyring) seal(dst []byte, l label, b []byte) []byte {
+	sealed, err := r.siv.EncryptDeterministically(b, associated[l])
+	if err != nil { // of values that no memory holds
+		panic(err)
+	}
+	return text.AppendEncode(dst, append([]byte{version}, sealed...))
+}
+
+// associated is the associated data of each label.
+var associated = func() (data [numLabels][]byte) {
+	for l, name := range labelNames {
+		data[l] = []byte(labels + name)
+	}
+	return data
+}()
+
+// What is wrong with a value that does not open.
+var (
+	ErrNotSealed = errors.New("the value is not sealed")
+	ErrAltered   = errors.New("the value was altered, or sealed with another key")
+)
+
+// The least length of a sealed text, of one byte: 18 bytes.
+const minSealed = (18*8 + 4) / 5
+
+// isSealed tells whether b has the form of a sealed text; only the key tells whether it is
+// one. The first byte is the version: 00000 001xx.
+func isSealed(b []byte) bool {
+	if len(b) < minSealed || b[0] != '0' || b[1] < '4' || b[1] > '7' {
+		return false
+	}
+	for _, c := range b {
+		if c-'0' > 9 && c-'a' > 'v'-'a' {
+			return false
+		}
+	}
+	return true
+}
+
+// open appends what was sealed. There is one text for each value: unused bits that are not
+// zero, and lengths that base32 does not have, are refused.
+func (r *keyring) open(dst []byte, l label, b []byte) ([]byte, error) {
+	if !isSealed(b) {
+		return dst, ErrNotSealed
+	}
+	raw, err := text.AppendDecode(nil, b)
+	if err != nil || text.EncodedLen(len(raw)) != len(b) || string(text.AppendEncode(nil, raw)) != string(b) {
+		return dst, ErrAltered
+	}
+	clear, err := r.siv.DecryptDeterministically(raw[1:], associated[l])
+	if err != nil {
+		return dst, ErrAltered
+	}
+	return append(dst, clear...), nil
+}
+
+// digest is the first half of HMAC-SHA-256 by the key of a label.
+func (r *keyring) digest(l label, b []byte) [16]byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.mac[l]
+	m.Reset()
+	m.Write(b)
+	return [16]byte(m.Sum(r.sum[:0]))
+}
+
+// hash appends the text of a value that nobody reads again.
+func (r *keyring) hash(dst []byte, l label, b []byte) []byte {
+	sum := r.digest(l, b)
+	return text.AppendEncode(dst, sum[:])
+}
+
+func (r *keyring) sealAddr(a netip.Addr) netip.Addr {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.prefix.seal(a)
+}
+
+func (r *keyring) openAddr(a netip.Addr) netip.Addr {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.prefix.open(a)
+}
+
+// hashAddr makes an address of fd00::/8 (RFC 4193) of one that nobody reads again.
+func (r *keyring) hashAddr(a netip.Addr) netip.Addr {
+	sum := r.digest(labelAddress, a.AsSlice())
+	copy(sum[1:], sum[:15])
+	sum[0] = 0xfd
+	return netip.AddrFrom16(sum)
+}
