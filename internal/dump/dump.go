@@ -176,6 +176,7 @@ func (d *Dumper) Event(e *event.Event) {
 	}
 	d.scratch = d.appendPath(d.scratch[:0], c, id)
 	e.Set(&e.Dump, d.scratch)
+	e.DumpMasked = d.cfg.Mask != nil
 }
 
 // Trigger begins a file for a Call-ID, with what came before, or keeps one open

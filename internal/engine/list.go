@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
 	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )

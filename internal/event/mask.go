@@ -160,8 +160,7 @@ func (k *masking) ids() {
 	for _, t := range [...]*Text{&e.HEP.Correlation, &e.SessionLocal, &e.SessionRemote, &e.Replaces, &e.Transfer.Replaces, &e.QualityCall} {
 		k.text(t, asCallID)
 	}
-	// A file that has its name of the masked Call-ID is found by it.
-	if path := k.from.Bytes(e.Dump); e.CallID.n > 0 && strings.Contains(string(path), string(e.Bytes(e.CallID))) {
+	if e.DumpMasked { // the file is found by it
 		k.keep(&e.Dump)
 	} else {
 		k.text(&e.Dump, asPath)

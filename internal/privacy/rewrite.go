@@ -221,6 +221,10 @@ func (x *rewriting) startLine(line []byte) {
 			return
 		}
 		x.out = append(append(append(append(x.out, first...), ' '), code...), ' ')
+		if event.Usual(reason) {
+			x.out = append(x.out, reason...)
+			return
+		}
 		if out, ok := x.w.m.Append(x.out, event.Errors, event.Plain, clip(reason)); ok && onOneLine(out[len(x.out):]) {
 			x.out = out
 		}
@@ -282,7 +286,7 @@ func (x *rewriting) quoted(name []byte) {
 	if len(name) == 0 {
 		return
 	}
-	out, ok := x.w.m.Append(append(x.out, '"'), event.URIs, event.Plain, clip(name))
+	out, ok := x.w.m.Append(append(x.out, '"'), event.URIs, event.User, clip(name))
 	if !ok {
 		return
 	}

@@ -19,28 +19,31 @@ import (
 // has the group and the kind; a kind may have several groups, separated by plus signs.
 // Without a tag a text is public; a test has the list of those. Members that are left
 // out become empty.
-func Show(m event.Masker, v any) {
-	w := shower{m: m, w: NewRewriter(m)}
+func Show(m event.Masker, v any) { show(m, v, nil) }
+
+func show(m event.Masker, v any, note func(kind, masked, clear string)) {
+	w := shower{m: m, w: NewRewriter(m), note: note}
 	x := reflect.ValueOf(v).Elem()
 	w.walk(x, planOf(x.Type()))
 }
 
 // kind is how a text of a page is made up. Those of records are shapes.
 type kind struct {
+	name  string
 	shape event.Shape
 	text  func(w *shower, groups []event.Group, s string) (string, bool) // nil: by its shape
 }
 
 // kinds are the words of a tag.
 var kinds = map[string]kind{
-	"text":    {shape: event.Plain},
-	"uri":     {shape: event.Whole},
-	"call_id": {shape: event.CallID},
-	"agent":   {shape: event.Agent},
-	"digest":  {text: (*shower).digest},
-	"address": {text: (*shower).address},
-	"peer":    {text: (*shower).peer},
-	"line":    {text: (*shower).line},
+	"text":    {name: "text", shape: event.Plain},
+	"uri":     {name: "uri", shape: event.Whole},
+	"call_id": {name: "call_id", shape: event.CallID},
+	"agent":   {name: "agent", shape: event.Agent},
+	"digest":  {name: "digest", text: (*shower).digest},
+	"address": {name: "address", text: (*shower).address},
+	"peer":    {name: "peer", text: (*shower).peer},
+	"line":    {name: "line", text: (*shower).line},
 }
 
 // plan is what of a type is private.
@@ -127,9 +130,10 @@ func groupOf(name string) event.Group {
 
 // shower is one call of Show.
 type shower struct {
-	m event.Masker
-	w *Rewriter
-	b []byte
+	m    event.Masker
+	w    *Rewriter
+	note func(kind, masked, clear string) // told of what can be asked for; may be nil
+	b    []byte
 }
 
 func (w *shower) walk(v reflect.Value, p *plan) {
@@ -137,7 +141,10 @@ func (w *shower) walk(v reflect.Value, p *plan) {
 	case p == nil:
 	case p.groups != nil:
 		if s := v.String(); s != "" {
-			v.SetString(w.text(p, s))
+			masked := w.text(p, s)
+			if v.SetString(masked); w.note != nil && masked != s && masked != "" {
+				w.note(p.kind.name, masked, s)
+			}
 		}
 	case p.fields != nil:
 		for _, f := range p.fields {
@@ -193,14 +200,21 @@ func Digest(m event.Masker, s string, groups ...event.Group) (string, bool) {
 func (w *shower) address(_ []event.Group, s string) (string, bool) { return Address(w.m, s) }
 
 // peer masks what is named by its address; a name of the configuration stays.
-func (w *shower) peer(_ []event.Group, s string) (string, bool) { return Peer(w.m, s) }
+func (w *shower) peer(_ []event.Group, s string) (string, bool) { return Peer(w.m, s), true }
+
+// leftOut is a peer whose address is left out: none at all would be everybody.
+const leftOut = "private"
 
 // Peer masks a text that is an address or a network, and leaves others as they are.
-func Peer(m event.Masker, s string) (string, bool) {
-	if _, _, ok := parseEnd(s); ok {
-		return Address(m, s)
+func Peer(m event.Masker, s string) string {
+	if _, _, ok := parseEnd(s); !ok {
+		return s
 	}
-	return s, true
+	masked, ok := Address(m, s)
+	if !ok {
+		return leftOut
+	}
+	return masked
 }
 
 // Address masks an address, one with a port, or a network; false where nothing of it is

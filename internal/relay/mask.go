@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"encoding/binary"
 	"net/netip"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/hep"
@@ -22,7 +23,7 @@ func (k *masker) mask(b []byte) ([]byte, bool) {
 		return b, true
 	}
 	p := &k.packet
-	if hep.Decode(b, p, 0) != hep.OK {
+	if hep.Decode(b, p, sentAt(b)) != hep.OK {
 		return nil, false
 	}
 	k.payload = k.by.AppendMessage(k.payload[:0], p.Payload(), false)
@@ -37,6 +38,15 @@ func (k *masker) mask(b []byte) ([]byte, bool) {
 	var ok bool
 	k.out, ok = m.Append(k.out[:0])
 	return k.out, ok
+}
+
+// sentAt is the time of a packet of version 2 that this program made, by which Decode
+// knows the order of its bytes.
+func sentAt(b []byte) int64 {
+	if len(b) < 2 || b[0] != 2 || len(b) < int(b[1])+4 {
+		return 0
+	}
+	return int64(binary.LittleEndian.Uint32(b[b[1]:])) * 1e9
 }
 
 func (k *masker) end(a netip.AddrPort) netip.AddrPort {

@@ -2,8 +2,8 @@
 // HEP over UDP, TCP or TLS.
 //
 // A lane hands over a message and goes on: Copy writes the finished HEP packet into
-// a ring of bytes, one a target, and never waits. A worker a target sends, connects
-// again when it has to, and is the only one that waits. What the ring has no room for
+// a ring of bytes, one a target, and never waits. A worker a target sends, masked where
+// Config.Mask is not nil, connects again when it has to, and is the only one that waits. What the ring has no room for
 // is the newest, dropped and counted. Packets and messages are borrowed for the
 // length of Copy; nothing of them is kept but the bytes in the ring.
 //

@@ -70,7 +70,7 @@ type CallDetail struct {
 	Call
 	Parts       []Call    `json:"parts,omitempty"`                            // the other attempts and dialogs of the Call-ID
 	Legs        []string  `json:"legs,omitempty" private:"addresses,address"` // addresses, in the order seen
-	Correlation string    `json:"correlation,omitempty" private:"call_ids,text"`
+	Correlation string    `json:"correlation,omitempty" private:"call_ids,call_id"`
 	Timings     []Timing  `json:"timings,omitempty"`
 	Messages    []Message `json:"messages,omitempty"` // oldest first
 	MessagesCut bool      `json:"messages_cut,omitempty"`
