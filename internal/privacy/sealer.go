@@ -14,6 +14,7 @@ type Sealer struct {
 	modes [event.NumGroups]Mode
 	rest  Mode // of what may hold values of several groups
 	keys  []*keyring
+	label *event.Label
 }
 
 var _ event.Masker = (*Sealer)(nil)
@@ -51,6 +52,7 @@ func New(cfg Config) (*Sealer, error) {
 		}
 		s.keys = append(s.keys, r)
 	}
+	s.label = newLabel(s.KeyID(), &s.modes)
 	return s, nil
 }
 
