@@ -1,9 +1,9 @@
 package event
 
 import (
+	"bytes"
 	"math"
 	"net/netip"
-	"strings"
 )
 
 // Label says in a record that it was masked: how, and with which key.
@@ -144,11 +144,17 @@ func (k *masking) addAddr(l *List, a netip.Addr) {
 	}
 }
 
+// What is in the hashes of a record.
+var (
+	inID   = []Group{Addresses, URIs, Numbers, CallIDs, Tags}
+	inCall = []Group{CallIDs, Tags}
+)
+
 // ids masks what tells one call, one event from another.
 func (k *masking) ids() {
 	e := k.to
-	e.ID = k.m.Digest(e.ID, Addresses, URIs, Numbers, CallIDs, Tags)
-	e.Call = k.m.Digest(e.Call, CallIDs, Tags)
+	e.ID = k.m.Digest(e.ID, inID...)
+	e.Call = k.m.Digest(e.Call, inCall...)
 	e.Proof = Hash{}
 	same := e.Correlation == e.CallID
 	k.text(&e.CallID, asCallID)
@@ -194,7 +200,7 @@ func (k *masking) headers() {
 	headers := e.Headers
 	e.Headers = List{}
 	for b, ok := k.from.Next(&headers); ok; b, ok = k.from.Next(&headers) {
-		n := strings.IndexByte(string(b), ':') + 1
+		n := bytes.IndexByte(b, ':') + 1
 		at, list := len(e.buf), e.Headers
 		k.add(&e.Headers, asText, b[n:], false)
 		if e.Headers.count == list.count {
@@ -235,7 +241,7 @@ func (k *masking) uri(u *URI) {
 	}
 	k.text(&u.All, asURI)
 	all := e.Bytes(u.All)
-	if n := int(clear.Scheme.n); n < len(all) && string(all[:n]) == string(k.from.Bytes(clear.Scheme)) {
+	if n := int(clear.Scheme.n); n < len(all) && bytes.Equal(all[:n], k.from.Bytes(clear.Scheme)) {
 		u.Scheme.off = u.All.off
 	} else {
 		k.keep(&u.Scheme)
@@ -257,8 +263,8 @@ func (k *masking) part(u *URI, t *Text, s Secrecy, at int) {
 		return
 	}
 	all := e.Bytes(u.All)
-	for at += 0; at < len(all); at++ { // over the bracket of an IPv6 address
-		if strings.HasPrefix(string(all[at:]), string(e.Bytes(*t))) {
+	for ; at < len(all); at++ { // over the bracket of an IPv6 address
+		if bytes.HasPrefix(all[at:], e.Bytes(*t)) {
 			e.buf, t.off = e.buf[:before], u.All.off+uint16(at)
 			return
 		}
@@ -370,7 +376,7 @@ func (e *Event) normal(u *URI) bool {
 			return false
 		}
 	}
-	return strings.IndexByte(string(e.Bytes(u.User)), '%') < 0
+	return bytes.IndexByte(e.Bytes(u.User), '%') < 0
 }
 
 // text masks a text.

@@ -13,6 +13,7 @@ import (
 type Sealer struct {
 	modes [event.NumGroups]Mode
 	keys  []*keyring
+	label *event.Label
 }
 
 var _ event.Masker = (*Sealer)(nil)
@@ -51,6 +52,7 @@ func New(cfg Config) (*Sealer, error) {
 		}
 		s.keys = append(s.keys, r)
 	}
+	s.label = newLabel(s.KeyID(), &s.modes)
 	return s, nil
 }
 

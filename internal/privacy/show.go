@@ -105,7 +105,7 @@ func tagged(t reflect.Type, f reflect.StructField, tag string) *plan {
 	k, ok := kinds[word]
 	p := &plan{kind: k}
 	for name := range strings.SplitSeq(names, "+") {
-		g := groupOf(name)
+		g := groupNamed(name)
 		ok = ok && g != event.Public
 		p.groups = append(p.groups, g)
 	}
@@ -119,7 +119,7 @@ func tagged(t reflect.Type, f reflect.StructField, tag string) *plan {
 	return p
 }
 
-func groupOf(name string) event.Group {
+func groupNamed(name string) event.Group {
 	for g := event.Public + 1; g < event.NumGroups; g++ {
 		if g.String() == name {
 			return g
