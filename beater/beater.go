@@ -251,6 +251,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 		return err
 	}
 	r.cfg.Limit.Say = func(line string) { r.log.Info(line) }
+	r.cfg.Limit.Name = r.sayNet
 	r.limit = limit.New(r.cfg.Limit)
 	r.cfg.Engine.Limit = r.limit
 	r.startCount()
@@ -305,6 +306,7 @@ func (r *run) startDump() error {
 		return nil
 	}
 	r.cfg.Dump.Say = func(line string) { r.log.Warn(line) }
+	r.cfg.Dump.Mask = r.rewriter(false) // of names in any case
 	r.dump = dump.New(r.cfg.Dump)
 	r.cfg.Engine.Dump = r.dump
 	return r.dump.Start()

@@ -134,16 +134,16 @@ func TestKPIRecord(t *testing.T) {
 		{Name: "rsr"},
 		{Name: "code_486", Numerator: 3, Denominator: 5},
 	}}
-	e := kpiRecord(&set, "agent")
+	e := kpiRecord(&set, "agent", nil)
 	got, err := json.Marshal(e.Fields["sip"])
 	const want = `{"kpi":{"asr":{"denominator":100,"numerator":60,"value":60},"attempts":{"value":60},"ner":{"denominator":5,"numerator":3},"peer":"carrier","window_s":60}}`
 	if err != nil || string(got) != want {
 		t.Errorf("%v\nhave %s\nwant %s", err, got, want)
 	}
-	if again := kpiRecord(&set, "agent"); again.Meta["_id"] != e.Meta["_id"] {
+	if again := kpiRecord(&set, "agent", nil); again.Meta["_id"] != e.Meta["_id"] {
 		t.Error("one window, two ids")
 	}
-	if other := kpiRecord(&set, "another"); other.Meta["_id"] == e.Meta["_id"] {
+	if other := kpiRecord(&set, "another", nil); other.Meta["_id"] == e.Meta["_id"] {
 		t.Error("the windows of two sensors have one id")
 	}
 	if e.Timestamp != set.To || e.Fields["event"].(mapstr.M)["end"] != "2024-03-01T10:01:00.000000000Z" {

@@ -25,6 +25,9 @@ func (r *run) startRelay() {
 		return
 	}
 	o := &output{ended: make(chan struct{})}
+	if by := r.rewriter(r.cfg.HEPClear); by != nil {
+		r.cfg.Relay.Mask = by
+	}
 	o.relay = relay.New(r.cfg.Relay, func(target string, err error) {
 		if n, ok := o.notice.say(target, time.Now()); ok && err != nil {
 			r.log.Warnf("HEP output to %s is interrupted: %v%s", target, err, n)

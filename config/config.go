@@ -23,6 +23,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/privacy"
 	"github.com/sipcmbeat/sipcmbeat/internal/relay"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
@@ -96,6 +97,7 @@ type Keys struct {
 
 	Numbers Numbers `config:"numbers"`
 
+	Privacy   Privacy   `config:"privacy"`
 	HEPOutput HEPOutput `config:"hep_output"`
 	PcapDump  PcapDump  `config:"pcap_dump"`
 
@@ -188,6 +190,7 @@ type HEPOutput struct {
 	Relay     bool     `config:"relay"`
 	Buffer    Size     `config:"buffer"`
 	TLS       HEPTLS   `config:"tls"`
+	Clear     *bool    `config:"clear"`
 }
 
 // HEPTLS is for transport tls.
@@ -221,6 +224,7 @@ type PcapDump struct {
 	RingAge   time.Duration `config:"ring_age"`
 	Linger    time.Duration `config:"linger"`
 	QueueSize Size          `config:"queue_size"`
+	Clear     *bool         `config:"clear"`
 }
 
 // Config is the section, checked and composed.
@@ -238,10 +242,13 @@ type Config struct {
 	Stats  Stats
 	Count  kpi.Config
 
+	Privacy privacy.Config // its key is missing where it is made of a passphrase; see Sealer
+
 	flushSet bool              // the user chose replay_flush
 	statsSet bool              // and stats_interval
 	portSet  bool              // the user chose http_port
 	taken    map[string]string // keys whose values came from ${NAME}, and how they are written
+	older    olderPrivacy
 
 	Names    *event.Schema // under which records leave
 	Limit    limit.Config  // which of them do
@@ -270,6 +277,9 @@ func New(section *conf.C) (*Config, error) {
 		}
 		if err := section.Unpack(&c.Keys); err != nil {
 			return nil, explain(section, err)
+		}
+		if err := c.takeOlderPrivacy(known); err != nil {
+			return nil, err
 		}
 		if err := c.readInputs(section); err != nil {
 			return nil, err
@@ -353,6 +363,9 @@ func (c *Config) compose() error {
 		return err
 	}
 	if err := c.composeKPI(); err != nil {
+		return err
+	}
+	if err := c.composePrivacy(); err != nil {
 		return err
 	}
 	return c.composeEngine()

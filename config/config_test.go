@@ -174,7 +174,7 @@ func TestOlderKeysAreNoKeys(t *testing.T) {
 	for _, o := range Older {
 		key := strings.Replace(o.Key, "*", "interval", 1)
 		value := "5"
-		if o.hides() {
+		if o.hides() || o.switches() {
 			value = "false"
 		}
 		c, err := load(t, Section+": {"+key+": "+value+"}")
@@ -191,6 +191,8 @@ func TestOlderKeysAreNoKeys(t *testing.T) {
 	}
 }
 
+const oldKeys = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f, AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA"
+
 // Each list replaces its default, also by one value, by none and by an empty list.
 func TestListsReplace(t *testing.T) {
 	long := map[string]string{
@@ -201,7 +203,8 @@ func TestListsReplace(t *testing.T) {
 		"evr_allow": "192.0.2.0/24, 198.51.100.1, 2001:db8::/32", "internal_networks": "192.0.2.0/24, 198.51.100.1, 2001:db8::/32", "pcap_dump.when": "always, failed, alert", "pcap_dump.list": "alice, bob, carol", "correlation_headers": "X-A, X-B, X-C", "headers": "X-A, X-B, X-C",
 		"http.names":    "a.example.com, b.example.com",
 		"kpi.ner_codes": "480, 486, 600, no-answer", "kpi.ser_exclude": "3xx, 401, 402, 407, 484", "trunks": "a=192.0.2.0/24, b=198.51.100.0/24, c=2001:db8::/32",
-		"stats_groups": "sip, track, events, memory",
+		"stats_groups":     "sip, track, events, memory",
+		"privacy.old_keys": oldKeys,
 	}
 	for _, row := range Table {
 		if row.Kind != List || row.Name == "iface" || row.Name == "evr_limits" || row.Name == "evr_intervals" || strings.HasPrefix(row.Name, "inputs.") {

@@ -89,6 +89,11 @@ func DefaultKeys() Keys {
 		HTTPPort: http.Port,
 		HTTP:     HTTP{MaxConnections: http.MaxConnections, MaxEvents: http.MaxEvents, ReadySilence: 5 * time.Minute, ReadyStall: time.Minute, MessagesMem: recent.DefaultSize},
 
+		Privacy: Privacy{
+			Addresses: inClear, URIs: inClear, Numbers: inClear, CallIDs: inClear, UserAgents: inClear, Geo: inClear, Errors: inClear, Tags: inClear,
+			SaltFile: saltFile,
+		},
+
 		HEPOutput: HEPOutput{Transport: out.Transport, Version: out.Version, Relay: out.Received, Buffer: Size(out.Buffer), TLS: HEPTLS{Verify: "full"}},
 		PcapDump: PcapDump{
 			When:      []string{"failed"},

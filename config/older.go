@@ -22,8 +22,14 @@ var Older = []OlderKey{
 	{"calls_timeouts.inv_established", "calls_timeouts.established", "renamed"},
 	{"calls_timeouts.inv_*", "", "the timers are those of RFC 3261, see calls_timeouts"},
 	{"geo_ip_*", later, "addresses are not looked up"},
-	{"encrypt_*", later, "nothing is encrypted; true is refused, because events would leave in clear"},
-	{"encryption_*", later, "nothing is encrypted"},
+	{"encrypt_ip_addresses", "privacy.addresses", "true is taken as encrypt, with the key of privacy.key, key_file or passphrase"},
+	{"encrypt_uris", "privacy.uris", "true is taken as encrypt, for privacy.numbers too"},
+	{"encrypt_call_ids", "privacy.call_ids", "true is taken as encrypt"},
+	{"encrypt_ua", "privacy.user_agents", "true is taken as encrypt"},
+	{"encrypt_ipcipher", "", "encrypted addresses are addresses, and those of one network stay in one"},
+	{"encrypt_*", "privacy.addresses", "privacy has the groups; true is refused, because events would leave in clear"},
+	{"encryption_passphrase", "privacy.passphrase", "it is taken where no other key is set; the key made of it is another one"},
+	{"encryption_*", "privacy.key", "the older program's keys are for another cipher"},
 	{"evr_gc_*", "", "old rates are forgotten without a collector"},
 	{"tcp_gc_int", "", "old connections are forgotten without a collector"},
 	{"tcp_reorder_timeout", "", "reassembly has a bound of its own"},
@@ -53,6 +59,10 @@ func IsOlder(key string) (OlderKey, bool) {
 // hides tells whether key asks for privacy. Such a key can not be ignored as others
 // are: what was hidden would leave in clear.
 func (o OlderKey) hides() bool { return o.Key == "encrypt_*" }
+
+// switches tells whether key is one of those that asked for privacy of a kind that there
+// is here too.
+func (o OlderKey) switches() bool { return olderGroups[o.Key] != nil }
 
 // Advice is the sentence of the warning and of the document.
 func (o OlderKey) Advice() string {

@@ -35,6 +35,9 @@ func (c *Config) Take(next *Config) (merged *Config, changed, restart []string, 
 		m.taken = maps.Clone(next.taken)
 		maps.Copy(m.taken, c.taken)
 	}
+	if c.Keys.Privacy.KeyFile == next.Keys.Privacy.KeyFile && c.Privacy.Key != next.Privacy.Key && !slices.Contains(changed, "privacy.key") {
+		changed = append(changed, "privacy.key_file") // another key in the same file
+	}
 	m.takeParts(next)
 	taken, left := m.takeInputs(next)
 	changed, restart = append(changed, taken...), append(restart, left...)
@@ -91,6 +94,7 @@ func (c *Config) takeParts(next *Config) {
 	c.Engine.Track.ContactIgnorePort, c.Engine.Track.Headers = before.ContactIgnorePort, before.Headers
 	c.Relay.AuthKey, c.Relay.Methods, c.Relay.Sources = next.Relay.AuthKey, next.Relay.Methods, next.Relay.Sources
 	c.Dump.List = next.Dump.List
+	c.Privacy = next.Privacy
 	c.Count.Trunks, c.Count.MinSamples = next.Count.Trunks, next.Count.MinSamples
 }
 

@@ -36,6 +36,10 @@ var another = map[string]string{
 	"http_addr": "localhost", "http_port": "8081", "http.auth.token": "abcdefghijklmnop", "http.tls.certificate": "", "http.tls.key": "",
 	"http.names": "probe.example.com", "http.max_connections": "7", "http.max_events": "7", "http.profiler": "true", "http.inject": "true",
 	"http.ready_silence": "7s", "http.ready_stall": "7s", "http.messages_mem": "8MiB", "stats_interval": "1m", "stats_groups": "sip",
+	"privacy.addresses": "", "privacy.uris": "", "privacy.numbers": "", "privacy.call_ids": "", "privacy.user_agents": "", "privacy.geo": "",
+	"privacy.errors": "", "privacy.tags": "", "privacy.key": "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f", "privacy.key_file": "",
+	"privacy.passphrase": "correct horse battery", "privacy.salt_file": "x.salt", "privacy.old_keys": "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+	"hep_output.clear": "true", "pcap_dump.clear": "true",
 }
 
 // anotherOfInput is the same for keys of an input, behind its type.

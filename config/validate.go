@@ -43,8 +43,12 @@ func (c *Config) judge(section *conf.C) (map[string]bool, error) {
 				return nil, unknown(section, key)
 			}
 			if older.hides() && !isOff(section, key) {
-				return nil, fmt.Errorf("%s.%s: %s is not allowed: this version encrypts nothing, and events would leave in clear; "+
-					"allowed: false, for who wants them so", Section, key, given(section, key))
+				return nil, fmt.Errorf("%s.%s: %s is not allowed: this version has no such group, and events would leave in clear; "+
+					"allowed: false, and encrypt for one of the groups: privacy.addresses, privacy.uris and so on", Section, key, given(section, key))
+			}
+			if c.notePrivacy(section, key, older) {
+				set[key] = true
+				continue
 			}
 			key = withoutIndex(key)
 			if !set[key] {
@@ -470,6 +474,9 @@ func (c *Config) Validate() error {
 	}
 	if err := c.Relay.Validate(); err != nil {
 		return fmt.Errorf("%s.hep_output.%w", Section, err)
+	}
+	if err := c.validatePrivacy(); err != nil {
+		return err
 	}
 	if err := c.HTTP.Validate(); err != nil {
 		return fmt.Errorf("%s.%w", Section, err)

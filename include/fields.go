@@ -1895,6 +1895,18 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
       type: group
       dynamic: false
       fields:
+        - name: "privacy.key_id"
+          type: keyword
+          description: "Id of the key by which values are masked."
+          example: "3f1d0a9c5e7b2846"
+          ignore_above: 1024
+          default_field: true
+        - name: "privacy.fields"
+          type: keyword
+          description: "The groups that are private and what becomes of them: encrypt, hmac, truncate or redact."
+          example: "addresses:encrypt, call_ids:hmac"
+          ignore_above: 1024
+          default_field: true
         - name: "rate.by"
           type: keyword
           description: "What holds such events back: rate (evr_limits), source (the source blacklist). There when a limit is near (80 %) or passed."

@@ -25,9 +25,11 @@ type Config struct {
 	Inject         bool
 
 	Version string
-	Schema  *event.Schema      // of the events that are shown; nil is Native
-	Enrich  func(*event.Event) // adds what is looked up when a record leaves; nil adds nothing
-	Log     func(line string)  // who changed what; nil says it to nobody
+	Schema  *event.Schema                    // of the events that are shown; nil is Native
+	Enrich  func(*event.Event)               // adds what is looked up when a record leaves; nil adds nothing
+	Log     func(line string)                // who changed what; nil says it to nobody
+	Private event.Masker                     // masks the events that are shown; nil shows them as they are. A Program masks what it gives.
+	Shown   func(clear, masked *event.Event) // told of each that is shown masked; may be nil
 }
 
 // DefaultConfig is on loopback, for who is on the machine.

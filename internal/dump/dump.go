@@ -8,8 +8,8 @@
 // what came before its trigger, and does all that touches the disk. What could not
 // be kept or written is counted.
 //
-// The name of a file is a function of why it was begun and of the Call-ID, so that
-// an event can name it before it is there. Frames are made anew (see recent.AppendFrames):
+// The name of a file is a function of why it was begun and of the Call-ID, masked where
+// those are, so that an event can name it before it is there. Frames are made anew (see recent.AppendFrames):
 // what carried a message may have been segments, fragments or tunnels.
 //
 // It does not keep what is no SIP, or has no Call-ID, and reads no clock: ages are
@@ -176,6 +176,7 @@ func (d *Dumper) Event(e *event.Event) {
 	}
 	d.scratch = d.appendPath(d.scratch[:0], c, id)
 	e.Set(&e.Dump, d.scratch)
+	e.DumpMasked = d.cfg.Mask != nil
 }
 
 // Trigger begins a file for a Call-ID, with what came before, or keeps one open
@@ -271,7 +272,7 @@ func (d *Dumper) key(id []byte) []byte {
 
 func (d *Dumper) appendPath(dst []byte, c *call, id []byte) []byte {
 	dst = append(append(dst, d.dir...), filepath.Separator)
-	return appendName(dst, c.named, c.label, id)
+	return d.cfg.appendName(dst, c.named, c.label, id)
 }
 
 // failed are the events of Failed.

@@ -51,6 +51,15 @@ const (
 	digest     = 8 // bytes of the hash
 )
 
+// appendName copies the name of a file to dst, with the Call-ID as others may see it. It
+// borrows id.
+func (c *Config) appendName(dst []byte, at int64, l label, id []byte) []byte {
+	if c.Mask != nil {
+		id = c.Mask.AppendCallID(make([]byte, 0, 2*maxID), id)
+	}
+	return appendName(dst, at, l, id)
+}
+
 // appendName copies the name of a file to dst. It borrows id.
 func appendName(dst []byte, at int64, l label, id []byte) []byte {
 	dst = time.Unix(0, max(at, 0)).UTC().AppendFormat(dst, timeLayout)

@@ -51,6 +51,7 @@ type worker struct {
 	queue  *queue
 	folder folder
 	ring   *recent.Ring
+	frames recent.Writer
 	stats  workerStats
 	files  map[uint64]*file
 	ends   file // older is the newest, newer the oldest
@@ -67,6 +68,9 @@ func newWorker(cfg Config, dir string, q *queue, most int) *worker {
 	w := &worker{cfg: cfg, queue: q, files: map[uint64]*file{}, most: most, done: make(chan struct{})}
 	w.folder = folder{dir: dir, cfg: cfg, stats: &w.stats}
 	w.ends.older, w.ends.newer = &w.ends, &w.ends
+	if !cfg.Clear {
+		w.frames.By = cfg.Mask
+	}
 	if cfg.When.triggered() {
 		w.ring = recent.NewRing(cfg.RingSize)
 	}
@@ -148,7 +152,7 @@ func (w *worker) begin(r recent.Record) {
 	if len(w.files) >= w.most { // the queue was full when one was to be closed
 		w.finish(w.ends.newer)
 	}
-	f := &file{hash: hash, name: string(appendName(nil, r.Time(), label(r.Kind()), r.Payload())), named: r.Time(), older: w.ends.older, newer: &w.ends}
+	f := &file{hash: hash, name: string(w.cfg.appendName(nil, r.Time(), label(r.Kind()), r.Payload())), named: r.Time(), older: w.ends.older, newer: &w.ends}
 	f.older.newer, w.ends.older = f, f
 	w.files[hash] = f
 	if r.Has(flagBack) && w.ring != nil {
@@ -183,7 +187,7 @@ func (w *worker) keep(f *file, r recent.Record) {
 		w.dirty = append(w.dirty, f)
 	}
 	before := len(f.pend)
-	f.pend = recent.AppendFrames(f.pend, r, &f.flows)
+	f.pend = w.frames.AppendFrames(f.pend, r, &f.flows)
 	if f.size+int64(len(f.pend)) > w.cfg.MaxFile {
 		f.pend, f.fate = f.pend[:before], full
 		w.lost(f, 1)

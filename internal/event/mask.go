@@ -1,9 +1,9 @@
 package event
 
 import (
+	"bytes"
 	"math"
 	"net/netip"
-	"strings"
 )
 
 // Label says in a record that it was masked: how, and with which key.
@@ -146,11 +146,17 @@ func (k *masking) addAddr(l *List, a netip.Addr) {
 	}
 }
 
+// What is in the hashes of a record.
+var (
+	inID   = []Group{Addresses, URIs, Numbers, CallIDs, Tags}
+	inCall = []Group{CallIDs, Tags}
+)
+
 // ids masks what tells one call, one event from another.
 func (k *masking) ids() {
 	e := k.to
-	e.ID = k.m.Digest(e.ID, Addresses, URIs, Numbers, CallIDs, Tags)
-	e.Call = k.m.Digest(e.Call, CallIDs, Tags)
+	e.ID = k.m.Digest(e.ID, inID...)
+	e.Call = k.m.Digest(e.Call, inCall...)
 	e.Proof = Hash{}
 	same := e.Correlation == e.CallID
 	k.text(&e.CallID, asCallID)
@@ -162,8 +168,7 @@ func (k *masking) ids() {
 	for _, t := range [...]*Text{&e.HEP.Correlation, &e.SessionLocal, &e.SessionRemote, &e.Replaces, &e.Transfer.Replaces, &e.QualityCall} {
 		k.text(t, asCallID)
 	}
-	// A file that has its name of the masked Call-ID is found by it.
-	if path := k.from.Bytes(e.Dump); e.CallID.n > 0 && strings.Contains(string(path), string(e.Bytes(e.CallID))) {
+	if e.DumpMasked { // the file is found by it
 		k.keep(&e.Dump)
 	} else {
 		k.text(&e.Dump, asPath)
@@ -197,7 +202,7 @@ func (k *masking) headers() {
 	headers := e.Headers
 	e.Headers = List{}
 	for b, ok := k.from.Next(&headers); ok; b, ok = k.from.Next(&headers) {
-		n := strings.IndexByte(string(b), ':') + 1
+		n := bytes.IndexByte(b, ':') + 1
 		at, list := len(e.buf), e.Headers
 		k.add(&e.Headers, asText, b[n:], false)
 		if e.Headers.count == list.count {
@@ -238,7 +243,7 @@ func (k *masking) uri(u *URI) {
 	}
 	k.text(&u.All, asURI)
 	all := e.Bytes(u.All)
-	if n := int(clear.Scheme.n); n < len(all) && string(all[:n]) == string(k.from.Bytes(clear.Scheme)) {
+	if n := int(clear.Scheme.n); n < len(all) && bytes.Equal(all[:n], k.from.Bytes(clear.Scheme)) {
 		u.Scheme.off = u.All.off
 	} else {
 		k.keep(&u.Scheme)
@@ -260,8 +265,8 @@ func (k *masking) part(u *URI, t *Text, s Secrecy, at int) {
 		return
 	}
 	all := e.Bytes(u.All)
-	for at += 0; at < len(all); at++ { // over the bracket of an IPv6 address
-		if strings.HasPrefix(string(all[at:]), string(e.Bytes(*t))) {
+	for ; at < len(all); at++ { // over the bracket of an IPv6 address
+		if bytes.HasPrefix(all[at:], e.Bytes(*t)) {
 			e.buf, t.off = e.buf[:before], u.All.off+uint16(at)
 			return
 		}
@@ -373,7 +378,7 @@ func (e *Event) normal(u *URI) bool {
 			return false
 		}
 	}
-	return strings.IndexByte(string(e.Bytes(u.User)), '%') < 0
+	return bytes.IndexByte(e.Bytes(u.User), '%') < 0
 }
 
 // text masks a text.

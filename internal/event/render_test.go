@@ -143,6 +143,7 @@ func TestFieldsAppear(t *testing.T) {
 		for _, min := range []bool{false, true} {
 			e := full(typ)
 			e.LifetimeMin = min
+			e.masked.label = shouting{}.Label()
 			var v Value
 			for i := range Fields {
 				if Fields[i].Get(e, &v); v.Form != Nothing {

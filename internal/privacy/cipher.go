@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/siphash"
 	"github.com/tink-crypto/tink-go/v2/daead/subtle"
 )
 
@@ -46,17 +47,17 @@ var labelNames = [numLabels]string{
 // a host or a parameter, and survives whoever folds case.
 var text = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
 
-// keyring is what follows from one key. Its lock is held for one value: AES-SIV goes
-// without, for its library keeps nothing.
+// keyring is what follows from one key. Its lock is held for one value.
 type keyring struct {
 	id  string
-	siv *subtle.AESSIV
+	siv *subtle.AESSIV // keeps nothing between two calls
 
 	mu     sync.Mutex
 	prefix *prefix
 	mac    [numLabels]hash.Hash
 	sum    [sha256.Size]byte
-	word   [16]byte
+	word   []byte // version and sealed value, before it is text
+	cache  *cache
 }
 
 func newKeyring(k Key) (*keyring, error) {
@@ -64,7 +65,11 @@ func newKeyring(k Key) (*keyring, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &keyring{id: k.ID(), siv: siv, prefix: newPrefix([32]byte(k.derive("pfx", 32)))}
+	r := &keyring{
+		id: k.ID(), siv: siv,
+		prefix: newPrefix([32]byte(k.derive("pfx", 32))),
+		cache:  &cache{key: siphash.NewKey()},
+	}
 	for l, name := range labelNames {
 		r.mac[l] = hmac.New(sha256.New, k.derive("hmac "+name, sha256.Size))
 	}
@@ -72,12 +77,38 @@ func newKeyring(k Key) (*keyring, error) {
 }
 
 // seal appends the text of a sealed value.
-func (r *keyring) seal(dst []byte, l label, b []byte) []byte {
-	sealed, err := r.siv.EncryptDeterministically(b, associated[l])
+func (r *keyring) seal(dst []byte, l label, b []byte) []byte { return r.mask(dst, l, true, b) }
+
+// hash appends the text of a value that nobody reads again.
+func (r *keyring) hash(dst []byte, l label, b []byte) []byte { return r.mask(dst, l, false, b) }
+
+func (r *keyring) mask(dst []byte, l label, sealed bool, b []byte) []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(b) > maxCached {
+		return r.appendMasked(dst, l, sealed, b)
+	}
+	kind := uint16(l) << 1
+	if sealed {
+		kind |= 1
+	}
+	e, known := r.cache.text(kind, b)
+	if !known {
+		e.out = r.appendMasked(e.out, l, sealed, b)
+	}
+	return append(dst, e.out...)
+}
+
+func (r *keyring) appendMasked(dst []byte, l label, sealed bool, b []byte) []byte {
+	if !sealed {
+		return text.AppendEncode(dst, r.macSum(l, b))
+	}
+	c, err := r.siv.EncryptDeterministically(b, associated[l])
 	if err != nil { // of values that no memory holds
 		panic(err)
 	}
-	return text.AppendEncode(dst, append([]byte{version}, sealed...))
+	r.word = append(append(r.word[:0], version), c...)
+	return text.AppendEncode(dst, r.word)
 }
 
 // associated is the associated data of each label.
@@ -128,38 +159,64 @@ func (r *keyring) open(dst []byte, l label, b []byte) ([]byte, error) {
 	return append(dst, clear...), nil
 }
 
-// digest is the first half of HMAC-SHA-256 by the key of a label.
-func (r *keyring) digest(l label, b []byte) [16]byte {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// macSum borrows the first half of HMAC-SHA-256 by the key of a label. The caller has the
+// lock.
+func (r *keyring) macSum(l label, b []byte) []byte {
 	m := r.mac[l]
 	m.Reset()
 	m.Write(b)
-	return [16]byte(m.Sum(r.sum[:0]))
+	return m.Sum(r.sum[:0])[:len(r.sum)/2]
 }
 
-// hash appends the text of a value that nobody reads again.
-func (r *keyring) hash(dst []byte, l label, b []byte) []byte {
-	sum := r.digest(l, b)
-	return text.AppendEncode(dst, sum[:])
+func (r *keyring) digest(l label, b []byte) [16]byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return [16]byte(r.macSum(l, b))
+}
+
+// addr masks an address by a mode that is not Clear.
+func (r *keyring) addr(a netip.Addr, m Mode) netip.Addr {
+	switch m {
+	case Encrypt:
+		return r.sealAddr(a)
+	case HMAC:
+		return r.hashAddr(a)
+	case Truncate:
+		bits := 48
+		if a.Is4() {
+			bits = 24
+		}
+		p, _ := a.Prefix(bits) // of valid addresses and lengths
+		return p.Addr()
+	}
+	return netip.Addr{}
 }
 
 func (r *keyring) sealAddr(a netip.Addr) netip.Addr {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.prefix.seal(a)
+	e, known := r.cache.addr(true, a)
+	if !known {
+		e.out = r.prefix.seal(a)
+	}
+	return e.out
+}
+
+// hashAddr makes an address of fd00::/8 (RFC 4193) of one that nobody reads again.
+func (r *keyring) hashAddr(a netip.Addr) netip.Addr {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e, known := r.cache.addr(false, a)
+	if !known {
+		out := [16]byte{0: 0xfd}
+		copy(out[1:], r.macSum(labelAddress, a.AsSlice()))
+		e.out = netip.AddrFrom16(out)
+	}
+	return e.out
 }
 
 func (r *keyring) openAddr(a netip.Addr) netip.Addr {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.prefix.open(a)
-}
-
-// hashAddr makes an address of fd00::/8 (RFC 4193) of one that nobody reads again.
-func (r *keyring) hashAddr(a netip.Addr) netip.Addr {
-	sum := r.digest(labelAddress, a.AsSlice())
-	copy(sum[1:], sum[:15])
-	sum[0] = 0xfd
-	return netip.AddrFrom16(sum)
 }

@@ -12,8 +12,8 @@ import (
 // safe for concurrent use.
 type Sealer struct {
 	modes [event.NumGroups]Mode
-	rest  Mode // of what may hold values of several groups
 	keys  []*keyring
+	label *event.Label
 }
 
 var _ event.Masker = (*Sealer)(nil)
@@ -28,17 +28,18 @@ func Allowed(g event.Group, m Mode) bool {
 // values are keyed in every mode.
 func New(cfg Config) (*Sealer, error) {
 	s := &Sealer{modes: cfg.Modes}
+	strictest := Clear
 	s.modes[event.Public] = Clear
 	for g, m := range s.modes {
 		if m >= NumModes || !Allowed(event.Group(g), m) {
 			return nil, fmt.Errorf("%s: %s is for addresses and numbers only", event.Group(g), m)
 		}
-		s.rest = max(s.rest, m)
+		strictest = max(strictest, m)
 	}
 	if s.modes[event.Errors] == Clear {
-		s.modes[event.Errors] = textMode(s.rest)
+		s.modes[event.Errors] = textMode(strictest)
 	}
-	if s.rest != Clear && cfg.Key == (Key{}) {
+	if strictest != Clear && cfg.Key == (Key{}) {
 		return nil, errors.New("a key is needed: something is private")
 	}
 	for _, k := range append([]Key{cfg.Key}, cfg.OldKeys...) {
@@ -51,6 +52,7 @@ func New(cfg Config) (*Sealer, error) {
 		}
 		s.keys = append(s.keys, r)
 	}
+	s.label = newLabel(s.KeyID(), &s.modes)
 	return s, nil
 }
 
@@ -111,27 +113,12 @@ func (s *Sealer) Token(dst, e164 []byte) []byte {
 
 // Addr masks an address; the zero Addr leaves it out. IPv4-mapped addresses are IPv4, and
 // a zone is dropped.
-func (s *Sealer) Addr(a netip.Addr) netip.Addr { return s.addr(a, s.modes[event.Addresses]) }
-
-func (s *Sealer) addr(a netip.Addr, m Mode) netip.Addr {
+func (s *Sealer) Addr(a netip.Addr) netip.Addr {
+	m := s.modes[event.Addresses]
 	if m == Clear || !a.IsValid() {
 		return a
 	}
-	a = a.Unmap().WithZone("")
-	switch m {
-	case Encrypt:
-		return s.keys[0].sealAddr(a)
-	case HMAC:
-		return s.keys[0].hashAddr(a)
-	case Truncate:
-		bits := 48
-		if a.Is4() {
-			bits = 24
-		}
-		p, _ := a.Prefix(bits) // of valid addresses and lengths
-		return p.Addr()
-	}
-	return netip.Addr{}
+	return s.keys[0].addr(a.Unmap().WithZone(""), m)
 }
 
 // OpenAddr is the address that the first key masked as a.
@@ -143,37 +130,70 @@ func (s *Sealer) OpenAddr(a netip.Addr) netip.Addr {
 }
 
 // Append appends the masked b, of a group and a shape, to dst; ok is false when the value
-// is to be left out. It borrows b until it returns.
+// is to be left out. It borrows b until it returns. A value of a clear group may hold some
+// of a private one, an address in a Call-ID: what Private says of its group does not save
+// the call.
 func (s *Sealer) Append(dst []byte, g event.Group, shape event.Shape, b []byte) (out []byte, ok bool) {
-	return s.atom(dst, s.modes[g], label(shape), b)
-}
-
-// atom masks a value as a whole. The empty one stays: there is nothing to hide.
-func (s *Sealer) atom(dst []byte, m Mode, l label, b []byte) ([]byte, bool) {
-	switch {
-	case m == Clear || len(b) == 0:
+	if len(s.keys) == 0 {
 		return append(dst, b...), true
-	case m == Encrypt:
-		return s.keys[0].seal(dst, l, b), true
-	case m == HMAC:
-		return s.keys[0].hash(dst, l, b), true
 	}
-	return dst, false
+	p := pass{modes: &s.modes, key: s.keys[0]}
+	out = p.value(dst, g, shape, b)
+	if p.gone {
+		return dst, false
+	}
+	return out, true
 }
 
-// Open appends to dst the value of a shape that b was made of.
+// Open is OpenAs for the group that values of a shape belong to. A Plain value may be of
+// any group: it has to be sealed.
 func (s *Sealer) Open(dst []byte, shape event.Shape, b []byte) ([]byte, error) {
-	return s.openAtom(dst, label(shape), b)
+	if shape == event.Plain {
+		err := ErrNotSealed
+		for _, r := range s.keys {
+			var out []byte
+			if out, err = r.open(dst, labelPlain, b); err == nil {
+				return out, nil
+			}
+		}
+		return dst, err
+	}
+	return s.OpenAs(dst, groupOf[shape], shape, b)
 }
 
-// openAtom tries the key and then the old ones.
-func (s *Sealer) openAtom(dst []byte, l label, b []byte) ([]byte, error) {
-	err := ErrAltered
+// groupOf are the groups that values of a shape belong to, if nobody says otherwise.
+var groupOf = [event.NumShapes]event.Group{
+	event.Plain: event.Errors, event.Address: event.Addresses, event.Host: event.URIs, event.User: event.URIs,
+	event.Whole: event.URIs, event.NameAddr: event.URIs, event.ViaValue: event.URIs, event.CallID: event.CallIDs,
+	event.Tag: event.Tags, event.Agent: event.UserAgents, event.Number: event.Numbers,
+}
+
+// OpenAs appends to dst the value of a group and a shape that Append made b of, by a Sealer
+// of the same modes. It tries the key and then the old ones, one for all parts of a value.
+// What was masked one way stays as it is. The error says that b is not sealed where it
+// should be (ErrNotSealed), or was altered or sealed with a key that is not there
+// (ErrAltered).
+func (s *Sealer) OpenAs(dst []byte, g event.Group, shape event.Shape, b []byte) ([]byte, error) {
+	err := ErrNotSealed
 	for _, r := range s.keys {
-		var out []byte
-		if out, err = r.open(dst, l, b); err == nil {
+		p := pass{modes: &s.modes, key: r, open: true}
+		out := p.value(dst, g, shape, b)
+		if p.err == nil {
 			return out, nil
 		}
+		err = p.err
 	}
-	return dst, err
+	if len(s.keys) == 0 {
+		return append(dst, b...), nil
+	}
+	return dst, fmt.Errorf("%w (%s)", err, s.keyIDs())
+}
+
+// keyIDs names the keys that were tried.
+func (s *Sealer) keyIDs() string {
+	ids := "keys tried:"
+	for _, r := range s.keys {
+		ids += " " + r.id
+	}
+	return ids
 }

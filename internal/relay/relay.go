@@ -2,8 +2,8 @@
 // HEP over UDP, TCP or TLS.
 //
 // A lane hands over a message and goes on: Copy writes the finished HEP packet into
-// a ring of bytes, one a target, and never waits. A worker a target sends, connects
-// again when it has to, and is the only one that waits. What the ring has no room for
+// a ring of bytes, one a target, and never waits. A worker a target sends, masked where
+// Config.Mask is not nil, connects again when it has to, and is the only one that waits. What the ring has no room for
 // is the newest, dropped and counted. Packets and messages are borrowed for the
 // length of Copy; nothing of them is kept but the bytes in the ring.
 //
@@ -42,6 +42,17 @@ type Config struct {
 	Sources  []netip.Prefix // of who sent the message; none is all
 	Received bool           // what came by HEP is sent on too
 	Buffer   int            // bytes that may wait for a target
+
+	// Mask makes what is sent unreadable, with its addresses and correlation ids; nil
+	// sends it as it is. What waits in the buffer is clear: the workers mask.
+	Mask Mask
+}
+
+// A Mask makes messages unreadable; package privacy has one.
+type Mask interface {
+	Addr(a netip.Addr) netip.Addr
+	AppendCallID(dst, id []byte) []byte
+	AppendMessage(dst, message []byte, cut bool) []byte
 }
 
 // DefaultConfig has no targets.

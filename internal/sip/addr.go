@@ -14,6 +14,7 @@ type Addr struct {
 	star    bool
 	bare    bool // an addr-spec without angle brackets
 	uri     URI
+	uriAt   int // where its bytes begin
 }
 
 // Parse reads one value. It borrows b until the next Parse. False when it is
@@ -123,7 +124,7 @@ func (a *Addr) nameAddr(b []byte, lt int) (rest int, ok bool) {
 	if int(uri.len) != gt-lt-1 {
 		a.odd |= OddSpaceInURI
 	}
-	ok = a.spec(uri.of(b))
+	ok = a.spec(uri)
 	if !closed {
 		return gt, false
 	}
@@ -137,13 +138,14 @@ func (a *Addr) nameAddr(b []byte, lt int) (rest int, ok bool) {
 func (a *Addr) addrSpec(b []byte, i int) (rest int, ok bool) {
 	a.bare = true
 	rest = orEnd(indexByte(b, i, ';'), b)
-	return rest, a.spec(trimMark(b, i, rest).of(b))
+	return rest, a.spec(trimMark(b, i, rest))
 }
 
 // spec parses the URI. White space is tolerated around it and everywhere but in
 // host and port (RFC 4475 §3.1.2.14), and noted.
-func (a *Addr) spec(b []byte) bool {
-	ok := a.uri.Parse(b)
+func (a *Addr) spec(at span) bool {
+	a.uriAt = int(at.off)
+	ok := a.uri.Parse(at.of(a.b))
 	if a.uri.space {
 		a.odd |= OddSpaceInURI
 	}

@@ -22,14 +22,32 @@ ever empty, null or a placeholder. Names follow the Elastic Common Schema ` + ev
 and, below ` + "`sip`" + `, Packetbeat where it has a name. Times have nine digits.
 Keywords longer than 1,024 bytes are cut when the record is made, and say so by
 ` + "`field-cut` in `sip.anomalies`" + `.
+
+The column private names the group of ` + "`privacy.GROUP`" + ` that masks a value; docs/privacy.md
+tells how. A hash of private values is keyed, and is never read back.
 `)
+	private := map[string]event.Secrecy{}
+	for i := range event.Fields {
+		private[event.Fields[i].Key] = event.Fields[i].Secrecy
+	}
 	for _, g := range groups {
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| field | type | meaning | example |\n|---|---|---|---|\n", g.Title, g.Description)
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| field | type | private | meaning | example |\n|---|---|---|---|---|\n", g.Title, g.Description)
 		for _, f := range g.Fields {
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.Name, f.Type, cell(f.Description), code(f.Example))
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", f.Name, f.Type, privateCell(private[f.Name]), cell(f.Description), code(f.Example))
 		}
 	}
 	return b.String()
+}
+
+// privateCell is empty for what names nobody.
+func privateCell(s event.Secrecy) string {
+	switch {
+	case s.Private == event.Public:
+		return ""
+	case s.Shape == event.Digest:
+		return s.Private.String() + ", hash"
+	}
+	return s.Private.String()
 }
 
 // cell makes text fit into a table.
