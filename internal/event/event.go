@@ -106,8 +106,8 @@ type Event struct {
 	RequestURI        URI
 	Caller, Callee    PhoneNumber // of From, and of RequestURI or To
 	ViaTransport      Text
-	Via               List `private:"uris,ViaValue"`
-	Branch            Text
+	Via               List  `private:"uris,ViaValue"`
+	Branch            Text  `private:"call_ids,Plain"`
 	MaxForwards       int16 // -1 or 0 with HasMaxForwards false: absent
 	HasMaxForwards    bool
 

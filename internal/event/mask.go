@@ -69,10 +69,11 @@ type masking struct {
 func (k *masking) record() {
 	e := k.to
 	k.ends()
-	k.keep(&e.Method, &e.CSeqMethod, &e.ViaTransport, &e.Branch, &e.AuthScheme, &e.ContentType, &e.quality, &e.QualityCodec, &e.Probe)
+	k.keep(&e.Method, &e.CSeqMethod, &e.ViaTransport, &e.AuthScheme, &e.ContentType, &e.quality, &e.QualityCodec, &e.Probe)
 	k.keep(&e.Subscription.Package, &e.Subscription.ID, &e.Subscription.Reason)
 	k.keepLists(&e.Encap, &e.Codes, &e.Privacy, &e.ReasonProtocol, &e.ReasonCause, &e.Codecs, &e.Media)
 	k.ids()
+	k.text(&e.Branch, asBranch)
 	k.party(&e.From)
 	k.party(&e.To)
 	k.party(&e.Contact)

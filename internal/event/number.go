@@ -26,7 +26,7 @@ type PhoneNumber struct {
 	Country [2]byte // ISO 3166-1 alpha-2, zeros where it has none
 	Kind    NumberKind
 	Valid   bool // its numbering plan has such a number
-	Token   Text // keyed, of the E.164 form; of masked records alone
+	Token   Text `private:"numbers,Digest"` // keyed, of the E.164 form; only masked records have one
 }
 
 // MaxE164 is the greatest number of digits of a number with its country code (ITU-T E.164
@@ -96,11 +96,11 @@ type tokener interface {
 // number masks a number. It was read out of a URI, so that it is masked with those where
 // numbers are clear.
 func (k *masking) number(n *PhoneNumber) {
-	n.Token = Text{}
 	as := asNumber
 	if !k.m.Private(Numbers) {
 		as.Private = URIs
 	}
+	k.text(&n.Token, asToken)
 	clear := k.from.Bytes(n.E164)
 	if t, ok := k.m.(tokener); ok && len(clear) > 0 && k.m.Private(as.Private) {
 		at := len(k.to.buf)
