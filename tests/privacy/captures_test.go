@@ -56,6 +56,26 @@ func matches(t *testing.T, patterns ...string) (all []string) {
 	return all
 }
 
+// unnamed is a capture by a name that says nothing: sip.pcap.path is what the user chose,
+// and stays.
+func unnamed(t *testing.T, file string) string {
+	t.Helper()
+	path, err := filepath.Abs(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "capture")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	link := filepath.Join(dir, "in")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	return link
+}
+
 // name is that of a capture in a test.
 func name(file string) string {
 	return strings.TrimPrefix(filepath.Base(filepath.Dir(file))+"/"+filepath.Base(file), "shared/")

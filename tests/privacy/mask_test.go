@@ -42,7 +42,7 @@ func recordsTellNothing(t *testing.T, files []string) {
 	for _, file := range files {
 		t.Run(name(file), func(t *testing.T) {
 			t.Parallel()
-			s := collect(t, file)
+			s := collect(t, unnamed(t, file))
 			x := newSearcher(s)
 			for _, mode := range maskAll {
 				m := sealer(t, mode)
