@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/internal/enrich"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/privacy"
 )
 
 // column is a row of event.Fields and its place in the tree of objects.
@@ -386,14 +388,15 @@ func (b *branch) foldList(to structform.ExtVisitor, v *value) error {
 	return to.OnArrayFinished()
 }
 
-// publisher takes events off the ring and hands them to libbeat, in order: one
-// goroutine, so that event.sequence rises in the output too.
+// publisher takes events off the ring, masks what is private, and hands them to libbeat,
+// in order: one goroutine, so that event.sequence rises in the output too.
 type publisher struct {
 	ring    *ring
 	client  beat.Client
 	numbers *enrich.Numbers
 	maps    bool
 	tree    *tree
+	sealer  *atomic.Pointer[privacy.Sealer] // nil within: nothing is private
 	done    chan struct{}
 }
 
@@ -405,6 +408,7 @@ func (p *publisher) run() {
 	r := renderer{maps: p.maps, tree: p.tree}
 	batch := make([]*event.Event, 0, batchSize)
 	out := make([]beat.Event, 0, batchSize)
+	var masked event.Event
 	for {
 		batch = p.ring.take(batch)
 		if len(batch) == 0 {
@@ -413,6 +417,10 @@ func (p *publisher) run() {
 		out = out[:0]
 		for _, e := range batch {
 			p.numbers.Add(e)
+			if s := p.sealer.Load(); s != nil {
+				e.Mask(s, &masked)
+				e = &masked
+			}
 			out = append(out, r.render(e))
 		}
 		p.client.PublishAll(out)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -233,13 +234,20 @@ func (r *replay) run() error {
 	// A source that waits ends, and the next signal kills.
 	context.AfterFunc(ctx, func() { cancel(); files.Close() })
 
+	sealer, err := r.cfg.Sealer(filepath.Clean) // of the working directory, as the saved state
+	if err != nil {
+		return err
+	}
 	src := &dayOf{Source: files, filter: &r.filter, ctx: ctx}
 	sink := &sieve{filter: &r.filter, numbers: enrich.New(r.cfg.Keys.Numbers.Country), to: p}
+	if sealer != nil {
+		sink.masker = sealer
+	}
 	if l, ok := r.cfg.ReplayLimit(); ok {
 		r.cfg.Engine.Limit = limit.New(l)
 	}
 	if t, ok := p.(tapper); ok {
-		r.cfg.Engine.Tap = t.tap(&r.filter)
+		r.cfg.Engine.Tap = t.tap(&r.filter, sink.masker)
 	}
 	r.cfg.Engine.Fault = func(_ *packet.Frame, cause any) {
 		if r.wrong++; r.wrong <= maxFaults {
@@ -325,21 +333,30 @@ func apart(err error) []error {
 	return []error{err}
 }
 
-// sieve lets through what the filter does, and adds what is looked up.
+// sieve lets through what the filter does, which sees clear values, adds what is looked
+// up, and masks it.
 type sieve struct {
 	filter  *filter
 	numbers *enrich.Numbers
+	masker  event.Masker // nil: nothing is private
+	clear   event.Event
+	masked  event.Event
 	to      printer
-	e       event.Event
 }
 
 // Put implements engine.Sink.
 func (s *sieve) Put(e *event.Event) {
-	if s.filter.match(e) {
-		s.e.CopyFrom(e)
-		s.numbers.Add(&s.e)
-		s.to.Put(&s.e)
+	if !s.filter.match(e) {
+		return
 	}
+	s.clear.CopyFrom(e)
+	e = &s.clear
+	s.numbers.Add(e)
+	if s.masker != nil {
+		e.Mask(s.masker, &s.masked)
+		e = &s.masked
+	}
+	s.to.Put(e)
 }
 
 // stickyWriter remembers the first error and stops the run.

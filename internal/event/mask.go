@@ -73,7 +73,6 @@ func (k *masking) record() {
 	k.keep(&e.Subscription.Package, &e.Subscription.ID, &e.Subscription.Reason)
 	k.keepLists(&e.Encap, &e.Codes, &e.Privacy, &e.ReasonProtocol, &e.ReasonCause, &e.Codecs, &e.Media)
 	k.ids()
-	k.text(&e.Branch, asBranch)
 	k.party(&e.From)
 	k.party(&e.To)
 	k.party(&e.Contact)
@@ -166,7 +165,7 @@ func (k *masking) ids() {
 	} else {
 		k.text(&e.Correlation, asCallID)
 	}
-	for _, t := range [...]*Text{&e.HEP.Correlation, &e.SessionLocal, &e.SessionRemote, &e.Replaces, &e.Transfer.Replaces, &e.QualityCall} {
+	for _, t := range [...]*Text{&e.Branch, &e.HEP.Correlation, &e.SessionLocal, &e.SessionRemote, &e.Replaces, &e.Transfer.Replaces, &e.QualityCall} {
 		k.text(t, asCallID)
 	}
 	if e.DumpMasked { // the file is found by it
@@ -333,10 +332,11 @@ func (k *masking) made() {
 		}
 	}
 	var v Value
-	from.otherAddrs(&v)
-	for _, a := range v.Also[:v.NAlso] {
-		if b := k.m.Addr(a); b.IsValid() && !to.HasAddr(to.Legs, b) {
-			to.AddAddr(&to.masked.ips, b)
+	if from.otherAddrs(&v, k.m.Private(Addresses) || !k.m.Private(URIs)); v.NAlso > 0 {
+		for _, a := range v.Also[:v.NAlso] {
+			if b := k.m.Addr(a); b.IsValid() && !to.HasAddr(to.Legs, b) {
+				to.AddAddr(&to.masked.ips, b)
+			}
 		}
 	}
 	to.masked.family = family(from)
