@@ -30,6 +30,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/privacy"
 	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 )
 
@@ -132,7 +133,13 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		version: b.Info.Version,
 		agent:   b.Info.ID.String(),
 		reader:  newReloader(bt.read, bt.keys, b),
+		within:  dataOf(b),
 	}
+	sealer, err := r.cfg.Sealer(r.within)
+	if err != nil {
+		return err
+	}
+	r.sealer.Store(sealer)
 	if err := r.start(b.Publisher, bt.maps); err != nil {
 		return err
 	}
@@ -164,8 +171,10 @@ type run struct {
 	agent   string    // agent.id
 	reader  *reloader // nil: there is no reload
 
-	steer   sync.Mutex                    // of reloads, one at a time
-	running atomic.Pointer[config.Config] // cfg and what was reloaded; nil before the first
+	steer   sync.Mutex                     // of reloads, one at a time
+	running atomic.Pointer[config.Config]  // cfg and what was reloaded; nil before the first
+	sealer  atomic.Pointer[privacy.Sealer] // masks what leaves; nil: nothing is private
+	within  func(name string) string       // path.data
 
 	engine *engine.Engine
 	keeper *engine.Keeper // nil: no saved state
@@ -270,7 +279,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 
 	var ctx context.Context
 	ctx, r.cancel = context.WithCancel(context.Background())
-	p := &publisher{ring: r.ring, client: r.client, maps: maps, tree: newTree(r.cfg.Names), done: r.published}
+	p := &publisher{ring: r.ring, client: r.client, maps: maps, tree: newTree(r.cfg.Names), sealer: &r.sealer, done: r.published}
 	go p.run() // first: what the saved state has no room for is sent
 	err = r.restore()
 	if err == nil {

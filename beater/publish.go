@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/elastic/go-structform"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/privacy"
 )
 
 // column is a row of event.Fields and its place in the tree of objects.
@@ -385,13 +387,14 @@ func (b *branch) foldList(to structform.ExtVisitor, v *value) error {
 	return to.OnArrayFinished()
 }
 
-// publisher takes events off the ring and hands them to libbeat, in order: one
-// goroutine, so that event.sequence rises in the output too.
+// publisher takes events off the ring, masks what is private, and hands them to libbeat,
+// in order: one goroutine, so that event.sequence rises in the output too.
 type publisher struct {
 	ring   *ring
 	client beat.Client
 	maps   bool
 	tree   *tree
+	sealer *atomic.Pointer[privacy.Sealer] // nil within: nothing is private
 	done   chan struct{}
 }
 
@@ -403,6 +406,7 @@ func (p *publisher) run() {
 	r := renderer{maps: p.maps, tree: p.tree}
 	batch := make([]*event.Event, 0, batchSize)
 	out := make([]beat.Event, 0, batchSize)
+	var masked event.Event
 	for {
 		batch = p.ring.take(batch)
 		if len(batch) == 0 {
@@ -410,6 +414,10 @@ func (p *publisher) run() {
 		}
 		out = out[:0]
 		for _, e := range batch {
+			if s := p.sealer.Load(); s != nil {
+				e.Mask(s, &masked)
+				e = &masked
+			}
 			out = append(out, r.render(e))
 		}
 		p.client.PublishAll(out)

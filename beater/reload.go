@@ -195,6 +195,11 @@ func (r *run) reload() (got view.Reloaded, err error) {
 		undo()
 		return got, err
 	}
+	sealer, err := merged.Sealer(r.within) // of which the files may be new ones too
+	if err != nil {
+		undo()
+		return got, err
+	}
 	for _, w := range next.Warnings {
 		r.log.Warn(w)
 	}
@@ -209,6 +214,7 @@ func (r *run) reload() (got view.Reloaded, err error) {
 	}
 	if len(changed) > 0 {
 		r.take(merged)
+		r.sealer.Store(sealer)
 	}
 	if r.server != nil {
 		r.server.Renew(merged.HTTP.Token, pair)

@@ -13,16 +13,21 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 )
 
+// dataOf resolves names of files within path.data.
+func dataOf(b *beat.Beat) func(name string) string {
+	within := b.Paths
+	if within == nil {
+		within = paths.Paths
+	}
+	return func(name string) string { return within.Resolve(paths.Data, name) }
+}
+
 // openState locks the file for the saved state; nil where there is none.
 func openState(cfg *config.Config, b *beat.Beat) (*engine.Keeper, error) {
 	if !cfg.Saving {
 		return nil, nil
 	}
-	within := b.Paths
-	if within == nil {
-		within = paths.Paths
-	}
-	k, err := engine.NewKeeper(within.Resolve(paths.Data, cfg.StateFile()), config.Section+" "+b.Info.Version, time.Now)
+	k, err := engine.NewKeeper(dataOf(b)(cfg.StateFile()), config.Section+" "+b.Info.Version, time.Now)
 	if err != nil {
 		return nil, cfg.RefuseState(err)
 	}

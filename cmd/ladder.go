@@ -17,7 +17,7 @@ import (
 
 // tapper is a printer that wants to see messages too.
 type tapper interface {
-	tap(f *filter) func(p *packet.Packet, m *sip.Message)
+	tap(f *filter, masker event.Masker) func(p *packet.Packet, m *sip.Message)
 }
 
 // Bounds of what the ladder keeps in memory until the end; what is beyond is
@@ -44,6 +44,7 @@ type ladder struct {
 	forgot  uint64 // messages
 	all     bool   // no filter: sequences without an event are shown too
 	labels  map[string]string
+	masker  event.Masker // nil: nothing is private
 	s       []byte
 }
 
@@ -78,8 +79,8 @@ func (l *ladder) sequence(id []byte) *sequence {
 
 // tap implements tapper: it keeps each message that a filter for one Call-ID does
 // not rule out. The other filters ask about events, and are applied at the end.
-func (l *ladder) tap(f *filter) func(*packet.Packet, *sip.Message) {
-	l.all = !f.any
+func (l *ladder) tap(f *filter, masker event.Masker) func(*packet.Packet, *sip.Message) {
+	l.all, l.masker = !f.any, masker
 	return func(p *packet.Packet, m *sip.Message) {
 		id := event.Key(m.CallID()) // as events have it
 		if f.call != "" && string(id) != f.id {
@@ -89,13 +90,18 @@ func (l *ladder) tap(f *filter) func(*packet.Packet, *sip.Message) {
 			l.cutMsgs++
 			return
 		}
+		src, dst := p.Src, p.Dst
+		if masker != nil {
+			id, _ = masker.Append(nil, event.CallIDs, event.CallID, id)
+			src, dst = netip.AddrPortFrom(masker.Addr(src.Addr()), src.Port()), netip.AddrPortFrom(masker.Addr(dst.Addr()), dst.Port())
+		}
 		s := l.sequence(id)
 		if len(s.arrows) == maxLadder {
 			l.cutMsgs++
 			return
 		}
 		l.arrows++
-		s.arrows = append(s.arrows, arrow{p.Time, p.Src, p.Dst, l.label(m)})
+		s.arrows = append(s.arrows, arrow{p.Time, src, dst, l.label(m)})
 	}
 }
 
@@ -140,7 +146,7 @@ func (l *ladder) label(m *sip.Message) string {
 		if _, method := m.CSeq(); string(method) != "INVITE" {
 			b = appendPlain(append(b, ' '), method)
 		}
-		if reason := m.ReasonPhrase(); len(reason) > 0 {
+		if reason := m.ReasonPhrase(); len(reason) > 0 && (l.masker == nil || event.Usual(reason)) {
 			b = appendPlain(append(b, ' '), reason)
 		}
 	}
@@ -233,7 +239,7 @@ func (l *ladder) write(s *sequence) {
 // texts writes messages that go between too many places to be drawn.
 func (l *ladder) texts(s *sequence) {
 	for _, a := range s.arrows {
-		fmt.Fprintf(l.w, "%s  %v > %v  %s\n", clock(a.at), a.src, a.dst, a.label)
+		fmt.Fprintf(l.w, "%s  %s > %s  %s\n", clock(a.at), endText(a.src), endText(a.dst), a.label)
 	}
 }
 
@@ -244,15 +250,24 @@ const (
 
 func clock(at int64) string { return time.Unix(0, at).UTC().Format("15:04:05.000") }
 
+// endText is where a message comes from or goes to; of an address that is left out the
+// port remains.
+func endText(a netip.AddrPort) string {
+	if !a.Addr().IsValid() {
+		return ":" + strconv.Itoa(int(a.Port()))
+	}
+	return a.String()
+}
+
 // columns draws the arrows.
 func (l *ladder) columns(s *sequence) {
 	lane := minLane
 	for _, end := range s.ends {
-		lane = max(lane, min(len(end.String())+2, 44))
+		lane = max(lane, min(len(endText(end))+2, 44))
 	}
 	line := []byte(strings.Repeat(" ", timeWidth+2))
 	for _, end := range s.ends {
-		line = pad(line, []byte(end.String()), lane)
+		line = pad(line, []byte(endText(end)), lane)
 	}
 	fmt.Fprintf(l.w, "%s\n", bytes.TrimRight(line, " "))
 	for _, a := range s.arrows {

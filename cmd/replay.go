@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -232,13 +233,20 @@ func (r *replay) run() error {
 	// A source that waits ends, and the next signal kills.
 	context.AfterFunc(ctx, func() { cancel(); files.Close() })
 
+	sealer, err := r.cfg.Sealer(filepath.Clean) // of the working directory, as the saved state
+	if err != nil {
+		return err
+	}
 	src := &dayOf{Source: files, filter: &r.filter, ctx: ctx}
 	sink := &sieve{filter: &r.filter, to: p}
+	if sealer != nil {
+		sink.masker = sealer
+	}
 	if l, ok := r.cfg.ReplayLimit(); ok {
 		r.cfg.Engine.Limit = limit.New(l)
 	}
 	if t, ok := p.(tapper); ok {
-		r.cfg.Engine.Tap = t.tap(&r.filter)
+		r.cfg.Engine.Tap = t.tap(&r.filter, sink.masker)
 	}
 	r.cfg.Engine.Fault = func(_ *packet.Frame, cause any) {
 		if r.wrong++; r.wrong <= maxFaults {
@@ -324,17 +332,24 @@ func apart(err error) []error {
 	return []error{err}
 }
 
-// sieve lets through what the filter does.
+// sieve lets through what the filter does, which sees clear values, and masks it.
 type sieve struct {
 	filter *filter
+	masker event.Masker // nil: nothing is private
+	masked event.Event
 	to     printer
 }
 
 // Put implements engine.Sink.
 func (s *sieve) Put(e *event.Event) {
-	if s.filter.match(e) {
-		s.to.Put(e)
+	if !s.filter.match(e) {
+		return
 	}
+	if s.masker != nil {
+		e.Mask(s.masker, &s.masked)
+		e = &s.masked
+	}
+	s.to.Put(e)
 }
 
 // stickyWriter remembers the first error and stops the run.

@@ -303,7 +303,7 @@ func TestLadderIsBounded(t *testing.T) {
 	w := bufio.NewWriter(&b)
 	l := newLadder(w)
 	var none filter
-	see := l.tap(&none)
+	see := l.tap(&none, nil)
 	var m sip.Message
 	text := "OPTIONS sip:x@y SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:x@y>\r\nCall-ID: one\r\nCSeq: 1 OPTIONS\r\n\r\n"
 	if p := m.Parse([]byte(text), false); p != sip.OK {
@@ -328,7 +328,7 @@ func TestLadderForgetsWhatIsFiltered(t *testing.T) {
 	var b bytes.Buffer
 	w := bufio.NewWriter(&b)
 	l := newLadder(w)
-	see := l.tap(&filter{any: true})
+	see := l.tap(&filter{any: true}, nil)
 	p := packet.Packet{Src: netip.MustParseAddrPort("192.0.2.1:5060"), Dst: netip.MustParseAddrPort("192.0.2.2:5060")}
 	var m sip.Message
 	send := func(id string) {
@@ -380,7 +380,7 @@ func TestLadderCutsCallIDs(t *testing.T) {
 			t.Fatal(err)
 		}
 		l := newLadder(bufio.NewWriter(&bytes.Buffer{}))
-		l.tap(&f)(&packet.Packet{}, &m)
+		l.tap(&f, nil)(&packet.Packet{}, &m)
 		if f.match(e) {
 			l.Put(e)
 		}

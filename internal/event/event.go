@@ -105,8 +105,8 @@ type Event struct {
 	From, To, Contact Party
 	RequestURI        URI
 	ViaTransport      Text
-	Via               List `private:"uris,ViaValue"`
-	Branch            Text
+	Via               List  `private:"uris,ViaValue"`
+	Branch            Text  `private:"call_ids,CallID"`
 	MaxForwards       int16 // -1 or 0 with HasMaxForwards false: absent
 	HasMaxForwards    bool
 

@@ -249,7 +249,7 @@ var ends = []row{
 	}},
 	{"related.ip", ip, asAddress, func(e *Event, v *Value) {
 		v.list(e, Addrs, e.Legs)
-		e.otherAddrs(v)
+		e.otherAddrs(v, true)
 	}},
 	{"related.user", keyword, asUser, func(e *Event, v *Value) {
 		v.some(e.Bytes(e.From.URI.User))
@@ -279,8 +279,8 @@ func (e *Event) isName(i int, host []byte) bool {
 }
 
 // otherAddrs adds the addresses that are no legs: those that are written in URIs and
-// session descriptions.
-func (e *Event) otherAddrs(v *Value) {
+// session descriptions. inURIs is false where those of URIs are more private than others.
+func (e *Event) otherAddrs(v *Value, inURIs bool) {
 	if e.masked.on {
 		l := e.masked.ips
 		for b, ok := e.Next(&l); ok && v.NAlso < len(v.Also); b, ok = e.Next(&l) {
@@ -291,7 +291,7 @@ func (e *Event) otherAddrs(v *Value) {
 		return
 	}
 	for _, host := range e.hosts() {
-		if a, ok := literal(host); ok {
+		if a, ok := literal(host); ok && inURIs {
 			v.alsoAddr(e, a)
 		}
 	}
@@ -443,7 +443,7 @@ var message = []row{
 	{"sip.sdp.srtp", boolean, public, func(e *Event, v *Value) { v.flag(e.SRTP) }},
 	{"sip.sdp.ice", boolean, public, func(e *Event, v *Value) { v.flag(e.ICE) }},
 	{"sip.sdp.connection.address", keyword, asMedia, func(e *Event, v *Value) { v.str(e, e.Conn) }},
-	{"sip.transaction.branch", keyword, public, func(e *Event, v *Value) { v.str(e, e.Branch) }},
+	{"sip.transaction.branch", keyword, asCallID, func(e *Event, v *Value) { v.str(e, e.Branch) }},
 	{"sip.transaction.delay_ms", double, public, func(e *Event, v *Value) { v.ms(e.Delay) }},
 	{"sip.transaction.retransmissions.request", long, public, func(e *Event, v *Value) { v.positive(int64(e.RetransRequest)) }},
 	{"sip.transaction.retransmissions.response", long, public, func(e *Event, v *Value) { v.positive(int64(e.RetransResponse)) }},

@@ -69,7 +69,7 @@ type masking struct {
 func (k *masking) record() {
 	e := k.to
 	k.ends()
-	k.keep(&e.Method, &e.CSeqMethod, &e.ViaTransport, &e.Branch, &e.AuthScheme, &e.ContentType, &e.quality, &e.QualityCodec, &e.Probe)
+	k.keep(&e.Method, &e.CSeqMethod, &e.ViaTransport, &e.AuthScheme, &e.ContentType, &e.quality, &e.QualityCodec, &e.Probe)
 	k.keep(&e.Subscription.Package, &e.Subscription.ID, &e.Subscription.Reason)
 	k.keepLists(&e.Encap, &e.Codes, &e.Privacy, &e.ReasonProtocol, &e.ReasonCause, &e.Codecs, &e.Media)
 	k.ids()
@@ -163,7 +163,7 @@ func (k *masking) ids() {
 	} else {
 		k.text(&e.Correlation, asCallID)
 	}
-	for _, t := range [...]*Text{&e.HEP.Correlation, &e.SessionLocal, &e.SessionRemote, &e.Replaces, &e.Transfer.Replaces, &e.QualityCall} {
+	for _, t := range [...]*Text{&e.Branch, &e.HEP.Correlation, &e.SessionLocal, &e.SessionRemote, &e.Replaces, &e.Transfer.Replaces, &e.QualityCall} {
 		k.text(t, asCallID)
 	}
 	if e.DumpMasked { // the file is found by it
@@ -330,10 +330,11 @@ func (k *masking) made() {
 		}
 	}
 	var v Value
-	from.otherAddrs(&v)
-	for _, a := range v.Also[:v.NAlso] {
-		if b := k.m.Addr(a); b.IsValid() && !to.HasAddr(to.Legs, b) {
-			to.AddAddr(&to.masked.ips, b)
+	if from.otherAddrs(&v, k.m.Private(Addresses) || !k.m.Private(URIs)); v.NAlso > 0 {
+		for _, a := range v.Also[:v.NAlso] {
+			if b := k.m.Addr(a); b.IsValid() && !to.HasAddr(to.Legs, b) {
+				to.AddAddr(&to.masked.ips, b)
+			}
 		}
 	}
 	to.masked.family = family(from)
