@@ -156,9 +156,17 @@ func (x *rewriting) message(w *Rewriter, dst, message []byte, cut bool) []byte {
 			x.line(start, h, value)
 		}
 	}
-	x.out = append(x.out, "Content-Length: 0\r\n\r\n"...)
+	at := len(x.out)
+	x.out = append(x.out, ending...)
+	if x.msg.Problem() != sip.OK { // what made it unusable may be among what is left out
+		if x.msg.Parse(x.out[start:], false) == sip.OK {
+			x.out = append(append(x.out[:at], "unusable\r\n"...), ending...)
+		}
+	}
 	return x.out
 }
+
+const ending = "Content-Length: 0\r\n\r\n"
 
 // line writes a header, or leaves it out. What a message cannot be without is short
 // enough to be written also when there is no room for others.
@@ -249,14 +257,22 @@ func (x *rewriting) startLine(line []byte) {
 	}
 }
 
-// whole writes a URI.
+// whole writes a URI. One that cannot be masked in parts has what it became as its host.
 func (x *rewriting) whole(uri []byte) {
 	at := len(x.out)
 	if len(uri) > 0 && len(uri) <= maxValue {
 		out, ok := x.w.m.Append(x.out, event.URIs, event.Whole, uri)
 		if ok && len(out) > at && only(out[at:], inBrackets) {
-			x.out = out
-			return
+			var masked sip.URI
+			if masked.Parse(out[at:]) {
+				x.out = out
+				return
+			}
+			if only(out[at:], func(c byte) bool { return isDigit(c) || isLetter(c) }) {
+				x.out = append(x.out, "sip:"...)
+				x.out, _ = x.w.m.Append(x.out, event.URIs, event.Whole, uri)
+				return
+			}
 		}
 	}
 	x.out = append(x.out[:at], nobody...)

@@ -50,7 +50,7 @@ var rules = [sip.NumHeaders]rule{
 
 	sip.HeaderReason:            {write: writeReason, all: true},
 	sip.HeaderContentType:       {write: writeFirst},
-	sip.HeaderEvent:             {write: writeFirst},
+	sip.HeaderEvent:             {write: writeEvent},
 	sip.HeaderMaxForwards:       {write: writeKept},
 	sip.HeaderExpires:           {write: writeKept},
 	sip.HeaderMinExpires:        {write: writeKept},
@@ -84,11 +84,27 @@ func writeKept(x *rewriting, value []byte) bool {
 // isPlain: what lists of words, numbers, parameters and dates are made of.
 func isPlain(c byte) bool { return isWord(c) || bytes.IndexByte([]byte(" \t,;:="), c) >= 0 }
 
-// writeFirst writes a value without its parameters, of which a boundary or an id may
-// name somebody.
+// writeFirst writes a value without its parameters, of which a boundary may name
+// somebody.
 func writeFirst(x *rewriting, value []byte) bool {
 	value, _, _ = bytes.Cut(value, []byte{';'})
 	return writeKept(x, bytes.TrimSpace(value))
+}
+
+// writeEvent writes the package and the id of a subscription (RFC 6665 §8.2.1).
+func writeEvent(x *rewriting, value []byte) bool {
+	if !writeFirst(x, value) {
+		return false
+	}
+	_, rest, _ := bytes.Cut(value, []byte{';'})
+	params := sip.ParseParams(rest)
+	for name, v, ok := params.Next(); ok; name, v, ok = params.Next() {
+		if bytes.EqualFold(name, []byte("id")) && len(v) > 0 && len(v) <= 32 && only(v, isWord) {
+			x.param("id", v)
+			break
+		}
+	}
+	return true
 }
 
 // writeReason writes protocol and cause of a Reason (RFC 3326 §2), no text.
@@ -113,34 +129,46 @@ func writeCallID(x *rewriting, value []byte) bool {
 	return true
 }
 
-// writeVia writes a Via with its branch, by which transactions are told apart.
+// writeVia writes a Via with its branch, by which transactions are told apart. One that
+// is written in an unusual way is masked as everybody writes it.
 func writeVia(x *rewriting, value []byte) bool {
-	at := len(x.out)
-	good := len(value) > 0 && x.via.Parse(value)
-	if good {
-		out, ok := x.w.m.Append(x.out, viaGroup, event.ViaValue, value)
-		if ok && onOneLine(out[at:]) {
-			x.out = out
-			return true
-		}
-	}
-	if !good && len(value) > 0 {
+	if !x.via.Parse(value) {
 		x.broken(value)
 		return true
 	}
+	if x.viaValue(value) {
+		return true
+	}
 	transport := x.via.Transport()
-	if len(value) == 0 || !only(transport, isWord) || len(transport) > 16 {
+	if len(transport) > 16 {
 		transport = []byte("UDP")
 	}
-	x.out = append(append(append(x.out[:at], "SIP/2.0/"...), transport...), ' ')
-	x.out = append(x.out, nobodyHost...)
-	if branch := x.via.Branch(); len(value) > 0 && len(branch) > 0 {
+	branch := x.via.Branch()
+	from, _ := x.via.HostAt()
+	usual := append(append(append([]byte("SIP/2.0/"), transport...), ' '), x.via.Bytes()[from:]...)
+	if x.viaValue(usual) {
+		return true
+	}
+	x.out = append(append(append(append(x.out, "SIP/2.0/"...), transport...), ' '), nobodyHost...)
+	if len(branch) > 0 {
 		x.out = append(x.out, ";branch="...)
 		if bytes.HasPrefix(branch, cookie) {
 			x.out = append(x.out, cookie...)
 		}
 		x.out = x.w.token(x.out, "branch", branch)
 	}
+	return true
+}
+
+// viaValue writes a Via, if what comes of it is one.
+func (x *rewriting) viaValue(value []byte) bool {
+	at := len(x.out)
+	out, ok := x.w.m.Append(x.out, viaGroup, event.ViaValue, value)
+	var masked sip.Via
+	if !ok || !onOneLine(out[at:]) || !masked.Parse(out[at:]) {
+		return false
+	}
+	x.out = out
 	return true
 }
 
