@@ -95,9 +95,23 @@ func isNumeral(b []byte) bool {
 	return hex || len(b) > 0
 }
 
-// holdsAddress looks for an address within a text: four numbers with dots, hyphens or
-// underscores between them, or what reads as an IPv6 address.
-func holdsAddress(b []byte) bool {
+// holdsAddress looks for an address within a text, escaped or not: four numbers with dots,
+// hyphens or underscores between them, or what reads as an IPv6 address.
+func holdsAddress(b []byte) bool { return holds(b, showsAddress) }
+
+// holdsNumber looks for as many digits as a number has, visual separators between them.
+func holdsNumber(b []byte) bool { return holds(b, showsNumber) }
+
+// holds looks at a text as it is and, where it has escapes, at what they stand for.
+func holds(b []byte, shows func([]byte) bool) bool {
+	if shows(b) {
+		return true
+	}
+	var room [256]byte
+	return bytes.IndexByte(b, '%') >= 0 && shows(sip.AppendUnescaped(room[:0], b))
+}
+
+func showsAddress(b []byte) bool {
 	for i := 0; i < len(b); {
 		if c := b[i]; !isHexColon(c) {
 			i++
@@ -218,8 +232,7 @@ func isVisual(c byte) bool {
 // manyDigits in a text may be a number with something around it.
 const manyDigits = 7
 
-// holdsNumber looks for as many digits as a number has, visual separators between them.
-func holdsNumber(b []byte) bool {
+func showsNumber(b []byte) bool {
 	digits := 0
 	for _, c := range b {
 		switch {

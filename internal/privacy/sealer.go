@@ -31,7 +31,10 @@ func New(cfg Config) (*Sealer, error) {
 	strictest := Clear
 	s.modes[event.Public] = Clear
 	for g, m := range s.modes {
-		if m >= NumModes || !Allowed(event.Group(g), m) {
+		if m >= NumModes {
+			return nil, fmt.Errorf("%s: no such mode: %d", event.Group(g), uint8(m))
+		}
+		if !Allowed(event.Group(g), m) {
 			return nil, fmt.Errorf("%s: %s is for addresses and numbers only", event.Group(g), m)
 		}
 		strictest = max(strictest, m)
