@@ -93,19 +93,18 @@ type tokener interface {
 	Token(dst, e164 []byte) []byte
 }
 
-// number masks a number. It was read out of a URI, so that it is masked with those where
-// numbers are clear.
+// number masks a number. It was read out of a URI: where those are private and numbers are
+// not, it is left out.
 func (k *masking) number(n *PhoneNumber) {
-	as := asNumber
-	if !k.m.Private(Numbers) {
-		as.Private = URIs
+	clear := k.from.Bytes(n.E164)
+	numbers, uris := k.m.Private(Numbers), k.m.Private(URIs)
+	if k.text(&n.E164, asNumber); uris && !numbers {
+		n.E164 = Text{}
 	}
 	k.text(&n.Token, asToken)
-	clear := k.from.Bytes(n.E164)
-	if t, ok := k.m.(tokener); ok && len(clear) > 0 && k.m.Private(as.Private) {
+	if t, ok := k.m.(tokener); ok && len(clear) > 0 && (numbers || uris) {
 		at := len(k.to.buf)
 		k.to.buf = t.Token(k.to.buf, clear)
 		k.place(&n.Token, at)
 	}
-	k.text(&n.E164, as)
 }
