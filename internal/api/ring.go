@@ -22,7 +22,7 @@ var Fates = []string{"sent", "blacklisted", "rate", "source"}
 // renders it outside.
 type ring struct {
 	schema *event.Schema
-	mask   event.Masker // nil masks nothing
+	mask   func() event.Masker // gives nil where nothing is masked
 	shown  func(clear, masked *event.Event)
 
 	mu      sync.Mutex
@@ -139,8 +139,8 @@ func (r *reader) read(number uint64) (view.ShownEvent, bool) {
 	if !ok || w.typ != event.None && e.Type != w.typ || w.fate != "" && fate != w.fate {
 		return view.ShownEvent{}, false
 	}
-	if r.ring.mask != nil {
-		e.Mask(r.ring.mask, &r.e)
+	if m := r.ring.mask(); m != nil {
+		e.Mask(m, &r.e)
 		e = &r.e
 		if r.ring.shown != nil {
 			r.ring.shown(&r.clear, e)
