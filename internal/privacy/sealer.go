@@ -31,7 +31,10 @@ func New(cfg Config) (*Sealer, error) {
 	strictest := Clear
 	s.modes[event.Public] = Clear
 	for g, m := range s.modes {
-		if m >= NumModes || !Allowed(event.Group(g), m) {
+		if m >= NumModes {
+			return nil, fmt.Errorf("%s: no such mode: %d", event.Group(g), uint8(m))
+		}
+		if !Allowed(event.Group(g), m) {
 			return nil, fmt.Errorf("%s: %s is for addresses and numbers only", event.Group(g), m)
 		}
 		strictest = max(strictest, m)
@@ -100,7 +103,7 @@ func (s *Sealer) Private(g event.Group) bool { return s.modes[g] != Clear }
 func (s *Sealer) Digest(h event.Hash, of ...event.Group) event.Hash {
 	for _, g := range of {
 		if s.modes[g] != Clear {
-			return s.keys[0].digest(labelDigest, h[:])
+			return s.keys[0].digest(h)
 		}
 	}
 	return h
