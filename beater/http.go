@@ -6,7 +6,6 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/api"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
-	"github.com/sipcmbeat/sipcmbeat/internal/privacy"
 )
 
 // newServer makes the server of the pages, where they are wanted. The engine is made
@@ -20,13 +19,9 @@ func (r *run) newServer(version string) {
 	cfg.Schema = event.NewSchema(event.Fields, r.cfg.Headers)
 	cfg.Enrich = r.numbers.Add
 	cfg.Log = func(line string) { r.log.Info(line) }
-	if r.private == nil {
-		r.server = api.New(cfg, r)
-		return
-	}
-	pages := privacy.NewPages(r.private)
-	cfg.Private, cfg.Shown = r.private, pages.Shown
-	r.server = api.New(cfg, shown{r, pages})
+	s := &masked{run: r}
+	cfg.Private, cfg.Shown = r.masker, s.note
+	r.server = api.New(cfg, s)
 }
 
 // startServer lets the server listen. A port that nobody chose and another program has

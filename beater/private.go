@@ -9,23 +9,41 @@ import (
 )
 
 // What leaves besides events while something is private: lines of the log, records of
-// indicators, messages. Where nothing is, run.private is nil, and all of it is as it is.
+// indicators, messages. Where nothing is, run.sealer is nil, and all of it is as it is. A
+// reload may change that at any time.
 
-// rewriter makes messages unreadable; nil where they leave as they are.
-func (r *run) rewriter(clear bool) recent.Mask {
-	if r.private == nil || clear {
+// rewriter makes messages unreadable; nil where nothing is private.
+func (r *run) rewriter() recent.Mask {
+	s := r.sealer.Load()
+	if s == nil {
 		return nil
 	}
-	return privacy.NewRewriter(r.private)
+	w := r.writer.Load()
+	if w == nil || !w.Of(s) {
+		w = privacy.NewRewriter(s)
+		r.writer.Store(w)
+	}
+	return w
 }
+
+// masker is what masks, nil where nothing is private.
+func (r *run) masker() event.Masker {
+	if s := r.sealer.Load(); s != nil {
+		return s
+	}
+	return nil
+}
+
+// isTrue tells whether a key was set, and to true.
+func isTrue(b *bool) bool { return b != nil && *b }
 
 // hidden stands in a line of the log for what is left out.
 const hidden = "(private)"
 
 // sayNet says an address or a network of somebody in the log.
 func (r *run) sayNet(p netip.Prefix) string {
-	if r.private != nil {
-		if p = privacy.Network(r.private, p); !p.IsValid() {
+	if m := r.masker(); m != nil {
+		if p = privacy.Network(m, p); !p.IsValid() {
 			return hidden
 		}
 	}
@@ -34,8 +52,8 @@ func (r *run) sayNet(p netip.Prefix) string {
 
 // sayEnd says an address with its port.
 func (r *run) sayEnd(a netip.AddrPort) string {
-	if r.private != nil {
-		if a = netip.AddrPortFrom(r.private.Addr(a.Addr()), a.Port()); !a.Addr().IsValid() {
+	if m := r.masker(); m != nil {
+		if a = netip.AddrPortFrom(m.Addr(a.Addr()), a.Port()); !a.Addr().IsValid() {
 			return hidden
 		}
 	}
@@ -44,16 +62,8 @@ func (r *run) sayEnd(a netip.AddrPort) string {
 
 // sayLine says the start line of a message.
 func (r *run) sayLine(line string) string {
-	if r.private == nil {
-		return line
+	if m := r.masker(); m != nil {
+		return string(privacy.NewRewriter(m).AppendLine(nil, []byte(line)))
 	}
-	return string(privacy.NewRewriter(r.private).AppendLine(nil, []byte(line)))
-}
-
-// masker is what masks, without the pitfall of an interface that holds a nil pointer.
-func (r *run) masker() event.Masker {
-	if r.private == nil {
-		return nil
-	}
-	return r.private
+	return line
 }

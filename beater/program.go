@@ -11,7 +11,7 @@ import (
 )
 
 // The methods of this file are how the server of the pages sees a run: api.Program. They
-// are called by any goroutine. What they give is clear: see shown.
+// are called by any goroutine. What they give is clear: see masked.
 var _ api.Program = (*run)(nil)
 
 // Now is the wall clock where an input is live, else the time of the packets.

@@ -81,7 +81,7 @@ func start(t *testing.T, p *pipe, text string) (*run, chan os.Signal, chan error
 	if err != nil {
 		t.Fatal(err)
 	}
-	inputs, err := openAll(cfg, nil)
+	inputs, err := openAll(cfg, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

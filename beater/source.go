@@ -37,7 +37,7 @@ func check(in *config.Input, cfg *config.Config) error {
 }
 
 // open starts an input. An interface has a source for each of its workers.
-func open(in *config.Input, cfg *config.Config, mask event.Masker, note func(string)) (sources []capture.Source, err error) {
+func open(in *config.Input, cfg *config.Config, mask func() event.Masker, note func(string)) (sources []capture.Source, err error) {
 	switch in.Type {
 	case config.FileInput:
 		return openFiles(in)
@@ -61,12 +61,12 @@ func open(in *config.Input, cfg *config.Config, mask event.Masker, note func(str
 }
 
 // listen starts to take HEP, or copies of messages. Whoever is not heard is told of, by
-// the masked address where mask is not nil.
-func listen(in *config.Input, mask event.Masker, note func(string)) (*capture.HEP, error) {
+// the masked address where mask gives something.
+func listen(in *config.Input, mask func() event.Masker, note func(string)) (*capture.HEP, error) {
 	cfg := in.HEP
 	cfg.Refused = func(r capture.Refusal) {
-		if mask != nil && r.Peer.IsValid() {
-			r.Peer = mask.Addr(r.Peer)
+		if m := mask(); m != nil && r.Peer.IsValid() {
+			r.Peer = m.Addr(r.Peer)
 		}
 		note(fmt.Sprintf("input %s: %v", in.Name, r))
 	}
@@ -74,7 +74,7 @@ func listen(in *config.Input, mask event.Masker, note func(string)) (*capture.HE
 }
 
 // openAll starts all inputs, or none. note is told what the user may want to know.
-func openAll(cfg *config.Config, mask event.Masker, note func(string)) (inputs []engine.Input, err error) {
+func openAll(cfg *config.Config, mask func() event.Masker, note func(string)) (inputs []engine.Input, err error) {
 	for i := range cfg.Inputs {
 		in := &cfg.Inputs[i]
 		sources, err := open(in, cfg, mask, note)

@@ -17,6 +17,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/privacy"
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 )
 
@@ -56,7 +57,8 @@ func written(t *testing.T, file string, by *privacy.Sealer, clear bool, tap func
 	t.Helper()
 	cfg := dump.DefaultConfig()
 	cfg.Dir, cfg.When, cfg.MaxAge, cfg.Wait = filepath.Join(t.TempDir(), "dump"), dump.Always, 0, true
-	cfg.Mask, cfg.Clear = privacy.NewRewriter(by), clear
+	w := privacy.NewRewriter(by)
+	cfg.Mask, cfg.Clear = func() recent.Mask { return w }, clear
 	d := dump.New(cfg)
 	if err := d.Start(); err != nil {
 		t.Fatal(err)

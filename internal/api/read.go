@@ -183,7 +183,7 @@ type plain string
 // plainOffenders is one source a line, or what ipset restore reads: two sets, since one
 // has addresses of one family.
 func (c *call) plainOffenders(format string) (any, error) {
-	if m := c.s.cfg.Private; m != nil && m.Private(event.Addresses) {
+	if m := c.s.cfg.masker(); m != nil && m.Private(event.Addresses) {
 		return nil, refuse(http.StatusUnprocessableEntity,
 			"addresses are private (privacy.addresses): a list of masked ones would make a firewall block whom it does not mean",
 			"format=json, with masked addresses", "privacy.addresses: clear")

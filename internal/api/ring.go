@@ -22,8 +22,8 @@ var Fates = []string{"sent", "blacklisted", "rate", "source"}
 // renders it outside.
 type ring struct {
 	schema *event.Schema
-	enrich func(*event.Event) // of what is read; nil is nothing
-	mask   event.Masker       // nil masks nothing
+	enrich func(*event.Event)  // of what is read; nil is nothing
+	mask   func() event.Masker // gives nil where nothing is masked
 	shown  func(clear, masked *event.Event)
 
 	mu      sync.Mutex
@@ -143,8 +143,8 @@ func (r *reader) read(number uint64) (view.ShownEvent, bool) {
 	if r.ring.enrich != nil {
 		r.ring.enrich(e)
 	}
-	if r.ring.mask != nil {
-		e.Mask(r.ring.mask, &r.e)
+	if m := r.ring.mask(); m != nil {
+		e.Mask(m, &r.e)
 		e = &r.e
 		if r.ring.shown != nil {
 			r.ring.shown(&r.clear, e)

@@ -56,9 +56,10 @@ type Config struct {
 	Linger   time.Duration // how long after the last trigger messages are still added
 	Queue    int           // memory between the lanes and the worker
 
-	// Mask masks the Call-IDs in the names of files, and the messages unless Clear says
-	// that those are written as they were; nil masks nothing.
-	Mask  recent.Mask
+	// Mask gives what masks the Call-IDs in the names of files, and the messages unless
+	// Clear says that those are written as they were; it may give nil, and be nil, where
+	// nothing is masked. It is asked for each message.
+	Mask  func() recent.Mask
 	Clear bool
 
 	// Wait makes a lane wait for room in the queue, as with the events of a file run.

@@ -68,9 +68,6 @@ func newWorker(cfg Config, dir string, q *queue, most int) *worker {
 	w := &worker{cfg: cfg, queue: q, files: map[uint64]*file{}, most: most, done: make(chan struct{})}
 	w.folder = folder{dir: dir, cfg: cfg, stats: &w.stats}
 	w.ends.older, w.ends.newer = &w.ends, &w.ends
-	if !cfg.Clear {
-		w.frames.By = cfg.Mask
-	}
 	if cfg.When.triggered() {
 		w.ring = recent.NewRing(cfg.RingSize)
 	}
@@ -152,7 +149,7 @@ func (w *worker) begin(r recent.Record) {
 	if len(w.files) >= w.most { // the queue was full when one was to be closed
 		w.finish(w.ends.newer)
 	}
-	f := &file{hash: hash, name: string(w.cfg.appendName(nil, r.Time(), label(r.Kind()), r.Payload())), named: r.Time(), older: w.ends.older, newer: &w.ends}
+	f := &file{hash: hash, name: string(appendName(nil, r.Time(), label(r.Kind()), r.Payload())), named: r.Time(), older: w.ends.older, newer: &w.ends}
 	f.older.newer, w.ends.older = f, f
 	w.files[hash] = f
 	if r.Has(flagBack) && w.ring != nil {
@@ -185,6 +182,9 @@ func (w *worker) keep(f *file, r recent.Record) {
 			f.pend = append(f.pend, recent.FileHeader...)
 		}
 		w.dirty = append(w.dirty, f)
+	}
+	if w.frames.By = nil; !w.cfg.Clear {
+		w.frames.By = w.cfg.mask()
 	}
 	before := len(f.pend)
 	f.pend = w.frames.AppendFrames(f.pend, r, &f.flows)

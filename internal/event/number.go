@@ -33,41 +33,6 @@ type PhoneNumber struct {
 // §6).
 const MaxE164 = 15
 
-// CountryCode is how many of the digits of a number, without its +, are the country code;
-// 0 when it begins with none. Which of them have two digits has not changed since the
-// zones were laid out (ITU-T E.164 Annex D): all others but 1 and 7 have three.
-func CountryCode(digits []byte) int {
-	if len(digits) < 3 {
-		return 0
-	}
-	switch first, second := digits[0], digits[1]; {
-	case first == '0':
-		return 0
-	case first == '1' || first == '7':
-		return 1
-	case first == '2':
-		return two(second == '0' || second == '7')
-	case first == '3':
-		return two(second != '5' && second != '7' && second != '8')
-	case first == '4':
-		return two(second != '2')
-	case first == '5':
-		return two(second != '0' && second != '9')
-	case first == '6':
-		return two(second <= '6')
-	case first == '8':
-		return two(second == '1' || second == '2' || second == '4' || second == '6')
-	}
-	return two(digits[1] != '6' && digits[1] != '7' && digits[1] != '9')
-}
-
-func two(is bool) int {
-	if is {
-		return 2
-	}
-	return 3
-}
-
 // telephone is the rows of one number.
 func telephone(name string, of func(*Event) *PhoneNumber) []row {
 	return []row{

@@ -14,7 +14,7 @@ import (
 // Pages masks what pages show, and finds what is asked for by what they showed: a sealed
 // value is opened; what cannot be opened is known as long as it is among the last that
 // were shown. Nothing clear is taken where it is private, or who may see no names could
-// try them all. Safe for concurrent use.
+// try them all. Nil takes and shows everything as it is. Safe for concurrent use.
 type Pages struct {
 	s *Sealer
 
@@ -30,11 +30,21 @@ const maxKnown = 8 << 10
 // NewPages makes one of a Sealer that masks something.
 func NewPages(s *Sealer) *Pages { return &Pages{s: s, known: map[string]string{}} }
 
+// Of tells whether p masks by s.
+func (p *Pages) Of(s *Sealer) bool { return p.s == s }
+
 // Show masks what a page shows, in place, as the function of that name.
-func (p *Pages) Show(v any) { show(p.s, v, p.note) }
+func (p *Pages) Show(v any) {
+	if p != nil {
+		show(p.s, v, p.note)
+	}
+}
 
 // Shown notes an event that was shown masked.
 func (p *Pages) Shown(clear, masked *event.Event) {
+	if p == nil {
+		return
+	}
 	if clear.Call != masked.Call {
 		p.note("digest", hex.EncodeToString(masked.Call[:]), hex.EncodeToString(clear.Call[:]))
 	}
@@ -102,6 +112,9 @@ func errUnknown(g event.Group) error {
 
 // ID is the id or the Call-ID of a call that was asked for.
 func (p *Pages) ID(id string) (string, error) {
+	if p == nil {
+		return id, nil
+	}
 	if clear, ok := p.find("digest", id); ok {
 		return clear, nil
 	}
@@ -119,6 +132,9 @@ func (p *Pages) ID(id string) (string, error) {
 
 // AOR is the address of record that was asked for.
 func (p *Pages) AOR(aor string) (string, error) {
+	if p == nil {
+		return aor, nil
+	}
 	g, private := p.anyOf(event.URIs, event.Numbers, event.Addresses)
 	if !private {
 		return aor, nil
@@ -144,6 +160,9 @@ func (p *Pages) same(text string, shape event.Shape) bool {
 // Source is the address or network that was asked for. What addresses are masked with
 // keeps networks, so that a masked network is asked for as a clear one is.
 func (p *Pages) Source(source string) (string, error) {
+	if p == nil {
+		return source, nil
+	}
 	mode := p.s.Modes()[event.Addresses]
 	if source == "" || mode == Clear {
 		return source, nil
@@ -180,6 +199,9 @@ var errText = errors.New("only a whole value as a page shows it is looked for")
 
 // Text is what lists that show these groups are searched for.
 func (p *Pages) Text(text string, of ...event.Group) (string, error) {
+	if p == nil {
+		return text, nil
+	}
 	g, private := p.anyOf(of...)
 	if text == "" || !private {
 		return text, nil

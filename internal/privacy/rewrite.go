@@ -28,6 +28,9 @@ func NewRewriter(m event.Masker) *Rewriter {
 	return &Rewriter{m: m, idle: make(chan *rewriting, 4)}
 }
 
+// Of tells whether w masks by m.
+func (w *Rewriter) Of(m event.Masker) bool { return w.m == m }
+
 // Bounds of what is written, in bytes: of one message, and of a value of which none may
 // be missing.
 const (

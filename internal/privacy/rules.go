@@ -39,8 +39,8 @@ var rules = [sip.NumHeaders]rule{
 	sip.HeaderDiversion:          {write: writeNamed, all: true},
 	sip.HeaderHistoryInfo:        {write: writeNamed, all: true},
 
-	sip.HeaderUserAgent: {write: writeAgent},
-	sip.HeaderServer:    {write: writeAgent},
+	sip.HeaderUserAgent: {write: writeAgent, long: true},
+	sip.HeaderServer:    {write: writeAgent, long: true},
 	sip.HeaderSessionID: {write: writeSession},
 
 	sip.HeaderAuthorization:      {write: writeAuth, long: true},

@@ -226,7 +226,7 @@ func isApart(u *sip.URI) bool {
 		return isUserinfo(u.User())
 	}
 	var room [8]byte
-	return len(scheme) <= len(room) && opaque[string(bytes.ToLower(append(room[:0], scheme...)))]
+	return len(scheme) <= len(room) && opaque[string(appendLower(room[:0], scheme))]
 }
 
 func isUserinfo(b []byte) bool {
@@ -366,7 +366,7 @@ func isTransport(b []byte) bool {
 	if len(b) > len(room) {
 		return false
 	}
-	switch string(bytes.ToLower(append(room[:0], b...))) {
+	switch string(appendLower(room[:0], b)) {
 	case "udp", "tcp", "tls", "sctp", "ws", "wss", "tls-sctp":
 		return true
 	}

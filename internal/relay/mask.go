@@ -9,7 +9,8 @@ import (
 
 // masker masks the finished packets of a ring, for one worker.
 type masker struct {
-	by      Mask // nil: they leave as they are
+	now     func() Mask // Config.Mask
+	by      Mask
 	packet  hep.Packet
 	payload []byte
 	id      []byte
@@ -19,7 +20,10 @@ type masker struct {
 // mask gives a packet as it leaves; false when there is none that can. What it gives is
 // b, or good until the next call.
 func (k *masker) mask(b []byte) ([]byte, bool) {
-	if k.by == nil {
+	if k.now == nil {
+		return b, true
+	}
+	if k.by = k.now(); k.by == nil {
 		return b, true
 	}
 	p := &k.packet

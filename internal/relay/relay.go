@@ -43,9 +43,10 @@ type Config struct {
 	Received bool           // what came by HEP is sent on too
 	Buffer   int            // bytes that may wait for a target
 
-	// Mask makes what is sent unreadable, with its addresses and correlation ids; nil
-	// sends it as it is. What waits in the buffer is clear: the workers mask.
-	Mask Mask
+	// Mask gives what makes messages unreadable, with their addresses and correlation ids.
+	// It may give nil, and be nil, where they leave as they are, and is asked for each
+	// message. What waits in the buffer is clear: the workers mask.
+	Mask func() Mask
 }
 
 // A Mask makes messages unreadable; package privacy has one.
