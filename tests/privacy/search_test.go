@@ -219,6 +219,7 @@ var vocabulary = func() map[string]bool {
 		"invite ack bye cancel register options info prack update subscribe notify refer message publish",
 		"unknown success failure request response native legacy clear encrypt hmac truncate redact",
 		"sipcmbeat sip sips tel udp tcp tls sctp ws wss sip/2.0 anonymous restricted",
+		"good open keepalive", // of badges, counters and keys; users of the malformed messages are called so
 	} {
 		add(text)
 	}
