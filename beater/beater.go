@@ -98,7 +98,7 @@ func (bt *Beater) Run(b *beat.Beat) error {
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(signals)
 	defer func() {
-		signal.Stop(hangups)
+		signal.Ignore(syscall.SIGHUP) // one that comes so late would end the program in place of its own status
 		close(hangups)
 	}()
 
