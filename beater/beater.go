@@ -93,14 +93,13 @@ func (bt *Beater) Stop() { bt.once.Do(func() { close(bt.quit) }) }
 // when nothing can be published any more; so they are taken from it.
 func (bt *Beater) Run(b *beat.Beat) error {
 	signals, hangups := make(chan os.Signal, 4), make(chan os.Signal, 1) // one that waits stands for all
-	signal.Reset(syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	signal.Reset(syscall.SIGTERM, syscall.SIGINT)
+	signal.Ignore(syscall.SIGHUP)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
-	signal.Notify(hangups, syscall.SIGHUP)
+	signal.Notify(hangups, syscall.SIGHUP) // for good: what comes after this run would kill the process
 	defer signal.Stop(signals)
-	defer func() {
-		signal.Stop(hangups)
-		close(hangups)
-	}()
+	over := make(chan struct{})
+	defer close(over)
 
 	keeper, err := openState(bt.cfg, b)
 	if err != nil {
@@ -137,7 +136,7 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		return err
 	}
 	notify.say("READY=1", "STATUS=running")
-	go r.hangUps()
+	go r.hangUps(over)
 	err = r.wait()
 	if r.drained && !b.Manager.Enabled() {
 		if c, ok := b.Publisher.(io.Closer); ok {

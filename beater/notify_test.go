@@ -104,8 +104,9 @@ func TestNotifiesReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.hangups = hangups
-	go r.hangUps()
-	defer close(hangups)
+	over := make(chan struct{})
+	go r.hangUps(over)
+	defer close(over)
 	for _, wrong := range []bool{false, true} {
 		want := "READY=1\nSTATUS=running"
 		if wrong {
