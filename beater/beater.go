@@ -211,8 +211,9 @@ type run struct {
 // Put implements engine.Sink: it copies to the ring what the limiter lets leave.
 func (r *run) Put(e *event.Event) { r.ring.put(e) }
 
-// Wait implements engine.Waiter: a file that is read beside an interface leaves half
-// of the queue to it.
+// Wait implements engine.Waiter: the reader of a file leaves half of the queue free, to
+// an interface beside it, or for the events of one frame, which cannot wait without
+// holding up all who ask the engine.
 func (r *run) Wait() { r.ring.await() }
 
 // maxFaults is how many faults of one run are logged; all are counted.
