@@ -62,7 +62,7 @@ poison: libpcap ## goldens with every borrowed frame overwritten after its turn
 
 .PHONY: race
 race: libpcap ## the race detector over what has goroutines (which changes what is allocated)
-	$(GO) test $(TESTFLAGS) -race -skip 'Allocation|^TestCarriers$$' ./internal/engine ./internal/capture/... ./internal/relay ./internal/recent ./internal/dump ./internal/api
+	$(GO) test $(TESTFLAGS) -race -skip 'Allocation|^TestCarriers$$' ./internal/engine ./internal/capture/... ./internal/relay ./internal/recent ./internal/limit ./internal/kpi ./internal/dump ./internal/api
 
 .PHONY: system-tests
 system-tests: build test-tools ## the real binary: commands, outputs, bad input

@@ -99,13 +99,13 @@ func TestNotifiesReload(t *testing.T) {
 	m := listenAs(t, name)
 	r, f, signals, done := reloading(t, calls+"run_forever: true", "")
 	hangups := make(chan os.Signal, 1)
-	var err error
-	if r.notify, err = newNotifier(environment("NOTIFY_SOCKET", name)); err != nil {
+	n, err := newNotifier(environment("NOTIFY_SOCKET", name))
+	if err != nil {
 		t.Fatal(err)
 	}
-	r.hangups = hangups
+	told := &run{cfg: r.cfg, log: r.log, engine: r.engine, limit: r.limit, count: r.count, reader: r.reader, notify: n, hangups: hangups}
 	over := make(chan struct{})
-	go r.hangUps(over)
+	go told.hangUps(over) // r has begun, without a manager
 	defer close(over)
 	for _, wrong := range []bool{false, true} {
 		want := "READY=1\nSTATUS=running"

@@ -47,6 +47,11 @@ func (p *reporter) records(now time.Time) (out []beat.Event) {
 		p.last = map[string]float64{}
 	}
 	p.samples(func(d *metric.Desc, value string, n float64) {
+		field := d.Field(value)
+		more := n - p.last[field]
+		if d.Kind == metric.Counter && n != 0 { // of all groups: a reload may ask for others
+			p.last[field] = n
+		}
 		if n == 0 || !slices.Contains(p.groups, d.Group) {
 			return
 		}
@@ -55,15 +60,10 @@ func (p *reporter) records(now time.Time) (out []beat.Event) {
 			o = mapstr.M{"group": d.Group}
 			objects[d.Group] = o
 		}
-		field := d.Field(value)
 		_, _ = o.Put(field, numeric(d, n))
-		if d.Kind != metric.Counter {
-			return
-		}
-		if more := n - p.last[field]; more != 0 {
+		if d.Kind == metric.Counter && more != 0 {
 			_, _ = o.Put("delta."+field, numeric(d, more))
 		}
-		p.last[field] = n
 	})
 	for _, group := range p.groups {
 		if o := objects[group]; o != nil {
@@ -148,8 +148,10 @@ func (r *run) report(p *reporter, every time.Duration) {
 			return
 		}
 		if other != nil {
+			if every == 0 { // else it goes on where the records before ended, however long the output took them
+				p.skip(time.Now())
+			}
 			p.groups, every = other.Groups, other.Every
-			p.skip(time.Now())
 			tick.Reset(cmp.Or(every, never))
 		}
 	}

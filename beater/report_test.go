@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/elastic/beats/v7/libbeat/beat"
+	"github.com/elastic/beats/v7/libbeat/common/acker"
 	"github.com/elastic/elastic-agent-libs/mapstr"
 
+	"github.com/sipcmbeat/sipcmbeat/config"
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/metric"
@@ -194,5 +196,36 @@ func TestLossIsToldOf(t *testing.T) {
 		if l.high() != (step.ratio > lossShare && i > 1) {
 			t.Errorf("step %d: too much: %v", i, l.high())
 		}
+	}
+}
+
+// What is counted while the records before a reload are handed over is in those behind
+// it, of the groups that were there and of others.
+func TestDifferencesOverReload(t *testing.T) {
+	n := 0.0
+	counters := []*metric.Desc{{Group: "capture", Name: "frames"}, {Group: "events", Name: "events_made"}}
+	p := newPipe(false)
+	p.cfg.EventListener = acker.Nil()
+	r := &run{client: p, last: make(chan struct{}), restats: make(chan config.Stats, 1)}
+	rep := &reporter{groups: []string{"capture"}, from: time.Now(), samples: func(add metric.Adder) {
+		n += 10 // more each time that somebody looks
+		for _, d := range counters {
+			add(d, "", n)
+		}
+	}}
+	done := make(chan struct{})
+	go func() { defer close(done); r.report(rep, time.Hour) }()
+	r.restats <- config.Stats{Every: time.Hour, Groups: []string{"capture", "events"}}
+	<-p.got
+	close(r.last)
+	<-done
+	records, _ := p.statistics()
+	sum := int64(0)
+	for _, m := range ofGroup(t, records, "capture") {
+		sum += m["delta.frames"].(int64)
+	}
+	events := ofGroup(t, records, "events")
+	if sum != int64(n) || len(events) != 1 || events[0]["delta.events_made"] != int64(10) {
+		t.Errorf("the differences are %d, the total %v; of the group that came %v", sum, n, events)
 	}
 }

@@ -1597,7 +1597,7 @@ const LegacyFields = `# Made by tools/update from _meta/fields.yml.
           default_field: true
         - name: "rate.ended"
           type: keyword
-          description: "Of rate-calm, why it is said: calm, evicted (the table was full), forgotten (by hand), expired (from the source blacklist), stopped (the run ends)."
+          description: "Of rate-calm, why it is said: calm, evicted (the table was full), forgotten (by hand), expired (from the source blacklist), stopped (the run ends, or its clock was set back)."
           example: "calm"
           ignore_above: 1024
           default_field: true

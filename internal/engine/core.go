@@ -2,6 +2,7 @@ package engine
 
 import (
 	"sync"
+	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
@@ -32,7 +33,8 @@ type core struct {
 	given  [event.NumTypes]uint64
 	last   *lane // whose source the tracker knows
 
-	set   bool          // the clock is the live lanes'
+	heard int64         // the time of rates and counts: the greatest of all packets since the clock stepped back
+	set   bool          // the tracker's clock is the live lanes'
 	clock chan struct{} // closed then
 
 	names names // of calls that were shown; it has a lock of its own
@@ -47,13 +49,12 @@ func newCore(cfg Config, sink Sink) *core {
 // send keeps the grown slice and hands each event on. What the limiter has to tell by
 // the time of an event comes before it. The caller holds the lock.
 func (c *core) send(events []event.Event) {
-	now := c.track.Now()
 	for i := range events {
-		c.tell(min(events[i].Time, now))
+		c.tell(min(events[i].Time, c.heard))
 		c.hand(&events[i])
 	}
 	c.events = events[:0]
-	c.tell(now)
+	c.tell(c.heard)
 }
 
 // hand numbers an event, and hands it on unless the limiter holds it.
@@ -92,10 +93,41 @@ func (c *core) tell(now int64) {
 
 // advance moves the clock and hands on what timers decide. The caller holds the lock.
 func (c *core) advance(now int64) {
+	if now < c.heard-stepBack && c.behind() {
+		c.anew(now)
+		c.heard = now
+	}
+	c.heard = max(c.heard, now)
 	if c.cfg.Count != nil {
 		c.cfg.Count.Advance(now)
 	}
 	c.send(c.track.Advance(c.events[:0], now))
+}
+
+// stepBack is how far packets may be behind the ones before them. Beyond that the clock
+// was set back, or one before was wrong: rates and counts begin anew, for on a clock that
+// stands still all that comes is of one moment.
+const stepBack = int64(5 * time.Second)
+
+// behind tells whether no lane is where the time of rates is. The caller holds the lock.
+func (c *core) behind() bool {
+	for _, l := range c.lanes {
+		if !l.left && l.reached >= c.heard-stepBack {
+			return false
+		}
+	}
+	return true
+}
+
+// anew lets rates and counts begin anew, and says what was held before. The caller holds the lock.
+func (c *core) anew(now int64) {
+	if c.cfg.Limit != nil {
+		c.restHeld()
+		c.cfg.Limit.StepBack(now)
+	}
+	if c.cfg.Count != nil {
+		c.cfg.Count.StepBack()
+	}
 }
 
 // sendMessage hands on the record of one message. The caller holds the lock.
@@ -120,7 +152,7 @@ func (c *core) tellRest() {
 func (c *core) restHeld() {
 	if c.cfg.Limit != nil {
 		c.cfg.Limit.Flush()
-		c.tell(c.track.Now())
+		c.tell(c.heard)
 	}
 }
 

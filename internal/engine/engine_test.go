@@ -479,3 +479,17 @@ func frameOnly(requests []string, n *int, now *int64, wrap func(packet.Frame) pa
 type discard struct{}
 
 func (discard) Put(*event.Event) {}
+
+// TestTurnsAreWhole: a file that is read again gives every frame again, the first too.
+func TestTurnsAreWhole(t *testing.T) {
+	files := capture.DefaultFilesConfig()
+	files.Paths, files.Loop = []string{"../../tests/captures/04-calls.pcap"}, 3
+	src, err := capture.NewFiles(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, s := run(t, DefaultConfig(), src)
+	if s.Frames != 3*624 || s.Datagrams[Message] != 3*624 {
+		t.Errorf("%d messages in %d frames, want 624 of each turn", s.Datagrams[Message], s.Frames)
+	}
+}

@@ -37,7 +37,7 @@ func (e *Engine) Inject(payload []byte, src, dst netip.AddrPort, carrier packet.
 		return InjectNoSIP
 	}
 	e.core.mu.Lock()
-	now := e.core.track.Now()
+	now := e.core.heard
 	e.core.mu.Unlock()
 	if now == 0 {
 		return InjectNoClock

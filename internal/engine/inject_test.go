@@ -174,7 +174,7 @@ func TestInjectRefuses(t *testing.T) {
 			t.Errorf("%.20q: %v", x.text, got)
 		}
 	}
-	e.core.track.Advance(nil, siptest.Start)
+	e.core.advance(siptest.Start)
 	if got := e.Inject([]byte(options), alice, bob, packet.TCP); got != InjectedBroken {
 		t.Error(got)
 	}

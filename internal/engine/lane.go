@@ -223,7 +223,9 @@ func (l *lane) end() {
 // again, with the same times, and give the same events again, each turn with ids of
 // its own.
 func (l *lane) restart() {
+	first := l.f.Data // of the new turn: read already
 	l.end()
+	l.f.Data = first
 	c := l.core
 	c.flush(l)
 	l.lock()
@@ -232,6 +234,7 @@ func (l *lane) restart() {
 		c.cfg.Limit.Restart()
 	}
 	c.track.Restart()
+	c.heard = 0
 	if c.cfg.Count != nil {
 		c.cfg.Count.Restart()
 	}

@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
+	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
 
 // flood is n OPTIONS of one client, each refused, from a time on, with a tick of another
@@ -147,5 +149,64 @@ func TestLimitSaved(t *testing.T) {
 	}
 	if taken, err := keep.Restore(New(DefaultConfig(), one(&frames{}), &keeper{}), false); err != nil || taken.Bad {
 		t.Error(taken, err)
+	}
+}
+
+// TestStepBack: after one packet of the far future, or when the clock is set back, rates
+// and windows of indicators are of packet time again, and what was held is told.
+func TestStepBack(t *testing.T) {
+	slowly := func(from time.Duration, n int) (all []packet.Frame) {
+		for i := range n {
+			all = append(all, flood(from+time.Duration(i)*time.Second, 1, 0)...)
+		}
+		return all
+	}
+	for name, in := range map[string][]packet.Frame{
+		"future": append(append(slowly(0, 100), flood(300000*time.Hour, 1, 0)...), slowly(200*time.Second, 300)...),
+		"back":   append(slowly(48*time.Hour, 101), slowly(0, 300)...),
+	} {
+		windows := 0
+		count := kpi.DefaultConfig()
+		count.Closed = func(set view.IndicatorSet) { windows++ }
+		cfg := DefaultConfig()
+		cfg.Limit, cfg.Count = limited(), kpi.New(count)
+		got, s := run(t, cfg, &frames{all: in})
+		if held := s.Limit.Sum(limit.HeldRate); held != 0 || len(got) != 401 {
+			t.Errorf("%s: %d left, %d were held", name, len(got), held)
+		}
+		if windows < 2*5 { // of all and of a peer, besides that of the end
+			t.Errorf("%s: %d windows were closed", name, windows)
+		}
+	}
+
+	cfg := DefaultConfig()
+	cfg.Limit = limited()
+	got, s := run(t, cfg, &frames{all: append(flood(time.Hour, 150, 0), append(flood(0, 30, 0), flood(2*time.Minute, 1, 0)...)...)})
+	var told []uint64
+	for i := range got {
+		if e := &got[i]; e.Type == event.RateCalm {
+			told = append(told, e.Rate.Total)
+		}
+	}
+	if !slices.Equal(told, []uint64{128, 9}) || s.Limit.Sum(limit.HeldRate) != 137 {
+		t.Errorf("told of %v, %d were held", told, s.Limit.Sum(limit.HeldRate))
+	}
+}
+
+// TestLateLane: one input that lags does not set the time of rates back.
+func TestLateLane(t *testing.T) {
+	c := newCore(DefaultConfig(), discard{})
+	late, early := &lane{in: Input{Live: true}}, &lane{in: Input{Live: true}}
+	c.lanes = []*lane{late, early}
+	at := siptest.Start
+	early.reached = at
+	c.advance(at)
+	late.reached = at - int64(time.Hour)
+	if c.advance(late.reached); c.heard != at {
+		t.Errorf("a lane that lags set the time back by %v", time.Duration(at-c.heard))
+	}
+	early.left = true
+	if c.advance(late.reached); c.heard != late.reached {
+		t.Errorf("when the other has ended the time is %v ahead", time.Duration(c.heard-late.reached))
 	}
 }

@@ -47,7 +47,7 @@ const (
 	RateEvicted           // the table of rates was full
 	RateForgotten         // somebody forgot the key, or took the source off the blacklist
 	RateExpired           // the source's time on the blacklist is over
-	RateStopped           // the run ends
+	RateStopped           // the run ends, or its clock was set back
 )
 
 // String is the value of sipcmbeat.rate.ended.

@@ -10,6 +10,7 @@ type slots struct {
 	n    int
 
 	noAnswer bool // ner counts it
+	ner408   bool // it counts every 408 already
 
 	redirected, ner, excluded, seer, isa, isaHomer, sd []uint8
 }
@@ -58,6 +59,7 @@ func newSlots(cfg *Config) *slots {
 	}
 	s.redirected, s.excluded = s.find(3), s.find(exclude...)
 	s.ner = s.find(ner...)
+	s.ner408 = slices.Contains(s.ner, s.of[408])
 	s.seer = slices.DeleteFunc(s.find(480, 486, 600, 603), func(slot uint8) bool { return slices.Contains(s.excluded, slot) })
 	s.isa, s.isaHomer, s.sd = s.find(408, 500, 503, 504), s.find(408, 500, 503), s.find(500, 503, 504)
 	return s

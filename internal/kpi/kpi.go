@@ -219,6 +219,13 @@ func (c *Counter) Restart() {
 	c.mu.Unlock()
 }
 
+// StepBack ends the open window and lets the clock begin anew, at an earlier time: the
+// one before was wrong. What was counted stays, also the calls that are up.
+func (c *Counter) StepBack() {
+	c.Close()
+	c.low, c.high, c.next = 0, 0, 0
+}
+
 // Configure takes up Trunks and MinSamples of cfg, which is valid, while lanes run. Any
 // goroutine may call it.
 func (c *Counter) Configure(cfg Config) {

@@ -152,6 +152,14 @@ func TestNoAnswer(t *testing.T) {
 		c.Count(e)
 	}
 	check(t, c, "ner", 3, 5, 60)
+
+	cfg.NERCodes = []string{"408", NoAnswer} // which counts once
+	c = New(cfg)
+	c.Advance(at(0))
+	for _, e := range []*event.Event{rang, silent, ended(0, 404), ended(0, 404), ended(0, 404)} {
+		c.Count(e)
+	}
+	check(t, c, "ner", 2, 5, 40)
 }
 
 func TestCallsThatEnd(t *testing.T) {

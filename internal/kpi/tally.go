@@ -12,7 +12,7 @@ type counter uint8
 
 const (
 	attempts  counter = iota // that reached a final answer or timed out
-	noAnswer                 // 408 or a timeout, behind a 180 to 183
+	noAnswer                 // 408 or a timeout, behind a 180 to 183; no 408 where ner counts each
 	over                     // attempts that failed and answered calls that ended, of which the end is known
 	successes                // answered calls among them that ended as calls do
 	completed                // those whose last request was answered
@@ -202,7 +202,7 @@ func (f *facts) callAttempt(e *event.Event, s *slots) {
 	if heard {
 		f.add(completed, 1)
 	}
-	if (f.slot == timeoutSlot || e.Code == 408) && e.Ring >= 0 {
+	if (f.slot == timeoutSlot || e.Code == 408 && !s.ner408) && e.Ring >= 0 {
 		f.add(noAnswer, 1)
 	}
 	switch {

@@ -21,7 +21,7 @@
 // and for the length of the shortest window no event was over; then a rate-calm tells
 // what is left to tell, stamped with that moment. It comes by packet time, whether the key sends
 // again or not; so it does when the key has to go because the table is full, is
-// forgotten, or the run ends. If nothing was held, nothing is said. So the Suppressed of
+// forgotten, the run ends, or its clock is set back (StepBack). If nothing was held, nothing is said. So the Suppressed of
 // all records add up to what was held.
 //
 // Never held by a rate or for a source: calls to emergency numbers, records of single
@@ -64,6 +64,8 @@ type Limiter struct {
 	next atomic.Int64 // when Told has something to do
 	now  atomic.Int64 // packet time
 	turn int          // of files that are read more than once
+
+	changing sync.Mutex // of SetLimits and Configure, before mu
 
 	mu       sync.Mutex
 	cfg      Config               // as the file has it

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -389,6 +390,28 @@ func TestForget(t *testing.T) {
 	for _, err := range []error{r.l.ForgetRate("other-ok", "192.0.2.1", ""), r.l.ForgetRate("x", "192.0.2.1", ""), r.l.ForgetRate("other-ok", "x", "")} {
 		if err == nil {
 			t.Error("nothing is wrong")
+		}
+	}
+}
+
+// TestChangesAtOnce: two who change different limits at the same time both have their
+// way.
+func TestChangesAtOnce(t *testing.T) {
+	for range 200 {
+		l := New(DefaultConfig())
+		least, most := uint64(7), uint64(70000)
+		var wg sync.WaitGroup
+		for _, v := range []view.Limits{{ReportMin: &least}, {ReportMax: &most}, {Limits: []float64{1, 2, 3}}} {
+			wg.Go(func() {
+				if err := l.SetLimits(v, "test"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		page, err := l.Rates(view.Query{})
+		if err != nil || page.ReportMin != least || page.ReportMax != most || page.Limits[0] != 1 {
+			t.Fatalf("%+v, %v", page, err)
 		}
 	}
 }

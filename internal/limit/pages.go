@@ -249,6 +249,8 @@ func stamp(ns int64) *time.Time {
 
 // SetLimits changes the limits; what is not given stays.
 func (l *Limiter) SetLimits(v view.Limits, who string) error {
+	l.changing.Lock() // two who change something else do not undo each other's
+	defer l.changing.Unlock()
 	l.mu.Lock()
 	before, now := l.rates.clone(), l.rates.clone()
 	l.mu.Unlock()

@@ -284,3 +284,27 @@ func TestPages(t *testing.T) {
 		t.Errorf("%d sources of %d", len(sources), n)
 	}
 }
+
+// TestStepBack: when the time is set back nobody stays on the list for longer than from
+// then on, and who was there for ever does.
+func TestStepBack(t *testing.T) {
+	l := New(DefaultConfig())
+	var e event.Event
+	const then, now = int64(90000 * time.Hour), int64(80000 * time.Hour)
+	l.Told(&e, then)
+	for source, lasts := range map[string]time.Duration{"192.0.2.1": time.Hour, "192.0.2.2": 0} {
+		if err := l.Offend(source, "", lasts, "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.StepBack(now)
+	l.Told(&e, now+int64(time.Hour)-1)
+	if n := l.Stats().Offenders; n != 2 {
+		t.Errorf("%d are left within the hour", n)
+	}
+	l.Told(&e, now+int64(time.Hour))
+	page, _ := l.Offenders(view.Query{})
+	if len(page.Offenders) != 1 || page.Offenders[0].Source != "192.0.2.2" || page.Offenders[0].Last.UnixNano() != now {
+		t.Errorf("after it: %+v", page.Offenders)
+	}
+}

@@ -215,6 +215,8 @@ func (l *Limiter) relist(from *offender) {
 // Configure takes up another configuration. What it says of types, or of limits,
 // otherwise than the one before counts; else what was changed since stays.
 func (l *Limiter) Configure(cfg Config) {
+	l.changing.Lock()
+	defer l.changing.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if cfg.Held != l.cfg.Held {

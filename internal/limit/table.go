@@ -92,7 +92,7 @@ const atOnce = 2
 func (l *Limiter) enter(k key, now int64) *rate {
 	t := &l.table
 	for range atOnce {
-		if r := t.classes[0].next; r != &t.classes[0] && now-r.last > 2*l.longest {
+		if r := t.classes[0].next; r != &t.classes[0] && (r.epoch != t.epoch || now-r.last > 2*l.longest) {
 			l.drop(r, event.RateEvicted, now)
 		}
 	}

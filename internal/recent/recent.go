@@ -11,6 +11,7 @@
 package recent
 
 import (
+	"bytes"
 	"hash/maphash"
 	"slices"
 	"sync"
@@ -99,11 +100,7 @@ func (s *Store) part(hash uint64) *part { return &s.parts[(hash>>32)%uint64(len(
 
 // hash is that of a Call-ID as records have it: on one line, of a bounded length.
 func (s *Store) hash(id []byte) uint64 {
-	plain := len(id) <= event.MaxText
-	for _, c := range id {
-		plain = plain && c != '\n' && c != '\r'
-	}
-	if plain {
+	if len(id) <= event.MaxText && bytes.IndexByte(id, '\n') < 0 && bytes.IndexByte(id, '\r') < 0 {
 		return maphash.Bytes(s.seed, id)
 	}
 	s.mu.Lock()

@@ -19,9 +19,6 @@ type Record []byte
 // HeadSize is the length of the head, in bytes.
 const HeadSize = 72
 
-// opPad fills the end of a ring. All others are the maker's.
-const opPad = 0xff
-
 // Flags beside the lowest five, which are the maker's.
 const (
 	Cut  = 1 << (iota + 5) // bytes at the end are missing

@@ -4,13 +4,14 @@ import "slices"
 
 // Ring holds the last records, whatever their Call-ID: a round of bytes, the
 // oldest overwritten. Positions count all bytes ever written, so that one that has
-// been overwritten is known by being below tail. Records of one bucket are
+// been overwritten is known by being below tail, which may be within a record: to go
+// from one to the next would read memory that is in no cache. Records of one bucket are
 // chained, the newest first; a bucket is a part of the Call-ID's hash, whose seed
 // no sender knows. Nothing is allocated after NewRing. It is not safe for concurrent
 // use.
 type Ring struct {
 	mem        []byte
-	tail, head uint64 // of what is held; both multiples of 8
+	tail, head uint64 // of what is held whole; both multiples of 8
 	last       []uint64
 	found      []uint64
 }
@@ -50,33 +51,17 @@ func (g *Ring) Put(n int, hash uint64) Record {
 		return nil
 	}
 	if left := size - g.head%size; left < need {
-		g.room(left)
-		pad := g.at(g.head)
-		if left >= HeadSize {
-			pad[:HeadSize].Fill(opPad, 0, 0, 0, 0)
-		}
 		g.head += left
 	}
-	g.room(need)
+	if end := g.head + need; end > size {
+		g.tail = max(g.tail, end-size)
+	}
 	to := g.at(g.head)[:n:n]
 	bucket := &g.last[hash%uint64(len(g.last))]
 	to.setBefore(*bucket)
 	*bucket = g.head
 	g.head += need
 	return to
-}
-
-// room lets the oldest go until need bytes are free.
-func (g *Ring) room(need uint64) {
-	size := uint64(len(g.mem))
-	for g.head+need-g.tail > size {
-		left := size - g.tail%size
-		if left < HeadSize || g.at(g.tail).Op() == opPad {
-			g.tail += left
-		} else {
-			g.tail += uint64(g.at(g.tail).Len()+7) &^ 7
-		}
-	}
 }
 
 // Find gives the positions of the records of a Call-ID that are not older than
