@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -123,6 +124,40 @@ func TestRunEndsWhenAllIsDelivered(t *testing.T) {
 	if p.cfg.PublishMode != beat.GuaranteedSend {
 		t.Error("an event may be given up after some tries")
 	}
+}
+
+// A file's reader that waits for the output holds up nobody who asks the engine, and the
+// clock is that of the packets.
+func TestAnswersWhileTheOutputWaits(t *testing.T) {
+	p := newPipe(false)
+	p.got = make(chan struct{}) // libbeat takes nothing
+	r, signals, done := start(t, p, calls+"pcap_loop: 50\nevent_buffer_size: 64\nevr_limits: none\nhttp_port: 0\n")
+	for deadline := time.Now().Add(patience); r.ring.waiting() <= 32; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d wait", r.ring.waiting())
+		}
+		runtime.Gosched()
+	}
+	asked := make(chan time.Time)
+	go func() {
+		r.engine.Stats()
+		asked <- r.Now()
+	}()
+	select {
+	case now := <-asked:
+		if time.Since(now) < 24*time.Hour {
+			t.Errorf("the clock is at %v", now)
+		}
+	case <-time.After(patience):
+		t.Error("the engine does not answer")
+	}
+	go func() {
+		for range p.got {
+		}
+	}()
+	signals <- syscall.SIGTERM
+	signals <- syscall.SIGTERM
+	_ = result(t, done)
 }
 
 func TestRunWaitsForTheOutput(t *testing.T) {

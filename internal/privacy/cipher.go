@@ -168,10 +168,12 @@ func (r *keyring) macSum(l label, b []byte) []byte {
 	return m.Sum(r.sum[:0])[:len(r.sum)/2]
 }
 
-func (r *keyring) digest(l label, b []byte) [16]byte {
+// digest keys a hash.
+func (r *keyring) digest(h event.Hash) event.Hash {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return [16]byte(r.macSum(l, b))
+	r.word = append(r.word[:0], h[:]...)
+	return event.Hash(r.macSum(labelDigest, r.word))
 }
 
 // addr masks an address by a mode that is not Clear.

@@ -97,19 +97,32 @@ func isNumeral(b []byte) bool {
 
 // holdsAddress looks for an address within a text, escaped or not: four numbers with dots,
 // hyphens or underscores between them, or what reads as an IPv6 address.
-func holdsAddress(b []byte) bool { return holds(b, showsAddress) }
+func holdsAddress(b []byte) bool {
+	var room [256]byte
+	return showsAddress(b) || isEscaped(b) && showsAddress(sip.AppendUnescaped(room[:0], b))
+}
 
 // holdsNumber looks for as many digits as a number has, visual separators between them.
-func holdsNumber(b []byte) bool { return holds(b, showsNumber) }
-
-// holds looks at a text as it is and, where it has escapes, at what they stand for.
-func holds(b []byte, shows func([]byte) bool) bool {
-	if shows(b) {
-		return true
-	}
+func holdsNumber(b []byte) bool {
 	var room [256]byte
-	return bytes.IndexByte(b, '%') >= 0 && shows(sip.AppendUnescaped(room[:0], b))
+	return showsNumber(b) || isEscaped(b) && showsNumber(sip.AppendUnescaped(room[:0], b))
 }
+
+// holdsPlus looks for a number that begins with a plus.
+func holdsPlus(b []byte) bool {
+	for {
+		at := bytes.IndexByte(b, '+')
+		if at < 0 {
+			return false
+		}
+		b = b[at+1:]
+		if showsNumber(b[:min(len(b), manyDigits+4)]) {
+			return true
+		}
+	}
+}
+
+func isEscaped(b []byte) bool { return bytes.IndexByte(b, '%') >= 0 }
 
 func showsAddress(b []byte) bool {
 	for i := 0; i < len(b); {
@@ -140,20 +153,31 @@ func isHexColon(c byte) bool {
 // isSix tells whether a run holds an IPv6 address, alone or with a port or another word of
 // hexadecimal digits beside it. A run that is too long to be tried passes for one.
 func isSix(b []byte) bool {
-	for part := range bytes.FieldsFuncSeq(b, func(r rune) bool { return r == '-' || r == '_' }) {
-		part = bytes.TrimRight(part, ".")
-		if bytes.Count(part, colon) < 2 {
-			continue
+	for len(b) > 0 {
+		end := 0
+		for end < len(b) && b[end] != '-' && b[end] != '_' {
+			end++
 		}
-		if len(part) > 64 {
+		if isSixPart(bytes.TrimRight(b[:end], ".")) {
 			return true
 		}
-		for range 3 {
-			if six(part) || six(cutLast(part)) || six(cutLast(cutLast(part))) {
-				return true
-			}
-			_, part, _ = bytes.Cut(part, colon)
+		b = b[min(end+1, len(b)):]
+	}
+	return false
+}
+
+func isSixPart(b []byte) bool {
+	if bytes.Count(b, colon) < 2 {
+		return false
+	}
+	if len(b) > 64 {
+		return true
+	}
+	for range 3 {
+		if six(b) || six(cutLast(b)) || six(cutLast(cutLast(b))) {
+			return true
 		}
+		_, b, _ = bytes.Cut(b, colon)
 	}
 	return false
 }

@@ -103,7 +103,7 @@ func (s *Sealer) Private(g event.Group) bool { return s.modes[g] != Clear }
 func (s *Sealer) Digest(h event.Hash, of ...event.Group) event.Hash {
 	for _, g := range of {
 		if s.modes[g] != Clear {
-			return s.keys[0].digest(labelDigest, h[:])
+			return s.keys[0].digest(h)
 		}
 	}
 	return h

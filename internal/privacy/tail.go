@@ -107,7 +107,7 @@ func (p *pass) param(dst, b []byte) (out []byte, ok bool) {
 	if len(name) > len(room) {
 		return dst, false
 	}
-	key := bytes.ToLower(append(room[:0], name...))
+	key := appendLower(room[:0], name)
 	if harmless(key, value, assigned) {
 		return append(dst, b...), true
 	}
@@ -131,6 +131,17 @@ func (p *pass) param(dst, b []byte) (out []byte, ok bool) {
 		}
 	}
 	return dst, false
+}
+
+// appendLower folds ASCII alone.
+func appendLower(dst, b []byte) []byte {
+	for _, c := range b {
+		if c-'A' < 26 {
+			c |= 0x20
+		}
+		dst = append(dst, c)
+	}
+	return dst
 }
 
 // harmless is the closed list of what names nobody: by name and by value, for a sender may
