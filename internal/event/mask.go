@@ -163,9 +163,10 @@ func (k *masking) ids() {
 	} else {
 		k.text(&e.Correlation, asCallID)
 	}
-	for _, t := range [...]*Text{&e.Branch, &e.HEP.Correlation, &e.SessionLocal, &e.SessionRemote, &e.Replaces, &e.Transfer.Replaces, &e.QualityCall} {
+	for _, t := range [...]*Text{&e.HEP.Correlation, &e.SessionLocal, &e.SessionRemote, &e.Replaces, &e.Transfer.Replaces, &e.QualityCall} {
 		k.text(t, asCallID)
 	}
+	k.text(&e.Branch, asBranch)
 	// A file that has its name of the masked Call-ID is found by it.
 	if path := k.from.Bytes(e.Dump); e.CallID.n > 0 && bytes.Contains(path, e.Bytes(e.CallID)) {
 		k.keep(&e.Dump)
