@@ -106,7 +106,7 @@ type Event struct {
 	RequestURI        URI
 	ViaTransport      Text
 	Via               List  `private:"uris,ViaValue"`
-	Branch            Text  `private:"call_ids,CallID"`
+	Branch            Text  `private:"call_ids,Plain"`
 	MaxForwards       int16 // -1 or 0 with HasMaxForwards false: absent
 	HasMaxForwards    bool
 
