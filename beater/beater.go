@@ -95,14 +95,13 @@ func (bt *Beater) Stop() { bt.once.Do(func() { close(bt.quit) }) }
 // when nothing can be published any more; so they are taken from it.
 func (bt *Beater) Run(b *beat.Beat) error {
 	signals, hangups := make(chan os.Signal, 4), make(chan os.Signal, 1) // one that waits stands for all
-	signal.Reset(syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	signal.Reset(syscall.SIGTERM, syscall.SIGINT)
+	signal.Ignore(syscall.SIGHUP)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
-	signal.Notify(hangups, syscall.SIGHUP)
+	signal.Notify(hangups, syscall.SIGHUP) // for good: what comes after this run would kill the process
 	defer signal.Stop(signals)
-	defer func() {
-		signal.Ignore(syscall.SIGHUP) // one that comes so late would end the program in place of its own status
-		close(hangups)
-	}()
+	over := make(chan struct{})
+	defer close(over)
 
 	keeper, err := openState(bt.cfg, b)
 	if err != nil {
@@ -143,7 +142,7 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		return err
 	}
 	notify.say("READY=1", "STATUS=running")
-	go r.hangUps()
+	go r.hangUps(over)
 	err = r.wait()
 	if r.drained && !b.Manager.Enabled() {
 		if c, ok := b.Publisher.(io.Closer); ok {
@@ -222,8 +221,9 @@ type run struct {
 // Put implements engine.Sink: it copies to the ring what the limiter lets leave.
 func (r *run) Put(e *event.Event) { r.ring.put(e) }
 
-// Wait implements engine.Waiter: a file that is read beside an interface leaves half
-// of the queue to it.
+// Wait implements engine.Waiter: the reader of a file leaves half of the queue free, to
+// an interface beside it, or for the events of one frame, which cannot wait without
+// holding up all who ask the engine.
 func (r *run) Wait() { r.ring.await() }
 
 // maxFaults is how many faults of one run are logged; all are counted.

@@ -158,6 +158,8 @@ func (r *run) packetsCheck(now time.Time) view.Check {
 		c.OK, c.Detail = false, "the capture has ended"
 	case limit > 0 && d >= limit:
 		c.OK, c.Detail = false, fmt.Sprintf("no packet for %v (http.ready_silence: %v)", d, limit)
+	case h.packets.n == 0:
+		c.Detail = "no packet yet"
 	default:
 		c.Detail = fmt.Sprintf("the last packet came at most %v ago", d+healthTick)
 	}

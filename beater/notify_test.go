@@ -104,8 +104,9 @@ func TestNotifiesReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := &run{cfg: r.cfg, log: r.log, engine: r.engine, limit: r.limit, count: r.count, reader: r.reader, notify: n, hangups: hangups}
-	go told.hangUps() // r has begun, without a manager
-	defer close(hangups)
+	over := make(chan struct{})
+	go told.hangUps(over) // r has begun, without a manager
+	defer close(over)
 	for _, wrong := range []bool{false, true} {
 		want := "READY=1\nSTATUS=running"
 		if wrong {

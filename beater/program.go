@@ -14,10 +14,14 @@ import (
 // are called by any goroutine. What they give is clear: see masked.
 var _ api.Program = (*run)(nil)
 
-// Now is the wall clock where an input is live, else the time of the packets.
+// Now is the wall clock where an input is live, else the time of the packets. Where the
+// files begin anew (pcap_loop), it is the last one that was counted until a packet comes.
 func (r *run) Now() time.Time {
 	if !r.live {
 		if now := r.engine.Now(); !now.IsZero() {
+			return now
+		}
+		if now := r.count.Now(); now.UnixNano() != 0 {
 			return now
 		}
 	}

@@ -256,10 +256,15 @@ func (r *run) take(merged *config.Config) {
 	}
 }
 
-// hangUps reloads at each SIGHUP, until the channel is closed. The service manager is
-// told: a reload that lasts is no hang.
-func (r *run) hangUps() {
-	for range r.hangups {
+// hangUps reloads at each SIGHUP, until the run is over. The service manager is told: a
+// reload that lasts is no hang.
+func (r *run) hangUps(over <-chan struct{}) {
+	for {
+		select {
+		case <-over:
+			return
+		case <-r.hangups:
+		}
 		r.notify.reloading()
 		status := "STATUS=running"
 		if _, err := r.Reload("SIGHUP"); err != nil {

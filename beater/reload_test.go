@@ -110,11 +110,12 @@ func TestReloadTogether(t *testing.T) {
 	hangups := make(chan os.Signal, 1)
 	r.hangups = hangups
 	var all sync.WaitGroup
-	all.Go(r.hangUps)
+	over := make(chan struct{})
+	all.Go(func() { r.hangUps(over) })
 	for range 20 {
 		hangups <- syscall.SIGHUP
 	}
-	close(hangups)
+	close(over)
 	for range 8 {
 		all.Go(func() {
 			for range 20 {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/elastic/beats/v7/libbeat/beat"
 	conf "github.com/elastic/elastic-agent-libs/config"
+	"github.com/elastic/elastic-agent-libs/logp"
 	"github.com/elastic/elastic-agent-libs/logp/logptest"
 	"github.com/elastic/elastic-agent-libs/monitoring"
 
@@ -81,12 +83,21 @@ func start(t *testing.T, p *pipe, text string) (*run, chan os.Signal, chan error
 	if err != nil {
 		t.Fatal(err)
 	}
-	inputs, err := openAll(cfg, nil, nil)
+	return startWith(t, p, cfg, logptest.NewTestingLogger(t, ""))
+}
+
+func startWith(t *testing.T, p *pipe, cfg *config.Config, log *logp.Logger) (*run, chan os.Signal, chan error) {
+	t.Helper()
+	signals := make(chan os.Signal, 4)
+	r := &run{cfg: cfg, log: log, live: cfg.Live(), signals: signals}
+	sealer, err := cfg.Sealer(func(name string) string { return filepath.Join(t.TempDir(), name) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	signals := make(chan os.Signal, 4)
-	r := &run{cfg: cfg, log: logptest.NewTestingLogger(t, ""), inputs: inputs, live: cfg.Live(), signals: signals}
+	r.sealer.Store(sealer)
+	if r.inputs, err = openAll(cfg, r.masker, nil); err != nil {
+		t.Fatal(err)
+	}
 	if err := r.start(p, false); err != nil {
 		t.Fatal(err)
 	}
@@ -123,6 +134,40 @@ func TestRunEndsWhenAllIsDelivered(t *testing.T) {
 	if p.cfg.PublishMode != beat.GuaranteedSend {
 		t.Error("an event may be given up after some tries")
 	}
+}
+
+// A file's reader that waits for the output holds up nobody who asks the engine, and the
+// clock is that of the packets.
+func TestAnswersWhileTheOutputWaits(t *testing.T) {
+	p := newPipe(false)
+	p.got = make(chan struct{}) // libbeat takes nothing
+	r, signals, done := start(t, p, calls+"pcap_loop: 50\nevent_buffer_size: 64\nevr_limits: none\nhttp_port: 0\n")
+	for deadline := time.Now().Add(patience); r.ring.waiting() <= 32; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d wait", r.ring.waiting())
+		}
+		runtime.Gosched()
+	}
+	asked := make(chan time.Time)
+	go func() {
+		r.engine.Stats()
+		asked <- r.Now()
+	}()
+	select {
+	case now := <-asked:
+		if time.Since(now) < 24*time.Hour {
+			t.Errorf("the clock is at %v", now)
+		}
+	case <-time.After(patience):
+		t.Error("the engine does not answer")
+	}
+	go func() {
+		for range p.got {
+		}
+	}()
+	signals <- syscall.SIGTERM
+	signals <- syscall.SIGTERM
+	_ = result(t, done)
 }
 
 func TestRunWaitsForTheOutput(t *testing.T) {

@@ -64,13 +64,15 @@ func open(in *config.Input, cfg *config.Config, mask func() event.Masker, note f
 // the masked address where mask gives something.
 func listen(in *config.Input, mask func() event.Masker, note func(string)) (*capture.HEP, error) {
 	cfg := in.HEP
-	cfg.Refused = func(r capture.Refusal) {
-		if m := mask(); m != nil && r.Peer.IsValid() {
-			r.Peer = m.Addr(r.Peer)
-		}
-		note(fmt.Sprintf("input %s: %v", in.Name, r))
-	}
+	cfg.Refused = func(r capture.Refusal) { note(refusedLine(in.Name, r, mask)) }
 	return capture.NewHEP(cfg)
+}
+
+func refusedLine(input string, r capture.Refusal, mask func() event.Masker) string {
+	if m := mask(); m != nil && r.Peer.IsValid() {
+		r.Peer = m.Addr(r.Peer)
+	}
+	return fmt.Sprintf("input %s: %v", input, r)
 }
 
 // openAll starts all inputs, or none. note is told what the user may want to know.

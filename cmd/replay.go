@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -74,7 +73,8 @@ type replay struct {
 	filter filter
 	cfg    *config.Config
 	files  []string // that are there
-	wrong  int      // lines written about what is not
+	within func(name string) string
+	wrong  int // lines written about what is not
 	stdout *os.File
 	stderr *os.File
 }
@@ -144,6 +144,7 @@ func (r *replay) prepare(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	r.within = inData(c)
 	if r.cfg, err = config.New(section); err != nil {
 		return err
 	}
@@ -192,22 +193,28 @@ func (r *replay) dumpTo() {
 func userSection(c *cobra.Command) (*conf.C, error) {
 	all := settings()
 	if f := c.Flags().Lookup("c"); f != nil && f.Changed {
-		if err := cfgfile.HandleFlags(); err != nil {
+		var err error
+		if all, err = loaded(); err != nil {
 			return nil, err
 		}
-		loaded, err := cfgfile.Load("", nil)
-		if err != nil {
-			return nil, fmt.Errorf("read configuration: %w", err)
-		}
-		if err := checkNames(loaded); err != nil {
-			return nil, err
-		}
-		all = loaded
 	}
+	lookIntoKeystore(all)
 	if !all.HasField(config.Section) {
 		return nil, nil
 	}
 	return all.Child(config.Section, -1)
+}
+
+// loaded is what the files of -c say, and -E.
+func loaded() (*conf.C, error) {
+	if err := cfgfile.HandleFlags(); err != nil {
+		return nil, err
+	}
+	all, err := cfgfile.Load("", nil)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	return all, checkNames(all)
 }
 
 // complain writes a line about one file.
@@ -236,7 +243,7 @@ func (r *replay) run() error {
 	// A source that waits ends, and the next signal kills.
 	context.AfterFunc(ctx, func() { cancel(); files.Close() })
 
-	sealer, err := r.cfg.Sealer(filepath.Clean) // of the working directory, as the saved state
+	sealer, err := r.cfg.Sealer(r.within)
 	if err != nil {
 		return err
 	}

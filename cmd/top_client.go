@@ -70,6 +70,7 @@ type topOverview struct {
 	Time     time.Time         `json:"time"`
 	Health   view.Health       `json:"health"`
 	Calls    int               `json:"calls"`
+	Up       *int              `json:"calls_up"`
 	AORs     int               `json:"aors"`
 	Bindings int               `json:"bindings"`
 	Offended int               `json:"offenders"`

@@ -45,7 +45,7 @@ func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/api/v1/overview":
 		n := p.made.Add(10)
 		answer = map[string]any{
-			"time": time.Unix(1700000000, 0), "calls": 12, "aors": 3, "bindings": 4, "offenders": 1, "version": "1.2.3" + x,
+			"time": time.Unix(1700000000, 0), "calls": 12, "calls_up": 5, "aors": 3, "bindings": 4, "offenders": 1, "version": "1.2.3" + x,
 			"health": map[string]any{"ok": x == "", "checks": []any{
 				map[string]any{"name": "packets" + x, "ok": true, "detail": "they come"},
 				map[string]any{"name": "output" + x, "ok": x == "", "detail": "nothing is taken" + x},
@@ -103,8 +103,8 @@ func TestTopPrints(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"sipcmbeat 1.2.3 at URL, up 1h2m5s, ", "\nwell (2 checked)\n", "calls in memory 12   contacts 4 of 3 users",
-		"other-ok (off) ", "\ncall-start ", "2001:db8::/64 ", " over its limit\n", "capture kernel_drops (eth0) ",
+		"sipcmbeat 1.2.3 at URL, up 1h2m5s, ", "\nwell (2 checked)\n", "calls up 5, in memory 12   contacts 4, users seen 3 ",
+		"other-ok (off) ", "\ncall-start ", "2001:db8::/64 ", " over limit\n", "capture kernel_drops (eth0) ",
 		"queue 3000 events of 3200, nearly full\n", "delivered 20, ", "on their way 2, sent again 3, dropped 4\n",
 	} {
 		if !strings.Contains(got, want) {

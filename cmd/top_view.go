@@ -42,16 +42,53 @@ func (p picture) lines(place string, height int) []line {
 		all = append(all, line{"no answer since then: " + p.failed.Error(), bad})
 	}
 	all = append(all, p.health()...)
-	all = append(all, line{fmt.Sprintf("calls in memory %d   contacts %d of %d users   sources on the blacklist %d", o.Calls, o.Bindings, o.AORs, o.Offended), usual})
-	parts := [][]line{p.output(), p.losses(), p.talkers(), p.events()}
-	for _, i := range []int{3, 2, 1, 0} {
-		all = append(all, line{})
-		all = append(all, parts[i]...)
+	all = append(all, line{p.inMemory(), usual})
+	all = append(all, p.output()...)
+	all = append(all, p.losses()...)
+	talkers, events := p.talkers(), p.events()
+	if height > 0 { // in a small window each keeps its share of what is left
+		room := height - len(all) - 2*overhead
+		n := max(1, room/2, room-len(events.rows))
+		talkers.keep(n)
+		events.keep(max(1, room-len(talkers.rows)))
 	}
+	all = append(append(all, talkers.lines()...), events.lines()...)
 	if height > 0 && len(all) > height {
 		all = append(all[:height-1:height-1], line{fmt.Sprintf("%d lines more: enlarge the window, or --once", len(all)-height+1), title})
 	}
 	return all
+}
+
+// inMemory is what is followed now.
+func (p picture) inMemory() string {
+	o := &p.now.overview
+	calls := fmt.Sprintf("calls in memory %d", o.Calls)
+	if o.Up != nil {
+		calls = fmt.Sprintf("calls up %d, in memory %d", *o.Up, o.Calls)
+	}
+	return fmt.Sprintf("%s   contacts %d, users seen %d   blacklisted sources %d", calls, o.Bindings, o.AORs, o.Offended)
+}
+
+// block is a table: what stands above its columns, and its rows, the first of which
+// matter most.
+type block struct {
+	name, head string // in the first column, and right of it
+	width      int    // of the first column
+	rows       []line
+	of         int // rows before some were left out
+}
+
+// overhead is the lines of a block beside its rows.
+const overhead = 2
+
+func (s *block) keep(n int) { s.rows = s.rows[:min(n, len(s.rows))] }
+
+func (s *block) lines() []line {
+	name := s.name
+	if len(s.rows) < s.of {
+		name += fmt.Sprintf(" (%d of %d)", len(s.rows), s.of)
+	}
+	return append([]line{{}, {column(name, s.width) + s.head, title}}, s.rows...)
 }
 
 // health is one line when all is well, else one for each check that is not.
@@ -83,8 +120,12 @@ func (p picture) per(now, before float64) string {
 }
 
 // events is by type, with those first that happen most.
-func (p picture) events() []line {
-	all := []line{{fmt.Sprintf("%-24s %9s %12s %12s %12s", "EVENT", "A SECOND", "MADE", "SENT", "HELD"), title}}
+func (p picture) events() block {
+	var all []line
+	over := map[string]bool{} // types that a source makes too many of now
+	for _, r := range p.now.rates.Rates {
+		over[r.Type] = over[r.Type] || r.Over
+	}
 	before := map[string]float64{}
 	if p.before != nil {
 		for _, t := range p.before.overview.Types {
@@ -99,7 +140,7 @@ func (p picture) events() []line {
 			name += " (off)"
 		}
 		held := t.HeldType + t.HeldRate + t.HeldSource
-		if t.HeldRate+t.HeldSource > 0 {
+		if over[t.Type] {
 			mood = bad
 		}
 		all = append(all, line{column(name, 24) + fmt.Sprintf(" %9s %12d %12d %12d", p.per(float64(t.Made), before[t.Type]), t.Made, t.Sent, held), mood})
@@ -107,20 +148,21 @@ func (p picture) events() []line {
 	if len(types) == 0 {
 		all = append(all, line{"none yet", usual})
 	}
-	return all
+	return block{"EVENT", fmt.Sprintf(" %9s %12s %12s %12s", "A SECOND", "MADE", "SENT", "HELD"), 24, all, len(all)}
 }
 
 // maxTalkers is how many sources are shown.
 const maxTalkers = 10
 
-// talkers is who makes most events: by the second window, which is a minute by default.
-func (p picture) talkers() []line {
+// talkers is who makes most events: those over a limit, and then by the second window,
+// which is a minute by default.
+func (p picture) talkers() block {
+	const kind = 14 // width of the longest name of a type
 	r := &p.now.rates
-	head := column("SOURCE", 40) + " " + column("EVENT", 16)
+	head := " " + column("EVENT", kind)
 	for _, i := range shown3(r.Intervals) {
-		head += fmt.Sprintf(" %9s", plain("IN "+i))
+		head += fmt.Sprintf(" %7s", plain("IN "+i))
 	}
-	all := []line{{head + "      HELD", title}}
 	rates := slices.Clone(r.Rates)
 	rate := func(r view.Rate) float64 {
 		if len(r.Windows) == 0 {
@@ -128,22 +170,36 @@ func (p picture) talkers() []line {
 		}
 		return r.Windows[min(1, len(r.Windows)-1)].Rate
 	}
-	slices.SortStableFunc(rates, func(a, b view.Rate) int { return cmp.Compare(rate(b), rate(a)) })
-	for _, r := range rates[:min(maxTalkers, len(rates))] {
-		l := line{text: column(plain(r.Source), 40) + " " + column(plain(r.Type), 16)}
-		for _, w := range shown3(r.Windows) {
-			l.text += fmt.Sprintf(" %9.0f", w.Rate)
+	slices.SortStableFunc(rates, func(a, b view.Rate) int {
+		if a.Over != b.Over {
+			if a.Over {
+				return -1
+			}
+			return 1
 		}
-		l.text += fmt.Sprintf(" %9d", r.Held)
+		return cmp.Compare(rate(b), rate(a))
+	})
+	rates = rates[:min(maxTalkers, len(rates))]
+	width := len("SOURCE (10 of 10)")
+	for _, r := range rates {
+		width = max(width, min(len(plain(r.Source)), 40)) // an IPv6 network
+	}
+	var all []line
+	for _, r := range rates {
+		l := line{text: column(plain(r.Source), width) + " " + column(plain(r.Type), kind)}
+		for _, w := range shown3(r.Windows) {
+			l.text += fmt.Sprintf(" %7.0f", w.Rate)
+		}
+		l.text += fmt.Sprintf(" %8d", r.Held)
 		if r.Over {
-			l.text, l.mood = l.text+" over its limit", bad
+			l.text, l.mood = l.text+" over limit", bad
 		}
 		all = append(all, l)
 	}
 	if len(rates) == 0 {
 		all = append(all, line{"none yet", usual})
 	}
-	return all
+	return block{"SOURCE", head + "     HELD", width, all, len(all)}
 }
 
 // shown3 is as many windows as there is room for.
@@ -151,7 +207,10 @@ func shown3[T any](windows []T) []T { return windows[:min(3, len(windows))] }
 
 // losses is what should have been seen or sent and was not.
 func (p picture) losses() []line {
-	all := []line{{column("LOST", 50) + fmt.Sprintf(" %12s %9s", "SINCE START", "A SECOND"), title}}
+	if len(p.now.overview.Losses) == 0 {
+		return []line{{"nothing lost", good}}
+	}
+	all := []line{{}, {column("LOST", 50) + fmt.Sprintf(" %12s %9s", "SINCE START", "A SECOND"), title}}
 	for _, c := range p.now.overview.Losses {
 		name := plain(c.Group + " " + c.Name)
 		if c.Value != "" {
@@ -165,16 +224,13 @@ func (p picture) losses() []line {
 		}
 		all = append(all, line{column(name, 50) + fmt.Sprintf(" %12.0f %9s", c.N, rate), mood})
 	}
-	if len(p.now.overview.Losses) == 0 {
-		all = append(all, line{"nothing", good})
-	}
 	return all
 }
 
 // output is libbeat's queue and output.
 func (p picture) output() []line {
 	queue, out := &p.now.queue, &p.now.output
-	q := fmt.Sprintf("queue %.0f events", queue.Filled.Events)
+	q := fmt.Sprintf("output: queue %.0f events", queue.Filled.Events)
 	if queue.Max > 0 {
 		q += fmt.Sprintf(" of %.0f", queue.Max)
 	}
@@ -186,7 +242,7 @@ func (p picture) output() []line {
 	if p.before != nil {
 		before = p.before.output
 	}
-	o := line{fmt.Sprintf("delivered %.0f", out.Acked), usual}
+	o := line{fmt.Sprintf("output: delivered %.0f", out.Acked), usual}
 	if rate := p.per(out.Acked, before.Acked); rate != "" {
 		o.text += ", " + rate + " a second"
 	}
@@ -203,7 +259,7 @@ func (p picture) output() []line {
 			}
 		}
 	}
-	return []line{{"OUTPUT", title}, {q, mood}, o}
+	return []line{{q, mood}, o}
 }
 
 // column is a plain text in a column.

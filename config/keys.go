@@ -178,7 +178,7 @@ var Groups = []Group{
 		{Name: "privacy.key", Reload: true, Secret: true, Allowed: "32 bytes as base64 or hexadecimal; ${NAME} from the keystore or the environment", Meaning: "The key. `sipcmbeat keys new` makes one."},
 		{Name: "privacy.key_file", Reload: true, Allowed: "a file that its owner alone can read", Meaning: "The key, in a file."},
 		{Name: "privacy.passphrase", Reload: true, Secret: true, Allowed: "16 bytes and more; ${NAME} from the keystore or the environment", Meaning: "The key is made of this and of the salt by argon2id."},
-		{Name: "privacy.salt_file", Reload: true, Allowed: "a file, within path.data unless it begins with /", Meaning: "The salt, made at the first start. Without it the passphrase opens nothing: keep a copy. replay takes it from its working directory."},
+		{Name: "privacy.salt_file", Reload: true, Allowed: "a file, within path.data unless it begins with /", Meaning: "The salt, made at the first start. Without it the passphrase opens nothing: keep a copy. Without -c replay takes it from its working directory."},
 		{Name: "privacy.old_keys", Reload: true, Secret: true, Kind: List, Allowed: "keys as in privacy.key, file:NAME, none", Default: "none", Meaning: "Keys of before: they open, and mask nothing."},
 	}},
 	{"HEP output", "The SIP messages that are followed go to other programs too, such as HOMER; docs/quality.md tells more.", []Key{

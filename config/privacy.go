@@ -225,3 +225,6 @@ func (c *Config) Sealer(within func(name string) string) (*privacy.Sealer, error
 	}
 	return s, nil
 }
+
+// Mode is the word of a group.
+func (c *Config) Mode(group string) string { return c.text("privacy." + group) }

@@ -100,10 +100,13 @@ func (k Key) fits(text string) bool {
 
 // given shows the value of a key that is none of ours, unless it may be a secret.
 func given(section *conf.C, key string) string {
-	for _, word := range []string{"pass", "key", "secret", "token", "salt"} {
+	for _, word := range []string{"pass", "key", "secret", "token", "salt", "auth"} {
 		if strings.Contains(strings.ToLower(key), word) {
 			return "what is given"
 		}
+	}
+	if row, ok := find(Near(key)); ok && row.Secret { // by a slip of the pen
+		return "what is given"
 	}
 	if text, err := section.String(key, -1); err == nil {
 		return quote(text)

@@ -165,7 +165,6 @@ func flatten(to map[string]any, prefix string, from map[string]any) {
 // that are left out told; and what masks say of themselves.
 var untold = []string{
 	"event.id", "sip.call.id", "sip.subscription.id", "network.community_id", "related.hash", "sip.signature", "sip.pcap", "sipcmbeat",
-	"sip.transaction.branch", // records keep it, and a Via does not
 	"sip.sdp", "sip.media", "sip.qos", "sip.quality", "sip.call.held", "sip.session_id", "sip.correlation", "sip.identity", "sip.content_type", "sip.call.early_media", "sip.call.transfer", "sip.call.transferred", "related.ip",
 	"tags", "sip.emergency", // known by numbers
 }

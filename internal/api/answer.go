@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -136,15 +137,15 @@ func isForm(r *http.Request) bool {
 	return err == nil && (kind == "application/x-www-form-urlencoded" || kind == "multipart/form-data")
 }
 
-// readForm reads a form once.
-func (c *call) readForm() error {
+// readForm reads a form once, of at most so many bytes.
+func (c *call) readForm(most int64) error {
 	if c.r.PostForm != nil {
 		return nil
 	}
 	if kind, _, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type")); kind == "multipart/form-data" {
 		return refuse(http.StatusUnsupportedMediaType, "multipart/form-data is not read", "application/json", "application/x-www-form-urlencoded")
 	}
-	body, err := c.readBody(maxBody)
+	body, err := c.readBody(most)
 	if err != nil {
 		return err
 	}
@@ -162,6 +163,9 @@ func (c *call) readBody(limit int64) ([]byte, error) {
 	if errors.As(err, &long) {
 		return nil, refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d bytes", limit), fmt.Sprintf("at most %d bytes", limit))
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, refuse(http.StatusRequestTimeout, "the body has not come in time", fmt.Sprintf("a request within %v", readTime))
+	}
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, "the body cannot be read: "+err.Error())
 	}
@@ -171,7 +175,7 @@ func (c *call) readBody(limit int64) ([]byte, error) {
 // body reads JSON into v, or gives the fields of a form.
 func (c *call) body(v any, limit int64) (url.Values, error) {
 	if isForm(c.r) {
-		if err := c.readForm(); err != nil {
+		if err := c.readForm(limit); err != nil {
 			return nil, err
 		}
 		for name := range c.r.PostForm {

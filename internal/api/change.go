@@ -180,8 +180,8 @@ func inject(c *call) (any, error) {
 	if !c.s.cfg.Inject {
 		return nil, refuse(http.StatusForbidden, "putting messages in is switched off", "http.inject: true in the configuration")
 	}
-	if a, err := netip.ParseAddrPort(c.r.RemoteAddr); err != nil || !a.Addr().Unmap().IsLoopback() {
-		return nil, refuse(http.StatusForbidden, "messages are taken from this machine alone", "a request from 127.0.0.1")
+	if !c.local() {
+		return nil, refuse(http.StatusForbidden, "messages are taken from this machine alone", "a request from 127.0.0.1 that nobody passed on")
 	}
 	var m view.Injected
 	form, err := c.body(&m, maxMessage)
@@ -209,4 +209,16 @@ func inject(c *call) (any, error) {
 		return nil, err
 	}
 	return view.Done{Done: "the message was taken; its events say that it was put in by hand"}, nil
+}
+
+// local tells whether this machine asks. A proxy beside this program asks for others: it
+// says for whom, or sends on the name by which they know it.
+func (c *call) local() bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"} {
+		if c.r.Header.Get(name) != "" {
+			return false
+		}
+	}
+	a, err := netip.ParseAddrPort(c.r.RemoteAddr)
+	return err == nil && a.Addr().Unmap().IsLoopback() && (c.r.Host == "" || isLoopback(c.r.Host))
 }

@@ -31,7 +31,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		counted := &written{ResponseWriter: w, count: &s.count}
 		defer s.caught(counted, r)
 		c := s.call(counted, r, nil)
-		if !s.named(r.Host) {
+		if r.Host != "" && !s.named(r.Host) { // HTTP/1.0 has none, and no browser speaks that
 			s.count.refused[wrongHost].Add(1)
 			c.fail(refuse(http.StatusMisdirectedRequest, "this server does not go by the name "+cut(r.Host)+": a page from elsewhere could have been led here",
 				append([]string{"localhost", "127.0.0.1", "names in http.names"}, s.cfg.Names...)...))
@@ -60,14 +60,23 @@ func (s *Server) named(host string) bool {
 	if !s.cfg.loopback() {
 		return true // there is a certificate, and its name is looked at by who asks
 	}
+	name := nameOf(host)
+	return isLoopback(host) || slices.ContainsFunc(s.cfg.Names, func(n string) bool { return strings.EqualFold(n, name) })
+}
+
+// nameOf is a Host without the port.
+func nameOf(host string) string {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	host = strings.TrimSuffix(strings.ToLower(host), ".")
-	if a, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
-		return a.Unmap().IsLoopback()
-	}
-	return host == "localhost" || slices.ContainsFunc(s.cfg.Names, func(n string) bool { return strings.EqualFold(n, host) })
+	return strings.TrimSuffix(strings.ToLower(host), ".")
+}
+
+// isLoopback tells whether a Host is this machine's name for itself.
+func isLoopback(host string) bool {
+	name := nameOf(host)
+	a, err := netip.ParseAddr(strings.Trim(name, "[]"))
+	return name == "localhost" || err == nil && a.Unmap().IsLoopback()
 }
 
 // authorized tells whether the token is there, or none is asked for. Both are hashed,

@@ -39,6 +39,21 @@ func TestHost(t *testing.T) {
 	}
 }
 
+// A probe of a balancer speaks HTTP/1.0 and names no host; no page can.
+func TestNoHost(t *testing.T) {
+	s := started(t, newFake(), nil)
+	c, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	fmt.Fprint(c, "GET /healthz HTTP/1.0\r\n\r\n")
+	if b, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(b), "HTTP/1.0 200 ") {
+		t.Errorf("%v, %s", err, b)
+	}
+}
+
 // A page from elsewhere changes nothing by a form or a script; a program that is no
 // browser sends no origin.
 func TestOrigin(t *testing.T) {
@@ -327,6 +342,34 @@ func TestInjectIsOff(t *testing.T) {
 	}
 }
 
+// What a proxy on this machine passes on comes from elsewhere.
+func TestInjectThroughProxy(t *testing.T) {
+	f := newFake()
+	s := started(t, f, func(c *Config) { c.Names = []string{"probe.example.com"} })
+	const body = `{"message":"x","source":"192.0.2.1:1","destination":"192.0.2.2:1"}`
+	for _, h := range [][]string{{"X-Forwarded-For", "203.0.113.9"}, {"Forwarded", "for=203.0.113.9"}, {"X-Real-Ip", "203.0.113.9"}, {"Via", "1.1 proxy"}, {"Host", "probe.example.com"}} {
+		ask(t, s, append(h, "Content-Type", "application/json")...).problem("POST", "/inject", body, 403)
+	}
+	if f.said != nil {
+		t.Errorf("taken: %q", f.said)
+	}
+	if resp, text := ask(t, s, "Content-Type", "application/json").do("POST", "/inject", body); resp.StatusCode != 200 {
+		t.Errorf("%d %s", resp.StatusCode, text)
+	}
+}
+
+// A form may carry as long a message as JSON may; other forms stay short.
+func TestLongForms(t *testing.T) {
+	s := started(t, newFake(), nil)
+	form := ask(t, s, "Content-Type", "application/x-www-form-urlencoded")
+	fields := "source=192.0.2.1:1&destination=192.0.2.2:1&message=" + strings.Repeat("x", 2*maxBody)
+	if resp, text := form.do("POST", "/inject", fields); resp.StatusCode != 200 {
+		t.Errorf("%d %s", resp.StatusCode, text)
+	}
+	form.problem("POST", "/inject", "message="+strings.Repeat("x", maxMessage), 413)
+	form.problem("POST", "/offenders", "source="+strings.Repeat("x", 2*maxBody), 413)
+}
+
 func TestProfilerIsAskedFor(t *testing.T) {
 	s := started(t, newFake(), func(c *Config) { c.Profiler = true })
 	for path, want := range map[string]int{"/debug/pprof/": 200, "/debug/pprof/heap?debug=1": 200, "/debug/pprof/cmdline": 404, "/debug/pprof/nix": 404} {
@@ -416,8 +459,12 @@ func TestSlowClients(t *testing.T) {
 			defer c.Close()
 			fmt.Fprint(c, text)
 			_ = c.SetDeadline(time.Now().Add(5 * time.Second))
-			if _, err := io.ReadAll(c); err != nil {
+			b, err := io.ReadAll(c)
+			if err != nil {
 				t.Errorf("not cut: %v", err)
+			}
+			if name == "body" && (!strings.HasPrefix(string(b), "HTTP/1.1 408 ") || strings.Contains(string(b), "read tcp")) {
+				t.Errorf("answered %s", b)
 			}
 		})
 	}

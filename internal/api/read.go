@@ -224,7 +224,9 @@ func (c *call) plainOffenders(format string) (any, error) {
 }
 
 func indicators(c *call) (any, error) {
-	sets, err := c.s.program.Indicators(c.query())
+	q := c.query()
+	q.Source, q.State = c.text("peer"), c.text("window")
+	sets, err := c.s.program.Indicators(q)
 	return view.Indicators{Sets: some(sets)}, err
 }
 

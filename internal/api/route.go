@@ -217,7 +217,7 @@ func (s *Server) serve(n *node, w http.ResponseWriter, r *http.Request) {
 
 // override takes the method that a form names: it can have GET and POST alone.
 func (c *call) override(n *node) error {
-	if err := c.readForm(); err != nil {
+	if err := c.readForm(n.mostBody()); err != nil {
 		return err
 	}
 	named := c.r.PostForm.Get(methodField)
@@ -230,6 +230,16 @@ func (c *call) override(n *node) error {
 	}
 	c.row = row
 	return nil
+}
+
+// mostBody is what a form of this path may hold: its method is known only when it is read.
+func (n *node) mostBody() int64 {
+	for _, row := range n.rows {
+		if _, ok := row.Body.(view.Injected); ok {
+			return maxMessage
+		}
+	}
+	return maxBody
 }
 
 // The fields that a form has besides: the method, and the page that comes after.

@@ -93,7 +93,10 @@ func Routes() []Route {
 			Params:  []Param{{Name: "source", In: "query", Kind: Address, Need: true, Meaning: "The source, as in the list."}},
 			Example: `-X DELETE '` + here + `/offenders?source=192.0.2.66'`, do: forgive},
 
-		{Method: get, Path: "/kpi", Twin: "/api/v1/kpi", Page: true, Summary: "Indicators of the service.", Params: []Param{{Name: "text", In: "query", Meaning: "Only peers whose name contains this."}, fromParam, toParam}, Answer: view.Indicators{}, do: indicators},
+		{Method: get, Path: "/kpi", Twin: "/api/v1/kpi", Page: true, Summary: "Indicators of the service.", Params: []Param{
+			{Name: "text", In: "query", Meaning: "Only peers whose name contains this."},
+			{Name: "peer", In: "query", Meaning: "Only the peer of this name: a trunk, an address or other."},
+			{Name: "window", In: "query", Meaning: "Only this window, in which all traffic is: 5m, 1h, 24h or kpi.window."}}, Answer: view.Indicators{}, do: indicators},
 		{Method: get, Path: "/methods", Twin: "/api/v1/stats/method", Page: true, Summary: "Messages by minute: requests and answers of the last day.", Answer: view.MethodSeries{}, do: methods,
 			Params: []Param{
 				{Name: "method", In: "query", Meaning: "A method of requests, or a code (200) or class (4xx) of answers."},

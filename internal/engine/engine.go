@@ -117,9 +117,9 @@ type Sink interface {
 	Put(e *event.Event)
 }
 
-// Waiter is a Sink that never blocks in Put. Where files are read beside live
-// inputs, Wait is called before each frame of a file, and may block until there is
-// room; no live lane waits for it.
+// Waiter is a Sink that blocks in Put as rarely as it can. Wait is called before each
+// frame of a file, and may block until there is room: it holds no lock, so that
+// nothing that asks the Engine waits with it, and no live lane does.
 type Waiter interface{ Wait() }
 
 // Engine runs lanes: one goroutine for each live input, and one for all files.
@@ -149,7 +149,7 @@ func New(cfg Config, inputs []Input, sink Sink) *Engine {
 		}
 	}
 	e.core.lanes = e.lanes
-	if w, ok := sink.(Waiter); ok && files > 0 && live > 0 {
+	if w, ok := sink.(Waiter); ok && files > 0 {
 		e.wait = w.Wait
 	}
 	return e

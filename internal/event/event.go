@@ -107,7 +107,7 @@ type Event struct {
 	Caller, Callee    PhoneNumber // of From, and of RequestURI or To
 	ViaTransport      Text
 	Via               List  `private:"uris,ViaValue"`
-	Branch            Text  `private:"call_ids,CallID"`
+	Branch            Text  `private:"call_ids,Plain"`
 	MaxForwards       int16 // -1 or 0 with HasMaxForwards false: absent
 	HasMaxForwards    bool
 

@@ -48,6 +48,7 @@ var (
 	asCall       = Secrecy{CallIDs, Digest}
 	asHash       = Secrecy{CallIDs, Digest} // of everything that makes the event this one
 	asPath       = Secrecy{CallIDs, Plain}
+	asBranch     = Secrecy{CallIDs, Plain} // as in a Via
 	asAgent      = Secrecy{UserAgents, Agent}
 	asTag        = Secrecy{Tags, Tag}
 	asText       = Secrecy{Errors, Plain}
@@ -446,7 +447,7 @@ var message = []row{
 	{"sip.sdp.srtp", boolean, public, func(e *Event, v *Value) { v.flag(e.SRTP) }},
 	{"sip.sdp.ice", boolean, public, func(e *Event, v *Value) { v.flag(e.ICE) }},
 	{"sip.sdp.connection.address", keyword, asMedia, func(e *Event, v *Value) { v.str(e, e.Conn) }},
-	{"sip.transaction.branch", keyword, asCallID, func(e *Event, v *Value) { v.str(e, e.Branch) }},
+	{"sip.transaction.branch", keyword, asBranch, func(e *Event, v *Value) { v.str(e, e.Branch) }},
 	{"sip.transaction.delay_ms", double, public, func(e *Event, v *Value) { v.ms(e.Delay) }},
 	{"sip.transaction.retransmissions.request", long, public, func(e *Event, v *Value) { v.positive(int64(e.RetransRequest)) }},
 	{"sip.transaction.retransmissions.response", long, public, func(e *Event, v *Value) { v.positive(int64(e.RetransResponse)) }},

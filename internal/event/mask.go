@@ -165,9 +165,10 @@ func (k *masking) ids() {
 	} else {
 		k.text(&e.Correlation, asCallID)
 	}
-	for _, t := range [...]*Text{&e.Branch, &e.HEP.Correlation, &e.SessionLocal, &e.SessionRemote, &e.Replaces, &e.Transfer.Replaces, &e.QualityCall} {
+	for _, t := range [...]*Text{&e.HEP.Correlation, &e.SessionLocal, &e.SessionRemote, &e.Replaces, &e.Transfer.Replaces, &e.QualityCall} {
 		k.text(t, asCallID)
 	}
+	k.text(&e.Branch, asBranch)
 	if e.DumpMasked { // the file is found by it
 		k.keep(&e.Dump)
 	} else {

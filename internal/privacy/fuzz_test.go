@@ -63,6 +63,8 @@ func addSeeds(f *testing.F) {
 			f.Add(sealed, uint8(shape), uint32(0x3333))
 		}
 	}
+	f.Add(append([]byte("<sip:a@b?"), bytes.Repeat([]byte{'x'}, 1900)...), uint8(event.NameAddr), uint32(1))
+	f.Add(append([]byte("<sip:a@b>"), bytes.Repeat([]byte(";tag=1"), 330)...), uint8(event.NameAddr), uint32(1))
 	f.Add(bytes.Repeat([]byte{'x'}, 1024), uint8(event.Plain), uint32(0))
 	f.Add(append([]byte("sip:"), bytes.Repeat([]byte{':'}, 1020)...), uint8(event.Whole), uint32(1))
 }

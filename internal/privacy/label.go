@@ -1,9 +1,20 @@
 package privacy
 
-import "github.com/sipcmbeat/sipcmbeat/internal/event"
+import (
+	"strings"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+)
 
 // MinPassphrase is the least length of a passphrase, in bytes.
 const MinPassphrase = minPhrase
+
+// ReadPassphrase reads a passphrase from a file that nobody but its owner may read. The
+// end of its line is no part of it.
+func ReadPassphrase(path string) (string, error) {
+	b, err := secretFile(path, maxKeyFile)
+	return strings.TrimRight(string(b), "\r\n"), err
+}
 
 // ParseMode finds a mode by its word.
 func ParseMode(word string) (Mode, bool) {

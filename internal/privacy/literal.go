@@ -108,6 +108,20 @@ func holdsNumber(b []byte) bool {
 	return showsNumber(b) || isEscaped(b) && showsNumber(sip.AppendUnescaped(room[:0], b))
 }
 
+// holdsPlus looks for a number that begins with a plus.
+func holdsPlus(b []byte) bool {
+	for {
+		at := bytes.IndexByte(b, '+')
+		if at < 0 {
+			return false
+		}
+		b = b[at+1:]
+		if showsNumber(b[:min(len(b), manyDigits+4)]) {
+			return true
+		}
+	}
+}
+
 func isEscaped(b []byte) bool { return bytes.IndexByte(b, '%') >= 0 }
 
 func showsAddress(b []byte) bool {

@@ -24,8 +24,8 @@ type Pages struct {
 	next  int
 }
 
-// maxKnown is some pages of the greatest length.
-const maxKnown = 8 << 10
+// maxAsked is some pages of the greatest length.
+const maxAsked = 8 << 10
 
 // NewPages makes one of a Sealer that masks something.
 func NewPages(s *Sealer) *Pages { return &Pages{s: s, known: map[string]string{}} }
@@ -68,12 +68,12 @@ func (p *Pages) note(kind, masked, clear string) {
 	if _, ok := p.known[key]; ok {
 		return
 	}
-	if len(p.order) < maxKnown {
+	if len(p.order) < maxAsked {
 		p.order = append(p.order, key)
 	} else {
 		delete(p.known, p.order[p.next])
 		p.order[p.next] = key
-		p.next = (p.next + 1) % maxKnown
+		p.next = (p.next + 1) % maxAsked
 	}
 	p.known[key] = clear
 }

@@ -36,6 +36,7 @@ func (w *Rewriter) Of(m event.Masker) bool { return w.m == m }
 const (
 	maxRewritten = 60000
 	maxValue     = 4 << 10
+	maxMethod    = 32
 )
 
 // What stands where a value is left out that a message cannot be without: RFC 3323 §4.1
@@ -241,15 +242,15 @@ func (x *rewriting) startLine(line []byte) {
 		}
 		return
 	}
-	if len(first) > 32 || !only(first, isWord) {
-		first = []byte("UNKNOWN")
-	}
-	x.out = append(append(x.out, first...), ' ')
 	rest = bytes.TrimSpace(rest)
 	version := []byte(nil)
 	if i := bytes.LastIndexByte(rest, ' '); i >= 0 && len(rest)-i <= 16 && bytes.HasPrefix(bytes.ToUpper(rest[i+1:]), []byte("SIP/")) && only(rest[i+1:], isWord) {
 		rest, version = bytes.TrimSpace(rest[:i]), rest[i+1:]
 	}
+	if len(first) > maxMethod || !only(first, isWord) || version == nil && sip.ParseMethod(first) == sip.MethodOther {
+		first = []byte("UNKNOWN")
+	}
+	x.out = append(append(x.out, first...), ' ')
 	if x.uri.Parse(rest) && len(rest) <= maxValue {
 		x.whole(rest)
 	} else {

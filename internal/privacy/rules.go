@@ -23,7 +23,7 @@ var rules = [sip.NumHeaders]rule{
 	sip.HeaderFrom:   {write: writeParty, must: true},
 	sip.HeaderTo:     {write: writeParty, must: true},
 	sip.HeaderCallID: {write: writeCallID, must: true, long: true},
-	sip.HeaderCSeq:   {write: writeKept, must: true},
+	sip.HeaderCSeq:   {write: writeCSeq, must: true},
 
 	sip.HeaderContact:            {write: writeContact, all: true},
 	sip.HeaderReferTo:            {write: writeReference},
@@ -121,6 +121,18 @@ func writeReason(x *rewriting, value []byte) bool {
 			break
 		}
 	}
+	return true
+}
+
+// writeCSeq writes a number and a method, and of anything else that it is none.
+func writeCSeq(x *rewriting, value []byte) bool {
+	number, method, _ := bytes.Cut(value, []byte{' '})
+	method = bytes.TrimSpace(method)
+	if len(number) == 0 || len(number) > 20 || !only(number, isDigit) || len(method) == 0 || len(method) > maxMethod || !only(method, isWord) {
+		x.out = append(x.out, "unusable"...)
+		return true
+	}
+	x.out = append(append(append(x.out, number...), ' '), method...)
 	return true
 }
 

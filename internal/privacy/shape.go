@@ -19,8 +19,13 @@ type pass struct {
 	err   error // the first part that did not open
 }
 
-// maxParsed is the length in bytes up to which a value is taken apart.
-const maxParsed = 4096
+// maxParsed is the length in bytes up to which a value is taken apart. A masked one may be
+// longer: a parameter of a few bytes becomes one of nearly forty.
+const maxParsed = 2048
+
+func (p *pass) isLong(b []byte) bool {
+	return len(b) > maxParsed && !(p.open && len(b) <= 10*maxParsed)
+}
 
 // value walks a value of a shape. Where nothing is masked it stays.
 func (p *pass) value(dst []byte, g event.Group, shape event.Shape, b []byte) []byte {
@@ -129,16 +134,22 @@ func (p *pass) free(dst []byte, l label, b []byte) []byte {
 	return p.part(dst, l, b, textMode(m), sealing, strict)
 }
 
-// text masks a value of a group that may hold an address, as Call-IDs do. Identifiers are
-// hashed where the address would be left out: what they tie together is worth keeping.
+// text masks a value of a group that may hold an address, as Call-IDs do, or a number with
+// its plus; other digits prove nothing there. Identifiers are hashed where the value would
+// be left out: what they tie together is worth keeping.
 func (p *pass) text(dst []byte, g event.Group, l label, b []byte) []byte {
-	m := textMode(p.modes[g])
+	own := textMode(p.modes[g])
+	m := own
 	if a := textMode(p.modes[event.Addresses]); a > m && !p.open && holdsAddress(b) {
-		if m = a; g == event.CallIDs || g == event.Tags {
-			m = min(m, HMAC)
-		}
+		m = a
 	}
-	sealing, strict := p.readers(p.modes[g], event.Addresses)
+	if n := textMode(p.modes[event.Numbers]); n > m && !p.open && holdsPlus(b) {
+		m = n
+	}
+	if g == event.CallIDs || g == event.Tags {
+		m = max(own, min(m, HMAC))
+	}
+	sealing, strict := p.readers(p.modes[g], event.Addresses, event.Numbers)
 	return p.part(dst, l, b, m, sealing, strict)
 }
 
@@ -166,7 +177,8 @@ func (p *pass) number(dst []byte, l label, b []byte) []byte {
 }
 
 // host masks a host. An address belongs to the addresses, when they are private; in the
-// notation of netip it becomes an address, in any other a text.
+// notation of netip it becomes an address, in any other a text. A name may hold a number, as
+// that of a tenant or of ENUM (RFC 6116).
 func (p *pass) host(dst []byte, l label, b []byte) []byte {
 	m := p.modes[event.Addresses]
 	if m == Clear {
@@ -186,7 +198,10 @@ func (p *pass) host(dst []byte, l label, b []byte) []byte {
 	if p.modes[event.Addresses] == Clear || p.open || !isAddress(b) {
 		m = p.base
 	}
-	sealing, strict := p.readers(p.base, event.Addresses)
+	if n := p.modes[event.Numbers]; n > m && !p.open && holdsNumber(b) {
+		m = n
+	}
+	sealing, strict := p.readers(p.base, event.Addresses, event.Numbers)
 	return p.part(dst, l, b, textMode(m), sealing, strict)
 }
 
@@ -242,7 +257,7 @@ func isUserinfo(b []byte) bool {
 // apart is masked as one text.
 func (p *pass) whole(dst, b []byte) []byte {
 	var u sip.URI
-	if len(b) > maxParsed || !u.Parse(b) || !isApart(&u) {
+	if p.isLong(b) || !u.Parse(b) || !isApart(&u) {
 		return p.unparsed(dst, b)
 	}
 	return p.uri(dst, &u)
@@ -297,7 +312,7 @@ func (p *pass) nameAddr(dst, b []byte) []byte {
 	if len(b) == 1 && b[0] == '*' {
 		return append(dst, b...)
 	}
-	if len(b) > maxParsed || !a.Parse(b) || a.Star() || !isApart(a.URI()) {
+	if p.isLong(b) || !a.Parse(b) || a.Star() || !isApart(a.URI()) {
 		return p.unparsed(dst, b)
 	}
 	from, to := a.URIAt()
@@ -342,7 +357,7 @@ func (p *pass) name(dst, b []byte) []byte {
 // via masks a Via: protocol, port and harmless parameters stay.
 func (p *pass) via(dst, b []byte) []byte {
 	var v sip.Via
-	if len(b) > maxParsed || !v.Parse(b) || len(v.Bytes()) != len(b) {
+	if p.isLong(b) || !v.Parse(b) || len(v.Bytes()) != len(b) {
 		return p.unparsed(dst, b)
 	}
 	from, to := v.HostAt()

@@ -103,6 +103,9 @@ type series struct {
 // mostLines of one chart: more can't be told apart.
 const mostLines = 8
 
+// mostSteps of one chart: a page stays small, and a line is no finer on a screen.
+const mostSteps = 300
+
 // line is a kind with its counts over the steps.
 type line struct {
 	name   string
@@ -138,11 +141,12 @@ func plot(id, caption string, from time.Time, step time.Duration, lines []line) 
 		p.Names, p.Totals = append(p.Names, l.name), append(p.Totals, l.sum)
 		p.Total += l.sum
 	}
-	for k := range steps {
+	merged := (steps + mostSteps - 1) / mostSteps // steps that become one row
+	for k := 0; k < steps; k += merged {
 		row := make([]uint64, len(lines))
 		for i, l := range lines {
-			if k < len(l.counts) {
-				row[i] = l.counts[k]
+			for _, n := range l.counts[min(k, len(l.counts)):min(k+merged, len(l.counts))] {
+				row[i] += n
 			}
 		}
 		p.Times, p.Rows = append(p.Times, from.Add(time.Duration(k)*step)), append(p.Rows, row)

@@ -59,8 +59,9 @@ var functions = template.FuncMap{
 		return "bad"
 	},
 	"list": func(v ...any) []any { return v }, "add": func(a, b int) int { return a + b },
-	"value": func(f *float64) float64 { return *f },
-	"marks": marks, "few": few, "explain": explain, "labels": labels, "state": callState, "fate": fate, "length": length, "lasted": lasted, "region": region,
+	"reason": reason,
+	"value":  func(f *float64) float64 { return *f },
+	"marks":  marks, "few": few, "explain": explain, "labels": labels, "state": callState, "fate": fate, "length": length, "lasted": lasted, "region": region,
 }
 
 // mark is a sign with a word. Kind chooses the icon and the colour: good, warn, bad, off.

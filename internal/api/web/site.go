@@ -31,6 +31,8 @@ type Program interface {
 	Ready() view.Health
 	Live() view.Health
 	EventsOver(from, to time.Time, step time.Duration) (view.EventSeries, error)
+	Methods(q view.MethodQuery) (view.MethodSeries, error)
+	Rates(q view.Query) (view.RatePage, error)
 }
 
 // Route is what the page of the API says of a path.
@@ -133,7 +135,21 @@ func (s *Site) Page(row string, r *http.Request, answer any) ([]byte, error) {
 		return nil, fmt.Errorf("render %s: there is no such page", row)
 	}
 	a := asked{site: s, query: r.URL.Query(), path: r.URL.Path, program: s.program, now: s.program.Now()}
-	return s.render(show.file, show.title, r.URL.Path, a.now, show.body(a, answer))
+	return s.render(show.file, title(show.title, answer), r.URL.Path, a.now, show.body(a, answer))
+}
+
+// title names what a page is of, so that several open ones can be told apart.
+func title(of string, answer any) string {
+	switch v := answer.(type) {
+	case view.CallDetail:
+		if v.From != "" || v.To != "" {
+			return of + " " + fit(40, v.From).Short + " → " + fit(40, v.To).Short
+		}
+		return of + " " + fit(60, v.CallID).Short
+	case view.Bindings:
+		return of + " " + fit(60, v.AOR).Short
+	}
+	return of
 }
 
 // Problem renders an error.

@@ -141,6 +141,32 @@ func decimal(n float64) string {
 	return whole(math.Round(n))
 }
 
+// reason says in a few words what the code of a refusal means.
+func reason(code string) string {
+	if word, ok := reasons[code]; ok {
+		return word
+	}
+	switch {
+	case code >= "600":
+		return "refused everywhere"
+	case code >= "500":
+		return "a server failed"
+	}
+	return "refused"
+}
+
+// reasons are those that are met most, RFC 3261 §21 and its followers.
+var reasons = map[string]string{
+	"400": "bad request", "403": "forbidden", "404": "not found", "405": "method not allowed", "406": "not acceptable",
+	"408": "no answer in time", "410": "gone", "413": "too large", "415": "media type", "420": "bad extension",
+	"421": "extension required", "422": "session timer too small", "423": "interval too brief", "480": "not available",
+	"481": "no such dialog", "482": "loop", "483": "too many hops", "484": "number incomplete", "485": "ambiguous",
+	"486": "busy", "488": "not acceptable here", "489": "bad event", "491": "request pending", "494": "security agreement",
+	"500": "server error", "501": "not implemented", "502": "bad gateway", "503": "overloaded or down", "504": "gateway timed out",
+	"505": "version", "513": "too large", "580": "precondition failed", "600": "busy everywhere", "603": "declined",
+	"604": "exists nowhere", "606": "not acceptable", "607": "unwanted", "608": "rejected as unwanted",
+}
+
 // span writes a length of time: 82 ms, 1.24 s, 3 min 5 s, 2 h 10 min, 4 d 3 h.
 func span(d time.Duration) string {
 	s := d.Seconds()
