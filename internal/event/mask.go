@@ -286,8 +286,12 @@ func (k *masking) literal(t *Text) {
 	}
 	e := k.to
 	at := len(e.buf)
-	if a = k.m.Addr(a); a.IsValid() {
-		e.buf = a.AppendTo(e.buf)
+	b := k.m.Addr(a)
+	if a.Is4In6() && b.Is4() { // as it was written
+		b = netip.AddrFrom16(b.As16())
+	}
+	if b.IsValid() {
+		e.buf = b.AppendTo(e.buf)
 	}
 	k.place(t, at)
 }
@@ -368,8 +372,13 @@ func (k *masking) made() {
 }
 
 // normal tells whether the address of record that a URI names has its parts as they are
-// written.
+// written, and masked: of a scheme that is unknown the rest is masked whole.
 func (e *Event) normal(u *URI) bool {
+	switch string(e.Bytes(u.Scheme)) {
+	case "sip", "sips", "tel":
+	default:
+		return false
+	}
 	for _, c := range e.Bytes(u.Scheme) {
 		if c >= 'A' && c <= 'Z' {
 			return false
