@@ -109,10 +109,6 @@ func (bt *Beater) Run(b *beat.Beat) error {
 	if keeper != nil {
 		defer keeper.Close()
 	}
-	inputs, err := openAll(bt.cfg, func(text string) { bt.log.Warn(text) })
-	if err != nil {
-		return err
-	}
 	notify, err := newNotifier(os.Getenv)
 	if err != nil {
 		bt.log.Warn(err)
@@ -120,7 +116,6 @@ func (bt *Beater) Run(b *beat.Beat) error {
 	r := &run{
 		cfg:     bt.cfg,
 		log:     bt.log,
-		inputs:  inputs,
 		live:    bt.cfg.Live(),
 		signals: signals,
 		hangups: hangups,
@@ -139,6 +134,9 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		return err
 	}
 	r.sealer.Store(sealer)
+	if r.inputs, err = openAll(bt.cfg, r.masker, func(text string) { bt.log.Warn(text) }); err != nil {
+		return err
+	}
 	if err := r.start(b.Publisher, bt.maps); err != nil {
 		return err
 	}
@@ -173,7 +171,8 @@ type run struct {
 	steer   sync.Mutex                     // of reloads, one at a time
 	running atomic.Pointer[config.Config]  // cfg and what was reloaded; nil before the first
 	sealer  atomic.Pointer[privacy.Sealer] // masks what leaves; nil: nothing is private
-	within  func(name string) string       // path.data
+	writer  atomic.Pointer[privacy.Rewriter]
+	within  func(name string) string // path.data
 
 	engine *engine.Engine
 	keeper *engine.Keeper // nil: no saved state
@@ -257,6 +256,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 		return err
 	}
 	r.cfg.Limit.Say = func(line string) { r.log.Info(line) }
+	r.cfg.Limit.Name = r.sayNet
 	r.limit = limit.New(r.cfg.Limit)
 	r.cfg.Engine.Limit = r.limit
 	r.startCount()
@@ -311,6 +311,7 @@ func (r *run) startDump() error {
 		return nil
 	}
 	r.cfg.Dump.Say = func(line string) { r.log.Warn(line) }
+	r.cfg.Dump.Mask, r.cfg.Dump.Clear = r.rewriter, isTrue(r.cfg.Keys.PcapDump.Clear)
 	r.dump = dump.New(r.cfg.Dump)
 	r.cfg.Engine.Dump = r.dump
 	return r.dump.Start()

@@ -25,6 +25,8 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/privacy"
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 )
 
 // maxFaults is how many faults of this program are told; all are counted.
@@ -263,6 +265,11 @@ func (r *replay) run() error {
 	var d *dump.Dumper
 	if r.cfg.Dump.Dir != "" {
 		r.cfg.Dump.Say = func(line string) { fmt.Fprintf(r.stderr, "sipcmbeat: %s\n", line) }
+		if sealer != nil {
+			by := privacy.NewRewriter(sealer)
+			clear := r.cfg.Keys.PcapDump.Clear
+			r.cfg.Dump.Mask, r.cfg.Dump.Clear = func() recent.Mask { return by }, clear != nil && *clear
+		}
 		d = dump.New(r.cfg.Dump)
 		if err := d.Start(); err != nil {
 			return err

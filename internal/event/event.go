@@ -199,9 +199,10 @@ type Event struct {
 
 	Rate Rate // what package limit says of it
 
-	Capture string // file name
-	Dump    Text   `private:"call_ids,Plain"` // path of the file that the messages are written to
-	Iface   string
+	Capture    string // file name
+	Dump       Text   `private:"call_ids,Plain"` // path of the file that the messages are written to
+	DumpMasked bool   // the path has the masked Call-ID
+	Iface      string
 
 	masked masked // of a masked record; see Mask
 

@@ -167,8 +167,7 @@ func (k *masking) ids() {
 		k.text(t, asCallID)
 	}
 	k.text(&e.Branch, asBranch)
-	// A file that has its name of the masked Call-ID is found by it.
-	if path := k.from.Bytes(e.Dump); e.CallID.n > 0 && bytes.Contains(path, e.Bytes(e.CallID)) {
+	if e.DumpMasked { // the file is found by it
 		k.keep(&e.Dump)
 	} else {
 		k.text(&e.Dump, asPath)
