@@ -26,6 +26,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/api"
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
+	"github.com/sipcmbeat/sipcmbeat/internal/enrich"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
@@ -174,16 +175,17 @@ type run struct {
 	writer  atomic.Pointer[privacy.Rewriter]
 	within  func(name string) string // path.data
 
-	engine *engine.Engine
-	keeper *engine.Keeper // nil: no saved state
-	dump   *dump.Dumper   // nil: off
-	ring   *ring
-	ledger ledger
-	client beat.Client
-	cancel context.CancelFunc
-	limit  *limit.Limiter
-	faults atomic.Uint64
-	loss   losses
+	engine  *engine.Engine
+	keeper  *engine.Keeper // nil: no saved state
+	dump    *dump.Dumper   // nil: off
+	ring    *ring
+	numbers *enrich.Numbers
+	ledger  ledger
+	client  beat.Client
+	cancel  context.CancelFunc
+	limit   *limit.Limiter
+	faults  atomic.Uint64
+	loss    losses
 
 	delivered atomic.Uint64     // see highest
 	last      chan struct{}     // closed to ask for the last of them
@@ -249,6 +251,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 		r.disk = &diskQueue{metrics: r.metrics}
 	}
 	r.ring = newRing(r.cfg.EventBufferSize, !r.live)
+	r.numbers = enrich.New(r.cfg.Keys.Numbers.Country)
 	r.cfg.Engine.Fault = r.fault
 	r.startRelay()
 	if err := r.startDump(); err != nil {
@@ -278,7 +281,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 
 	var ctx context.Context
 	ctx, r.cancel = context.WithCancel(context.Background())
-	p := &publisher{ring: r.ring, client: r.client, maps: maps, tree: newTree(r.cfg.Names), sealer: &r.sealer, done: r.published}
+	p := &publisher{ring: r.ring, client: r.client, numbers: r.numbers, maps: maps, tree: newTree(r.cfg.Names), sealer: &r.sealer, done: r.published}
 	go p.run() // first: what the saved state has no room for is sent
 	err = r.restore()
 	if err == nil {

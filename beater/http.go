@@ -17,6 +17,7 @@ func (r *run) newServer(version string) {
 	cfg := r.cfg.HTTP
 	cfg.Version = version
 	cfg.Schema = event.NewSchema(event.Fields, r.cfg.Headers)
+	cfg.Enrich = r.numbers.Add
 	cfg.Log = func(line string) { r.log.Info(line) }
 	s := &masked{run: r}
 	cfg.Private, cfg.Shown = r.masker, s.note

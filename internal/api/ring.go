@@ -22,6 +22,7 @@ var Fates = []string{"sent", "blacklisted", "rate", "source"}
 // renders it outside.
 type ring struct {
 	schema *event.Schema
+	enrich func(*event.Event)  // of what is read; nil is nothing
 	mask   func() event.Masker // gives nil where nothing is masked
 	shown  func(clear, masked *event.Event)
 
@@ -138,6 +139,9 @@ func (r *reader) read(number uint64) (view.ShownEvent, bool) {
 	e, w := &r.clear, &r.want
 	if !ok || w.typ != event.None && e.Type != w.typ || w.fate != "" && fate != w.fate {
 		return view.ShownEvent{}, false
+	}
+	if r.ring.enrich != nil {
+		r.ring.enrich(e)
 	}
 	if m := r.ring.mask(); m != nil {
 		e.Mask(m, &r.e)

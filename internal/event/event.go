@@ -104,6 +104,7 @@ type Event struct {
 
 	From, To, Contact Party
 	RequestURI        URI
+	Caller, Callee    PhoneNumber // of From, and of RequestURI or To
 	ViaTransport      Text
 	Via               List  `private:"uris,ViaValue"`
 	Branch            Text  `private:"call_ids,Plain"`

@@ -90,6 +90,8 @@ func (k *masking) record() {
 	k.text(&e.Server, asAgent)
 	k.text(&e.AuthUser, asUser)
 	k.text(&e.AuthRealm, asHost)
+	k.number(&e.Caller)
+	k.number(&e.Callee)
 	k.text(&e.IdentityOrig, asNumber)
 	k.list(&e.IdentityDest, asNumber)
 	k.text(&e.IdentityX5U, asHost)
