@@ -126,7 +126,8 @@ type rewriting struct {
 	uri  sip.URI
 	flat []byte
 	out  []byte
-	seen [sip.NumHeaders]bool
+
+	walked, seen [sip.NumHeaders]bool // of a name: its lines were looked at, and one was written
 }
 
 // forget lets go of what was borrowed, and of much memory.
@@ -140,7 +141,8 @@ func (x *rewriting) forget() {
 }
 
 func (x *rewriting) message(w *Rewriter, dst, message []byte, cut bool) []byte {
-	x.w, x.out, x.seen = w, dst, [sip.NumHeaders]bool{}
+	x.w, x.out = w, dst
+	x.walked, x.seen = [sip.NumHeaders]bool{}, [sip.NumHeaders]bool{}
 	start := len(dst)
 	x.msg.Parse(message, cut)
 	x.startLine(firstLine(message))
@@ -148,9 +150,10 @@ func (x *rewriting) message(w *Rewriter, dst, message []byte, cut bool) []byte {
 	for i := range x.msg.NumHeaders() {
 		h, _, value := x.msg.HeaderAt(i)
 		r := &rules[h]
-		if r.write == nil || r.all && x.seen[h] {
+		if r.write == nil || r.all && x.walked[h] {
 			continue
 		}
+		x.walked[h] = true
 		if !r.all {
 			x.line(start, h, value)
 			continue
