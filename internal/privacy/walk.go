@@ -277,11 +277,11 @@ func (r *Reader) known(s *Sealer, secrecy event.Secrecy, b []byte) ([]byte, erro
 // stand before it, the length of a prefix behind. A text that holds none stays.
 func (s *Sealer) appendAddr(dst, b []byte) []byte {
 	if a, err := netip.ParseAddr(string(b)); err == nil {
-		b := s.OpenAddr(a)
-		if a.Is4In6() { // as it was written
-			b = netip.AddrFrom16(b.As16())
+		out := s.OpenAddr(a)
+		if a.Is4In6() {
+			out = netip.AddrFrom16(out.As16())
 		}
-		return b.AppendTo(dst)
+		return out.AppendTo(dst)
 	}
 	if p, err := netip.ParsePrefix(string(b)); err == nil {
 		return netip.PrefixFrom(s.OpenAddr(p.Addr()), p.Bits()).Masked().AppendTo(dst)
