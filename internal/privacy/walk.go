@@ -14,6 +14,9 @@ import (
 // that does not open; dst is as it was then.
 func (r *Reader) Record(dst, line []byte) ([]byte, Opened, error) {
 	w := walk{r: r, b: line, dst: dst}
+	if w.space(); w.i == len(line) || line[w.i] != '{' && line[w.i] != '[' {
+		w.fail("no object")
+	}
 	w.value()
 	if w.space(); w.err == nil && w.i < len(w.b) {
 		w.fail("something stands behind it")
