@@ -228,7 +228,7 @@ func (x *rewriting) startLine(line []byte) {
 	first, rest, _ := bytes.Cut(line, []byte{' '})
 	if len(first) > 4 && bytes.EqualFold(first[:4], []byte("SIP/")) {
 		code, reason, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte{' '})
-		if len(first) > 16 || !only(first, isWord) || len(code) > 3 || !only(code, isDigit) {
+		if len(first) > 16 || !isHarmlessWord(first) || len(code) > 3 || !only(code, isDigit) {
 			x.out = append(x.out, "BROKEN"...)
 			return
 		}
@@ -244,13 +244,13 @@ func (x *rewriting) startLine(line []byte) {
 	}
 	rest = bytes.TrimSpace(rest)
 	version := []byte(nil)
-	if i := bytes.LastIndexByte(rest, ' '); i >= 0 && len(rest)-i <= 16 && bytes.HasPrefix(bytes.ToUpper(rest[i+1:]), []byte("SIP/")) && only(rest[i+1:], isWord) {
+	if i := bytes.LastIndexByte(rest, ' '); i >= 0 && len(rest)-i <= 16 && bytes.HasPrefix(bytes.ToUpper(rest[i+1:]), []byte("SIP/")) && isHarmlessWord(rest[i+1:]) {
 		rest, version = bytes.TrimSpace(rest[:i]), rest[i+1:]
 	}
 	if len(first) > maxMethod || !only(first, isWord) || version == nil && sip.ParseMethod(first) == sip.MethodOther {
-		first = []byte("UNKNOWN")
+		first = unknown
 	}
-	x.out = append(append(x.out, first...), ' ')
+	x.out = append(append(x.out, methodOf(first)...), ' ')
 	if x.uri.Parse(rest) && len(rest) <= maxValue {
 		x.whole(rest)
 	} else {
@@ -259,6 +259,17 @@ func (x *rewriting) startLine(line []byte) {
 	if version != nil {
 		x.out = append(append(x.out, ' '), version...)
 	}
+}
+
+// unknown stands for a method that is none, or that names somebody.
+var unknown = []byte("UNKNOWN")
+
+// methodOf is the method as it is written.
+func methodOf(b []byte) []byte {
+	if isHarmlessWord(b) {
+		return b
+	}
+	return unknown
 }
 
 // whole writes a URI. One that cannot be masked in parts has what it became as its host.
@@ -291,7 +302,7 @@ func (x *rewriting) broken(b []byte) {
 			x.out = out
 			return
 		}
-	case !m.Private(event.Addresses) && !m.Private(event.Numbers) && !m.Private(event.Tags):
+	case !m.Private(event.Addresses) && !m.Private(event.Numbers) && !m.Private(event.Tags) && !m.Private(event.CallIDs):
 		x.out = append(x.out, clip(b)...)
 		return
 	}
