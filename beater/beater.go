@@ -26,6 +26,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/api"
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
+	"github.com/sipcmbeat/sipcmbeat/internal/enrich"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
@@ -109,10 +110,6 @@ func (bt *Beater) Run(b *beat.Beat) error {
 	if keeper != nil {
 		defer keeper.Close()
 	}
-	inputs, err := openAll(bt.cfg, func(text string) { bt.log.Warn(text) })
-	if err != nil {
-		return err
-	}
 	notify, err := newNotifier(os.Getenv)
 	if err != nil {
 		bt.log.Warn(err)
@@ -120,7 +117,6 @@ func (bt *Beater) Run(b *beat.Beat) error {
 	r := &run{
 		cfg:     bt.cfg,
 		log:     bt.log,
-		inputs:  inputs,
 		live:    bt.cfg.Live(),
 		signals: signals,
 		hangups: hangups,
@@ -139,6 +135,9 @@ func (bt *Beater) Run(b *beat.Beat) error {
 		return err
 	}
 	r.sealer.Store(sealer)
+	if r.inputs, err = openAll(bt.cfg, r.masker, func(text string) { bt.log.Warn(text) }); err != nil {
+		return err
+	}
 	if err := r.start(b.Publisher, bt.maps); err != nil {
 		return err
 	}
@@ -173,18 +172,20 @@ type run struct {
 	steer   sync.Mutex                     // of reloads, one at a time
 	running atomic.Pointer[config.Config]  // cfg and what was reloaded; nil before the first
 	sealer  atomic.Pointer[privacy.Sealer] // masks what leaves; nil: nothing is private
-	within  func(name string) string       // path.data
+	writer  atomic.Pointer[privacy.Rewriter]
+	within  func(name string) string // path.data
 
-	engine *engine.Engine
-	keeper *engine.Keeper // nil: no saved state
-	dump   *dump.Dumper   // nil: off
-	ring   *ring
-	ledger ledger
-	client beat.Client
-	cancel context.CancelFunc
-	limit  *limit.Limiter
-	faults atomic.Uint64
-	loss   losses
+	engine  *engine.Engine
+	keeper  *engine.Keeper // nil: no saved state
+	dump    *dump.Dumper   // nil: off
+	ring    *ring
+	numbers *enrich.Numbers
+	ledger  ledger
+	client  beat.Client
+	cancel  context.CancelFunc
+	limit   *limit.Limiter
+	faults  atomic.Uint64
+	loss    losses
 
 	delivered atomic.Uint64     // see highest
 	last      chan struct{}     // closed to ask for the last of them
@@ -250,6 +251,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 		r.disk = &diskQueue{metrics: r.metrics}
 	}
 	r.ring = newRing(r.cfg.EventBufferSize, !r.live)
+	r.numbers = enrich.New(r.cfg.Keys.Numbers.Country)
 	r.cfg.Engine.Fault = r.fault
 	r.startRelay()
 	if err := r.startDump(); err != nil {
@@ -257,6 +259,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 		return err
 	}
 	r.cfg.Limit.Say = func(line string) { r.log.Info(line) }
+	r.cfg.Limit.Name = r.sayNet
 	r.limit = limit.New(r.cfg.Limit)
 	r.cfg.Engine.Limit = r.limit
 	r.startCount()
@@ -278,7 +281,7 @@ func (r *run) start(pipeline beat.Pipeline, maps bool) error {
 
 	var ctx context.Context
 	ctx, r.cancel = context.WithCancel(context.Background())
-	p := &publisher{ring: r.ring, client: r.client, maps: maps, tree: newTree(r.cfg.Names), sealer: &r.sealer, done: r.published}
+	p := &publisher{ring: r.ring, client: r.client, numbers: r.numbers, maps: maps, tree: newTree(r.cfg.Names), sealer: &r.sealer, done: r.published}
 	go p.run() // first: what the saved state has no room for is sent
 	err = r.restore()
 	if err == nil {
@@ -311,6 +314,7 @@ func (r *run) startDump() error {
 		return nil
 	}
 	r.cfg.Dump.Say = func(line string) { r.log.Warn(line) }
+	r.cfg.Dump.Mask, r.cfg.Dump.Clear = r.rewriter, isTrue(r.cfg.Keys.PcapDump.Clear)
 	r.dump = dump.New(r.cfg.Dump)
 	r.cfg.Engine.Dump = r.dump
 	return r.dump.Start()

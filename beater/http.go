@@ -17,8 +17,11 @@ func (r *run) newServer(version string) {
 	cfg := r.cfg.HTTP
 	cfg.Version = version
 	cfg.Schema = event.NewSchema(event.Fields, r.cfg.Headers)
+	cfg.Enrich = r.numbers.Add
 	cfg.Log = func(line string) { r.log.Info(line) }
-	r.server = api.New(cfg, r)
+	s := &masked{run: r}
+	cfg.Private, cfg.Shown = r.masker, s.note
+	r.server = api.New(cfg, s)
 }
 
 // startServer lets the server listen. A port that nobody chose and another program has

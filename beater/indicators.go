@@ -13,6 +13,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/config"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
+	"github.com/sipcmbeat/sipcmbeat/internal/privacy"
 	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
 
@@ -71,7 +72,7 @@ func (r *run) sendIndicators(w *indicators) {
 	defer close(w.done)
 	for set := range w.sets {
 		r.records.Add(1) // first: an acknowledgement may be quick
-		r.client.Publish(kpiRecord(&set, r.agent))
+		r.client.Publish(kpiRecord(&set, r.agent, r.masker()))
 	}
 }
 
@@ -101,12 +102,16 @@ func (w *indicators) lost() uint64 {
 }
 
 // kpiRecord is the record of one set. A number without a denominator has its value
-// alone.
-func kpiRecord(set *view.IndicatorSet, agent string) beat.Event {
+// alone. The name of a peer that is an address is masked where mask is not nil, and its id
+// is keyed, so that two whose names become the same stay two.
+func kpiRecord(set *view.IndicatorSet, agent string, mask event.Masker) beat.Event {
 	from, to := set.From.UnixNano(), set.To.UnixNano()
 	out := mapstr.M{"window_s": int64((set.To.Sub(set.From) + time.Second - 1) / time.Second)}
-	if set.Peer != "" {
-		out["peer"] = set.Peer
+	if peer := set.Peer; peer != "" {
+		if mask != nil {
+			peer = privacy.Peer(mask, peer)
+		}
+		out["peer"] = peer
 	}
 	for i := range set.Indicators {
 		x := &set.Indicators[i]
@@ -124,7 +129,11 @@ func kpiRecord(set *view.IndicatorSet, agent string) beat.Event {
 		out[x.Name] = fields
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %q %d %d", kpiDataset, agent, set.Peer, from, to))
-	id := hex.EncodeToString(sum[:16])
+	hash := event.Hash(sum[:16])
+	if mask != nil {
+		hash = mask.Digest(hash, event.Addresses)
+	}
+	id := hex.EncodeToString(hash[:])
 	return beat.Event{
 		Timestamp: set.To.UTC(),
 		Meta:      mapstr.M{"_id": id},

@@ -8,6 +8,8 @@ import (
 	"github.com/elastic/beats/v7/libbeat/beat"
 	"github.com/elastic/elastic-agent-libs/mapstr"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/privacy"
 	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
 
@@ -134,19 +136,49 @@ func TestKPIRecord(t *testing.T) {
 		{Name: "rsr"},
 		{Name: "code_486", Numerator: 3, Denominator: 5},
 	}}
-	e := kpiRecord(&set, "agent")
+	e := kpiRecord(&set, "agent", nil)
 	got, err := json.Marshal(e.Fields["sip"])
 	const want = `{"kpi":{"asr":{"denominator":100,"numerator":60,"value":60},"attempts":{"value":60},"ner":{"denominator":5,"numerator":3},"peer":"carrier","window_s":60}}`
 	if err != nil || string(got) != want {
 		t.Errorf("%v\nhave %s\nwant %s", err, got, want)
 	}
-	if again := kpiRecord(&set, "agent"); again.Meta["_id"] != e.Meta["_id"] {
+	if again := kpiRecord(&set, "agent", nil); again.Meta["_id"] != e.Meta["_id"] {
 		t.Error("one window, two ids")
 	}
-	if other := kpiRecord(&set, "another"); other.Meta["_id"] == e.Meta["_id"] {
+	if other := kpiRecord(&set, "another", nil); other.Meta["_id"] == e.Meta["_id"] {
 		t.Error("the windows of two sensors have one id")
 	}
 	if e.Timestamp != set.To || e.Fields["event"].(mapstr.M)["end"] != "2024-03-01T10:01:00.000000000Z" {
 		t.Error(e.Timestamp, e.Fields["event"])
+	}
+}
+
+// TestKPIRecordIsMasked: a peer that is an address is masked, with the hash of it; a trunk
+// has its name from the configuration.
+func TestKPIRecordIsMasked(t *testing.T) {
+	for mode, want := range map[privacy.Mode]string{privacy.Truncate: "198.51.100.0", privacy.Redact: "private"} {
+		var cfg privacy.Config
+		cfg.Modes[event.Addresses], cfg.Key = mode, privacy.Key{1}
+		mask, err := privacy.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := map[any]bool{}
+		for _, peer := range []string{"198.51.100.23", "198.51.100.24"} {
+			set := view.IndicatorSet{Peer: peer, From: time.Unix(60, 0), To: time.Unix(120, 0)}
+			clear, e := kpiRecord(&set, "agent", nil), kpiRecord(&set, "agent", mask)
+			if got, _ := e.Fields.GetValue("sip.kpi.peer"); got != want || e.Meta["_id"] == clear.Meta["_id"] {
+				t.Errorf("%s: %v %v", mode, got, e.Meta)
+			}
+			ids[e.Meta["_id"]] = true
+		}
+		if len(ids) != 2 {
+			t.Errorf("%s: two peers with one id", mode)
+		}
+		set := view.IndicatorSet{Peer: "carrier", From: time.Unix(60, 0), To: time.Unix(120, 0)}
+		e := kpiRecord(&set, "agent", mask)
+		if got, _ := e.Fields.GetValue("sip.kpi.peer"); got != "carrier" {
+			t.Errorf("%s: %v", mode, got)
+		}
 	}
 }

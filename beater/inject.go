@@ -40,9 +40,9 @@ func (r *run) Inject(m view.Injected, who string) error {
 	case engine.InjectNoClock:
 		return fmt.Errorf("message: not yet: it would have the time of the last packet, and none has come since the start")
 	case engine.InjectedBroken:
-		r.log.Warnf("put in by hand (%s), from %v to %v, and cannot be used: %.200q", who, src, dst, line)
+		r.log.Warnf("put in by hand (%s), from %s to %s, and cannot be used: %.200q", who, r.sayEnd(src), r.sayEnd(dst), r.sayLine(line))
 	case engine.Injected:
-		r.log.Infof("put in by hand (%s), from %v to %v: %.200q", who, src, dst, line)
+		r.log.Infof("put in by hand (%s), from %s to %s: %.200q", who, r.sayEnd(src), r.sayEnd(dst), r.sayLine(line))
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // The methods of this file are how the server of the pages sees a run: api.Program. They
-// are called by any goroutine.
+// are called by any goroutine. What they give is clear: see masked.
 var _ api.Program = (*run)(nil)
 
 // Now is the wall clock where an input is live, else the time of the packets. Where the
@@ -47,18 +47,32 @@ func (r *run) Libbeat() map[string]any {
 func (r *run) Calls(q view.Query) (view.CallPage, error) { return r.engine.Calls(q) }
 
 // Call is one of them.
-func (r *run) Call(id string) (view.CallDetail, bool) { return r.engine.Call(id) }
+func (r *run) Call(id string) (view.CallDetail, error) {
+	d, ok := r.engine.Call(id)
+	return d, there(ok)
+}
+
+// there is what the API takes for a thing that is not there.
+func there(ok bool) error {
+	if !ok {
+		return api.ErrMissing
+	}
+	return nil
+}
 
 // WriteCapture writes the messages of a call.
 func (r *run) WriteCapture(callID string, w io.Writer) (messages int, err error) {
-	return r.engine.WriteCapture(callID, w)
+	return r.engine.WriteCapture(callID, w, nil)
 }
 
 // Bindings lists bindings.
 func (r *run) Bindings(q view.Query) (view.BindingPage, error) { return r.engine.Bindings(q) }
 
 // Binding is the contacts of an AOR.
-func (r *run) Binding(aor string) ([]view.Binding, bool) { return r.engine.Binding(aor) }
+func (r *run) Binding(aor string) ([]view.Binding, error) {
+	all, ok := r.engine.Binding(aor)
+	return all, there(ok)
+}
 
 // Types are the event types with what became of their events.
 func (r *run) Types() []view.TypeSwitch { return r.limit.Types() }

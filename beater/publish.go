@@ -13,6 +13,7 @@ import (
 	"github.com/elastic/elastic-agent-libs/mapstr"
 	"github.com/elastic/go-structform"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/enrich"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/privacy"
 )
@@ -390,12 +391,13 @@ func (b *branch) foldList(to structform.ExtVisitor, v *value) error {
 // publisher takes events off the ring, masks what is private, and hands them to libbeat,
 // in order: one goroutine, so that event.sequence rises in the output too.
 type publisher struct {
-	ring   *ring
-	client beat.Client
-	maps   bool
-	tree   *tree
-	sealer *atomic.Pointer[privacy.Sealer] // nil within: nothing is private
-	done   chan struct{}
+	ring    *ring
+	client  beat.Client
+	numbers *enrich.Numbers
+	maps    bool
+	tree    *tree
+	sealer  *atomic.Pointer[privacy.Sealer] // nil within: nothing is private
+	done    chan struct{}
 }
 
 // batchSize is how many events are rendered before libbeat's lock is taken.
@@ -414,6 +416,7 @@ func (p *publisher) run() {
 		}
 		out = out[:0]
 		for _, e := range batch {
+			p.numbers.Add(e)
 			if s := p.sealer.Load(); s != nil {
 				e.Mask(s, &masked)
 				e = &masked

@@ -25,6 +25,14 @@ func (r *run) startRelay() {
 		return
 	}
 	o := &output{ended: make(chan struct{})}
+	if !isTrue(r.cfg.Keys.HEPOutput.Clear) {
+		r.cfg.Relay.Mask = func() relay.Mask {
+			if by := r.rewriter(); by != nil {
+				return by
+			}
+			return nil
+		}
+	}
 	o.relay = relay.New(r.cfg.Relay, func(target string, err error) {
 		if n, ok := o.notice.say(target, time.Now()); ok && err != nil {
 			r.log.Warnf("HEP output to %s is interrupted: %v%s", target, err, n)

@@ -241,6 +241,7 @@ func (r *run) take(merged *config.Config) {
 	r.engine.Reload(merged.Engine)
 	r.limit.Configure(merged.Limit)
 	r.count.Configure(merged.Count)
+	r.numbers.SetCountry(merged.Keys.Numbers.Country)
 	if r.out != nil {
 		r.out.relay.Choose(&merged.Relay)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/elastic/beats/v7/libbeat/beat"
 	conf "github.com/elastic/elastic-agent-libs/config"
+	"github.com/elastic/elastic-agent-libs/logp"
 	"github.com/elastic/elastic-agent-libs/logp/logptest"
 	"github.com/elastic/elastic-agent-libs/monitoring"
 
@@ -82,12 +83,21 @@ func start(t *testing.T, p *pipe, text string) (*run, chan os.Signal, chan error
 	if err != nil {
 		t.Fatal(err)
 	}
-	inputs, err := openAll(cfg, nil)
+	return startWith(t, p, cfg, logptest.NewTestingLogger(t, ""))
+}
+
+func startWith(t *testing.T, p *pipe, cfg *config.Config, log *logp.Logger) (*run, chan os.Signal, chan error) {
+	t.Helper()
+	signals := make(chan os.Signal, 4)
+	r := &run{cfg: cfg, log: log, live: cfg.Live(), signals: signals}
+	sealer, err := cfg.Sealer(func(name string) string { return filepath.Join(t.TempDir(), name) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	signals := make(chan os.Signal, 4)
-	r := &run{cfg: cfg, log: logptest.NewTestingLogger(t, ""), inputs: inputs, live: cfg.Live(), signals: signals}
+	r.sealer.Store(sealer)
+	if r.inputs, err = openAll(cfg, r.masker, nil); err != nil {
+		t.Fatal(err)
+	}
 	if err := r.start(p, false); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/capture/live"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
 )
 
 // check looks at everything about an input that can be known without opening it.
@@ -36,7 +37,7 @@ func check(in *config.Input, cfg *config.Config) error {
 }
 
 // open starts an input. An interface has a source for each of its workers.
-func open(in *config.Input, cfg *config.Config, note func(string)) (sources []capture.Source, err error) {
+func open(in *config.Input, cfg *config.Config, mask func() event.Masker, note func(string)) (sources []capture.Source, err error) {
 	switch in.Type {
 	case config.FileInput:
 		return openFiles(in)
@@ -52,25 +53,33 @@ func open(in *config.Input, cfg *config.Config, note func(string)) (sources []ca
 		}
 		return sources, err
 	}
-	h, err := listen(in, note)
+	h, err := listen(in, mask, note)
 	if err != nil {
 		return nil, in.Explain(err)
 	}
 	return []capture.Source{h}, nil
 }
 
-// listen starts to take HEP, or copies of messages. Whoever is not heard is told of.
-func listen(in *config.Input, note func(string)) (*capture.HEP, error) {
+// listen starts to take HEP, or copies of messages. Whoever is not heard is told of, by
+// the masked address where mask gives something.
+func listen(in *config.Input, mask func() event.Masker, note func(string)) (*capture.HEP, error) {
 	cfg := in.HEP
-	cfg.Refused = func(r capture.Refusal) { note(fmt.Sprintf("input %s: %v", in.Name, r)) }
+	cfg.Refused = func(r capture.Refusal) { note(refusedLine(in.Name, r, mask)) }
 	return capture.NewHEP(cfg)
 }
 
+func refusedLine(input string, r capture.Refusal, mask func() event.Masker) string {
+	if m := mask(); m != nil && r.Peer.IsValid() {
+		r.Peer = m.Addr(r.Peer)
+	}
+	return fmt.Sprintf("input %s: %v", input, r)
+}
+
 // openAll starts all inputs, or none. note is told what the user may want to know.
-func openAll(cfg *config.Config, note func(string)) (inputs []engine.Input, err error) {
+func openAll(cfg *config.Config, mask func() event.Masker, note func(string)) (inputs []engine.Input, err error) {
 	for i := range cfg.Inputs {
 		in := &cfg.Inputs[i]
-		sources, err := open(in, cfg, note)
+		sources, err := open(in, cfg, mask, note)
 		if err != nil {
 			closeAll(inputs)
 			return nil, err

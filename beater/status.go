@@ -151,7 +151,7 @@ func (r *run) line(s *engine.Stats) string {
 	}
 	if tls := &s.Stream; tls.TLSConnections > 0 {
 		counts(&b, "; can't be read: TLS: ", len(tls.TLS), func(i int) (string, uint64) {
-			return "connections to " + tls.TLS[i].Addr.String(), tls.TLS[i].Connections
+			return "connections to " + r.sayEnd(tls.TLS[i].Addr), tls.TLS[i].Connections
 		})
 	}
 	losses := []loss{

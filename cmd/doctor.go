@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -24,7 +25,9 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/config"
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/doctor"
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/privacy"
 )
 
 // examine is the command doctor: it looks at what the program would see, for a few
@@ -90,7 +93,7 @@ func (d *examine) run(c *cobra.Command) error {
 		return errSaid
 	}
 	e := &d.cfg.Engine
-	d.exam = doctor.New(doctor.Config{Packet: e.Packet, Stream: e.Stream, Ports: e.Ports, WebSocketPorts: e.WebSocketPorts})
+	d.exam = doctor.New(doctor.Config{Packet: e.Packet, Stream: e.Stream, Ports: e.Ports, WebSocketPorts: e.WebSocketPorts, Mask: maskOf(d.cfg)})
 	began := time.Now()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
@@ -106,6 +109,20 @@ func (d *examine) run(c *cobra.Command) error {
 		return errSaid
 	}
 	return nil
+}
+
+// maskOf masks addresses while they are private; nil leaves them. Of a passphrase it makes
+// no key, since that may have to write a file: they are left out then.
+func maskOf(cfg *config.Config) func(netip.Addr) netip.Addr {
+	if cfg.Privacy.Modes[event.Addresses] == privacy.Clear {
+		return nil
+	}
+	if cfg.Privacy.Key != (privacy.Key{}) {
+		if s, err := privacy.New(cfg.Privacy); err == nil {
+			return s.Addr
+		}
+	}
+	return func(netip.Addr) netip.Addr { return netip.Addr{} }
 }
 
 // say writes a line, and one about what to do.

@@ -22,9 +22,12 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
+	"github.com/sipcmbeat/sipcmbeat/internal/enrich"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/privacy"
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 )
 
 // maxFaults is how many faults of this program are told; all are counted.
@@ -245,7 +248,7 @@ func (r *replay) run() error {
 		return err
 	}
 	src := &dayOf{Source: files, filter: &r.filter, ctx: ctx}
-	sink := &sieve{filter: &r.filter, to: p}
+	sink := &sieve{filter: &r.filter, numbers: enrich.New(r.cfg.Keys.Numbers.Country), to: p}
 	if sealer != nil {
 		sink.masker = sealer
 	}
@@ -263,6 +266,11 @@ func (r *replay) run() error {
 	var d *dump.Dumper
 	if r.cfg.Dump.Dir != "" {
 		r.cfg.Dump.Say = func(line string) { fmt.Fprintf(r.stderr, "sipcmbeat: %s\n", line) }
+		if sealer != nil {
+			by := privacy.NewRewriter(sealer)
+			clear := r.cfg.Keys.PcapDump.Clear
+			r.cfg.Dump.Mask, r.cfg.Dump.Clear = func() recent.Mask { return by }, clear != nil && *clear
+		}
 		d = dump.New(r.cfg.Dump)
 		if err := d.Start(); err != nil {
 			return err
@@ -339,12 +347,15 @@ func apart(err error) []error {
 	return []error{err}
 }
 
-// sieve lets through what the filter does, which sees clear values, and masks it.
+// sieve lets through what the filter does, which sees clear values, adds what is looked
+// up, and masks it.
 type sieve struct {
-	filter *filter
-	masker event.Masker // nil: nothing is private
-	masked event.Event
-	to     printer
+	filter  *filter
+	numbers *enrich.Numbers
+	masker  event.Masker // nil: nothing is private
+	clear   event.Event
+	masked  event.Event
+	to      printer
 }
 
 // Put implements engine.Sink.
@@ -352,6 +363,9 @@ func (s *sieve) Put(e *event.Event) {
 	if !s.filter.match(e) {
 		return
 	}
+	s.clear.CopyFrom(e)
+	e = &s.clear
+	s.numbers.Add(e)
 	if s.masker != nil {
 		e.Mask(s.masker, &s.masked)
 		e = &s.masked

@@ -18,6 +18,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
+	"github.com/sipcmbeat/sipcmbeat/internal/enrich"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/limit"
@@ -173,6 +174,7 @@ type Messages struct {
 // Numbers are telephone numbers with a meaning of their own.
 type Numbers struct {
 	Emergency []string `config:"emergency,replace"`
+	Country   string   `config:"country"`
 }
 
 // HEPOutput is where the messages that are followed go besides.
@@ -449,6 +451,12 @@ func (c *Config) composeEngine() error {
 	}
 	if t.Emergency, err = numbers(k.Numbers.Emergency); err != nil {
 		return err
+	}
+	if k.Numbers.Country == none {
+		k.Numbers.Country = ""
+	}
+	if c := k.Numbers.Country; c != "" && !enrich.IsCountry(c) {
+		return refuse("numbers.country", quote(c), "a country as ISO 3166-1 has it, such as DE, with Norway in quotes, as \"NO\"; none")
 	}
 	if k.AuthFailedCodes, err = list("auth_failed_codes", k.AuthFailedCodes, true); err != nil {
 		return err

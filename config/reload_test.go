@@ -28,7 +28,7 @@ var another = map[string]string{
 	"pcap_dump.list": "alice", "pcap_dump.max_file": "1MiB", "pcap_dump.max_files": "7", "pcap_dump.max_total": "2GiB",
 	"pcap_dump.max_age": "1h", "pcap_dump.ring_size": "4MiB", "pcap_dump.ring_age": "10s", "pcap_dump.linger": "10s",
 	"pcap_dump.queue_size": "4MiB", "auth_failed_codes": "403", "call_alive_interval": "5m", "correlation_headers": "X-Leg",
-	"messages.enabled": "true", "headers": "X-Trunk", "schema": "legacy", "keepalive_probes": "true", "numbers.emergency": "999",
+	"messages.enabled": "true", "headers": "X-Trunk", "schema": "legacy", "keepalive_probes": "true", "numbers.emergency": "999", "numbers.country": "DE",
 	"internal_networks": "private", "retention_days": "7", "event_types_blst": "msg-probe", "event_buffer_size": "1000", "shutdown_timeout": "1s",
 	"evr_limits": "[1, 2, 3]", "evr_intervals": "[2s, 1m, 1h]", "evr_max_entries": "100", "evr_conseq_report_min": "7", "evr_conseq_report_max": "70",
 	"evr_allow": "192.0.2.0/24", "evr_offender_expiry": "2h", "kpi.records": "true", "kpi.window": "30s", "kpi.min_samples": "7",

@@ -462,6 +462,62 @@ const fieldsYAML = `# Made by tools/update from _meta/fields.yml.
           type: long
           description: "Port of the Request-URI, where one is written."
           example: "5060"
+        - name: "number.caller.e164"
+          type: keyword
+          description: "The telephone number that the user in From is, in E.164 form: what is dialled as +49..., 0049... and, with numbers.country, 0... is one."
+          example: "+493012345678"
+          ignore_above: 1024
+          default_field: true
+        - name: "number.caller.country_iso"
+          type: keyword
+          description: "Country whose numbering plan that number is of, ISO 3166-1."
+          example: "DE"
+          ignore_above: 1024
+          default_field: true
+        - name: "number.caller.type"
+          type: keyword
+          description: "What it is for: geo, mobile, satellite, premium, or emergency (with numbers.country alone)."
+          example: "mobile"
+          ignore_above: 1024
+          default_field: true
+        - name: "number.caller.valid"
+          type: boolean
+          description: "Whether the numbering plan has such a number; not whether anybody has it."
+          example: "true"
+        - name: "number.caller.token"
+          type: keyword
+          description: "While numbers or URIs are private: a keyed hash of the E.164 form, by which different ways of dialling one number meet. It is never opened."
+          example: "5f1c0de2a4b37d19c8e6f7a0b1d2c3e4"
+          ignore_above: 1024
+          default_field: true
+        - name: "number.callee.e164"
+          type: keyword
+          description: "The telephone number that the user in the Request-URI, or else in To is, in E.164 form: what is dialled as +49..., 0049... and, with numbers.country, 0... is one."
+          example: "+493012345678"
+          ignore_above: 1024
+          default_field: true
+        - name: "number.callee.country_iso"
+          type: keyword
+          description: "Country whose numbering plan that number is of, ISO 3166-1."
+          example: "DE"
+          ignore_above: 1024
+          default_field: true
+        - name: "number.callee.type"
+          type: keyword
+          description: "What it is for: geo, mobile, satellite, premium, or emergency (with numbers.country alone)."
+          example: "mobile"
+          ignore_above: 1024
+          default_field: true
+        - name: "number.callee.valid"
+          type: boolean
+          description: "Whether the numbering plan has such a number; not whether anybody has it."
+          example: "true"
+        - name: "number.callee.token"
+          type: keyword
+          description: "While numbers or URIs are private: a keyed hash of the E.164 form, by which different ways of dialling one number meet. It is never opened."
+          example: "5f1c0de2a4b37d19c8e6f7a0b1d2c3e4"
+          ignore_above: 1024
+          default_field: true
         - name: "from.display_info"
           type: keyword
           description: "Display name in From."

@@ -25,8 +25,15 @@ type Config struct {
 	Inject         bool
 
 	Version string
-	Schema  *event.Schema     // of the events that are shown; nil is Native
-	Log     func(line string) // who changed what; nil says it to nobody
+	Schema  *event.Schema      // of the events that are shown; nil is Native
+	Enrich  func(*event.Event) // adds what is looked up when a record leaves; nil adds nothing
+	Log     func(line string)  // who changed what; nil says it to nobody
+
+	// Private gives what masks the events that are shown; it may give nil, and be nil,
+	// where nothing is masked. A Program masks by itself what it gives. Shown is told of
+	// each event that is shown masked, and may be nil.
+	Private func() event.Masker
+	Shown   func(clear, masked *event.Event)
 }
 
 // DefaultConfig is on loopback, for who is on the machine.
@@ -95,3 +102,11 @@ func (c *Config) loopback() bool {
 }
 
 func (c *Config) address() string { return net.JoinHostPort(c.Addr, fmt.Sprint(c.Port)) }
+
+// masker is what masks now, nil where nothing is masked.
+func (c *Config) masker() event.Masker {
+	if c.Private == nil {
+		return nil
+	}
+	return c.Private()
+}

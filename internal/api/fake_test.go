@@ -72,19 +72,19 @@ func (f *fake) Calls(q view.Query) (view.CallPage, error) {
 	return view.CallPage{Page: view.Page{Total: len(all)}, Calls: all[:min(q.Limit, len(all))]}, nil
 }
 
-func (f *fake) Call(id string) (view.CallDetail, bool) {
+func (f *fake) Call(id string) (view.CallDetail, error) {
 	for _, c := range f.calls() {
 		if id == c.ID || id == c.CallID {
 			return view.CallDetail{Call: c, Legs: []string{"192.0.2.1", "192.0.2.2"}, Timings: []view.Timing{{Name: "setup", Seconds: 1.5}}, Messages: []view.Message{
 				{Time: noon, Source: "192.0.2.1:5060", Dest: "192.0.2.2:5060", Transport: "udp", Line: "INVITE sip:" + hostile + " SIP/2.0", Method: "INVITE", CSeq: "1 INVITE", SDP: true, Bytes: 700},
-				{Time: noon.Add(time.Second), Source: "192.0.2.2:5060", Dest: "192.0.2.1:5060", Transport: "udp", Line: "SIP/2.0 200 OK", Method: "INVITE", Code: 200, CSeq: "1 INVITE", Bytes: 500}}}, true
+				{Time: noon.Add(time.Second), Source: "192.0.2.2:5060", Dest: "192.0.2.1:5060", Transport: "udp", Line: "SIP/2.0 200 OK", Method: "INVITE", Code: 200, CSeq: "1 INVITE", Bytes: 500}}}, nil
 		}
 	}
-	return view.CallDetail{}, false
+	return view.CallDetail{}, ErrMissing
 }
 
 func (f *fake) WriteCapture(callID string, w io.Writer) (int, error) {
-	if _, ok := f.Call(callID); !ok {
+	if _, err := f.Call(callID); err != nil {
 		return 0, nil
 	}
 	_, err := w.Write([]byte{0xd4, 0xc3, 0xb2, 0xa1})
@@ -96,11 +96,11 @@ func (f *fake) Bindings(q view.Query) (view.BindingPage, error) {
 	return view.BindingPage{Page: view.Page{Total: 1}, AORs: 1, Bindings: b}, nil
 }
 
-func (f *fake) Binding(aor string) ([]view.Binding, bool) {
+func (f *fake) Binding(aor string) ([]view.Binding, error) {
 	if aor != "sip:alice@example.com" {
-		return nil, false
+		return nil, ErrMissing
 	}
-	return []view.Binding{{AOR: aor, Contact: "sip:alice@192.0.2.1", State: "registered", UserAgent: hostile, Expires: &noon}}, true
+	return []view.Binding{{AOR: aor, Contact: "sip:alice@192.0.2.1", State: "registered", UserAgent: hostile, Expires: &noon}}, nil
 }
 
 func (f *fake) Types() (all []view.TypeSwitch) {

@@ -53,9 +53,9 @@ func (c crowd) Calls(q view.Query) (view.CallPage, error) {
 	return p, nil
 }
 
-func (c crowd) Call(id string) (view.CallDetail, bool) {
+func (c crowd) Call(id string) (view.CallDetail, error) {
 	if id == "none" {
-		return view.CallDetail{}, false
+		return view.CallDetail{}, ErrMissing
 	}
 	d := view.CallDetail{Call: c.call(1), Correlation: nasty(1), MessagesCut: true, PcapPath: nasty(2)}
 	for n := range 1000 {
@@ -64,7 +64,7 @@ func (c crowd) Call(id string) (view.CallDetail, bool) {
 			Line: "INVITE " + nasty(n), CSeq: nasty(n), Method: "INVITE", Code: n % 700, Repeat: n%5 == 0, SDP: true, Bytes: 1234})
 	}
 	d.Timings = d.Timings[:8]
-	return d, true
+	return d, nil
 }
 
 func (c crowd) Bindings(q view.Query) (view.BindingPage, error) {
@@ -74,12 +74,12 @@ func (c crowd) Bindings(q view.Query) (view.BindingPage, error) {
 	return p, nil
 }
 
-func (c crowd) Binding(aor string) (all []view.Binding, ok bool) {
+func (c crowd) Binding(aor string) (all []view.Binding, err error) {
 	for n := range 1000 {
 		all = append(all, view.Binding{AOR: nasty(n), Contact: nasty(n), Source: "[2001:db8:1111:2222:3333:4444:5555:6666]:65535", Transport: "udp", UserAgent: nasty(n), CallID: nasty(n), State: "registered",
 			Since: at(n), Refreshed: at(n), Expires: at(-n), Refreshes: n, Anomalies: []string{"late-refresh", "contact-rewritten", "call-id-changed"}})
 	}
-	return all, true
+	return all, nil
 }
 
 func (c crowd) Rates(q view.Query) (view.RatePage, error) {

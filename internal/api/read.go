@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
 
@@ -93,9 +94,12 @@ func calls(c *call) (any, error) {
 }
 
 func oneCall(c *call) (any, error) {
-	d, ok := c.s.program.Call(c.text("id"))
-	if !ok {
-		return nil, fmt.Errorf("the call %q is %w: it has ended long ago, or was never seen", cut(c.text("id")), ErrMissing)
+	d, err := c.s.program.Call(c.text("id"))
+	if err == ErrMissing {
+		err = fmt.Errorf("the call %q is %w: it has ended long ago, or was never seen", cut(c.text("id")), ErrMissing)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return d, nil
 }
@@ -134,9 +138,12 @@ func bindings(c *call) (any, error) {
 }
 
 func oneBinding(c *call) (any, error) {
-	all, ok := c.s.program.Binding(c.text("aor"))
-	if !ok {
-		return nil, fmt.Errorf("%q is %w: nobody is registered there, as far as was seen", cut(c.text("aor")), ErrMissing)
+	all, err := c.s.program.Binding(c.text("aor"))
+	if err == ErrMissing {
+		err = fmt.Errorf("%q is %w: nobody is registered there, as far as was seen", cut(c.text("aor")), ErrMissing)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return view.Bindings{AOR: c.text("aor"), Bindings: all}, nil
 }
@@ -176,6 +183,11 @@ type plain string
 // plainOffenders is one source a line, or what ipset restore reads: two sets, since one
 // has addresses of one family.
 func (c *call) plainOffenders(format string) (any, error) {
+	if m := c.s.cfg.masker(); m != nil && m.Private(event.Addresses) {
+		return nil, refuse(http.StatusUnprocessableEntity,
+			"addresses are private (privacy.addresses): a list of masked ones would make a firewall block whom it does not mean",
+			"format=json, with masked addresses", "privacy.addresses: clear")
+	}
 	var b, lines strings.Builder
 	if format == "ipset" {
 		for _, set := range []string{"sipcmbeat4 hash:net family inet", "sipcmbeat6 hash:net family inet6"} {

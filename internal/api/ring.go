@@ -22,6 +22,9 @@ var Fates = []string{"sent", "blacklisted", "rate", "source"}
 // renders it outside.
 type ring struct {
 	schema *event.Schema
+	enrich func(*event.Event)  // of what is read; nil is nothing
+	mask   func() event.Masker // gives nil where nothing is masked
+	shown  func(clear, masked *event.Event)
 
 	mu      sync.Mutex
 	slots   []slot
@@ -115,13 +118,15 @@ func (c *call) wanted() eventFilter {
 	return w
 }
 
-// reader renders events one by one. It is used by one goroutine.
+// reader renders events one by one: those of the ring are clear, and masked here, so that
+// the filter too sees what is shown. It is used by one goroutine.
 type reader struct {
-	ring *ring
-	want eventFilter
-	json event.Renderer
-	e    event.Event
-	buf  []byte
+	ring  *ring
+	want  eventFilter
+	json  event.Renderer
+	clear event.Event
+	e     event.Event
+	buf   []byte
 }
 
 func newReader(r *ring, w eventFilter) *reader {
@@ -130,10 +135,22 @@ func newReader(r *ring, w eventFilter) *reader {
 
 // read gives the event of a number; false when it is gone, or not wanted.
 func (r *reader) read(number uint64) (view.ShownEvent, bool) {
-	fate, ok := r.ring.copy(number, &r.e)
-	e, w := &r.e, &r.want
-	if !ok || w.typ != event.None && e.Type != w.typ || w.fate != "" && fate != w.fate ||
-		w.source.IsValid() && !w.source.Contains(e.Src.Addr().Unmap()) {
+	fate, ok := r.ring.copy(number, &r.clear)
+	e, w := &r.clear, &r.want
+	if !ok || w.typ != event.None && e.Type != w.typ || w.fate != "" && fate != w.fate {
+		return view.ShownEvent{}, false
+	}
+	if r.ring.enrich != nil {
+		r.ring.enrich(e)
+	}
+	if m := r.ring.mask(); m != nil {
+		e.Mask(m, &r.e)
+		e = &r.e
+		if r.ring.shown != nil {
+			r.ring.shown(&r.clear, e)
+		}
+	}
+	if w.source.IsValid() && !w.source.Contains(e.Src.Addr().Unmap()) {
 		return view.ShownEvent{}, false
 	}
 	r.buf = r.json.Append(r.buf[:0], e, nil)
@@ -146,7 +163,7 @@ func (r *reader) read(number uint64) (view.ShownEvent, bool) {
 	if e.Call != (event.Hash{}) {
 		shown.Call = hex.EncodeToString(e.Call[:])
 	}
-	if e.Src.IsValid() {
+	if e.Src.Addr().IsValid() {
 		shown.Source = e.Src.Addr().String()
 	}
 	return shown, true

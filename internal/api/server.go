@@ -54,6 +54,8 @@ type Server struct {
 // New builds a Server and starts nothing.
 func New(cfg Config, p Program) *Server {
 	s := &Server{cfg: cfg, program: p, cross: http.NewCrossOriginProtection(), events: newRing(cfg.MaxEvents, cfg.Schema), began: time.Now(), ended: make(chan struct{})}
+	s.events.enrich = cfg.Enrich
+	s.events.mask, s.events.shown = s.cfg.masker, cfg.Shown
 	s.token.Store(&cfg.Token)
 	s.routes = Routes()
 	if !cfg.Profiler {

@@ -22,6 +22,10 @@ type Config struct {
 	Stream         stream.Config
 	Ports          []uint16
 	WebSocketPorts []uint16
+
+	// Mask masks the addresses that a Report names, one that it leaves out is not valid;
+	// nil names them as they are.
+	Mask func(netip.Addr) netip.Addr
 }
 
 // Exam gathers what is seen.
@@ -31,6 +35,7 @@ type Exam struct {
 	stream   *stream.Assembler
 	unit     stream.Unit
 	ports    map[uint16]stream.Ports
+	mask     func(netip.Addr) netip.Addr
 
 	frames, sip, hidden uint64
 	over                [numWays]uint64
@@ -69,6 +74,7 @@ const maxRows = 4096
 // New makes an Exam.
 func New(cfg Config) *Exam {
 	x := &Exam{
+		mask:       cfg.Mask,
 		dec:        packet.New(cfg.Packet),
 		capsules:   packet.New(cfg.Packet),
 		stream:     stream.New(cfg.Stream),

@@ -209,3 +209,29 @@ func TestStreams(t *testing.T) {
 		}
 	}
 }
+
+// TestMasked: a report names addresses as they are masked, and says where one is left out.
+func TestMasked(t *testing.T) {
+	masked := netip.MustParseAddr("203.0.113.99")
+	for want, mask := range map[string]func(netip.Addr) netip.Addr{
+		"directions: one only: 203.0.113.99 to 203.0.113.99 (6 messages); both between 0 pairs":           func(netip.Addr) netip.Addr { return masked },
+		"directions: one only: a private address to a private address (6 messages); both between 0 pairs": func(netip.Addr) netip.Addr { return netip.Addr{} },
+	} {
+		cfg := config(5060)
+		cfg.Mask = mask
+		x := New(cfg)
+		for i := range 6 {
+			f := udp(i, phone, server, fmt.Sprint(options, i))
+			x.Frame(&f, false)
+		}
+		f := tcp(netip.MustParseAddrPort(phone), netip.MustParseAddrPort("192.0.2.2:5061"), "\x16\x03\x01\x00\x05hello")
+		x.Frame(&f, false)
+		all := ""
+		for _, f := range x.Report(2*time.Second, Losses{}) {
+			all += f.About + ": " + f.Text + "\n"
+		}
+		if !strings.Contains(all, want) || strings.Contains(all, "192.0.2.") || !strings.Contains(all, "5061") && mask(masked).IsValid() {
+			t.Errorf("want %s in\n%s", want, all)
+		}
+	}
+}

@@ -97,6 +97,26 @@ func (x *Exam) signalling(add adder) {
 	}
 }
 
+// host names a host.
+func (x *Exam) host(a netip.Addr) string {
+	if x.mask != nil {
+		if a = x.mask(a); !a.IsValid() {
+			return "a private address"
+		}
+	}
+	return a.String()
+}
+
+// end names a host and its port.
+func (x *Exam) end(a netip.AddrPort) string {
+	if x.mask != nil {
+		if a = netip.AddrPortFrom(x.mask(a.Addr()), a.Port()); !a.Addr().IsValid() {
+			return fmt.Sprintf("port %d of a private address", a.Port())
+		}
+	}
+	return a.String()
+}
+
 // enough messages one way and none back are more than chance.
 const enough = 5
 
@@ -108,9 +128,9 @@ func (x *Exam) directions(add adder) {
 		case t.there > 0 && t.back > 0:
 			both++
 		case t.there >= enough:
-			oneWay = append(oneWay, fmt.Sprintf("%s to %s (%d messages)", k.a, k.b, t.there))
+			oneWay = append(oneWay, fmt.Sprintf("%s to %s (%d messages)", x.host(k.a), x.host(k.b), t.there))
 		case t.back >= enough:
-			oneWay = append(oneWay, fmt.Sprintf("%s to %s (%d messages)", k.b, k.a, t.back))
+			oneWay = append(oneWay, fmt.Sprintf("%s to %s (%d messages)", x.host(k.b), x.host(k.a), t.back))
 		}
 	}
 	slices.Sort(oneWay)
@@ -150,7 +170,7 @@ func (x *Exam) layers(add adder) {
 	if len(x.tls) > 0 {
 		var servers []string
 		for _, s := range byCount(x.tls, netip.AddrPort.Compare) {
-			servers = append(servers, s.String())
+			servers = append(servers, x.end(s))
 		}
 		add(Note, "TLS", "it can't be read; take it behind the server that decrypts, or as HEP from it", "signalling that is encrypted, at %s", some(servers))
 	}

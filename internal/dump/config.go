@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 )
 
 // When is a set of reasons to write a file.
@@ -53,6 +55,12 @@ type Config struct {
 	RingAge  time.Duration // how far a file looks back
 	Linger   time.Duration // how long after the last trigger messages are still added
 	Queue    int           // memory between the lanes and the worker
+
+	// Mask gives what masks the Call-IDs in the names of files, and the messages unless
+	// Clear says that those are written as they were; it may give nil, and be nil, where
+	// nothing is masked. It is asked for each message.
+	Mask  func() recent.Mask
+	Clear bool
 
 	// Wait makes a lane wait for room in the queue, as with the events of a file run.
 	// Otherwise what does not fit is dropped and counted.

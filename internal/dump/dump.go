@@ -8,8 +8,8 @@
 // what came before its trigger, and does all that touches the disk. What could not
 // be kept or written is counted.
 //
-// The name of a file is a function of why it was begun and of the Call-ID, so that
-// an event can name it before it is there. Frames are made anew (see recent.AppendFrames):
+// The name of a file is a function of why it was begun and of the Call-ID, masked where
+// those are, so that an event can name it before it is there. Frames are made anew (see recent.AppendFrames):
 // what carried a message may have been segments, fragments or tunnels.
 //
 // It does not keep what is no SIP, or has no Call-ID, and reads no clock: ages are
@@ -176,6 +176,7 @@ func (d *Dumper) Event(e *event.Event) {
 	}
 	d.scratch = d.appendPath(d.scratch[:0], c, id)
 	e.Set(&e.Dump, d.scratch)
+	e.DumpMasked = c.by != nil
 }
 
 // Trigger begins a file for a Call-ID, with what came before, or keeps one open
@@ -232,7 +233,10 @@ func (d *Dumper) open(c call, id []byte) *call {
 	if old := d.calls.victim(); old != nil {
 		d.end(old)
 	}
-	r := d.queue.put(recent.HeadSize + len(id))
+	c.by = d.cfg.mask()
+	var room [maxID]byte
+	written := appendID(room[:0], id, c.by)
+	r := d.queue.put(recent.HeadSize + len(written))
 	if r == nil {
 		d.lane.refused++
 		return nil
@@ -242,7 +246,7 @@ func (d *Dumper) open(c call, id []byte) *call {
 		flags = flagBack
 	}
 	r.Fill(byte(opOpen), flags, byte(c.label), c.hash, c.named)
-	copy(r[recent.HeadSize:], id)
+	copy(r[recent.HeadSize:], written)
 	return d.calls.add(c)
 }
 
@@ -271,7 +275,8 @@ func (d *Dumper) key(id []byte) []byte {
 
 func (d *Dumper) appendPath(dst []byte, c *call, id []byte) []byte {
 	dst = append(append(dst, d.dir...), filepath.Separator)
-	return appendName(dst, c.named, c.label, id)
+	var room [maxID]byte
+	return appendName(dst, c.named, c.label, appendID(room[:0], id, c.by))
 }
 
 // failed are the events of Failed.

@@ -15,14 +15,14 @@ func FuzzName(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, a, b []byte, when int64) {
 		when = max(0, min(when, 1<<62))
-		name := string(appendName(nil, when, labelAlert, a))
+		name := string(appendName(nil, when, labelAlert, appendID(nil, a, nil)))
 		if filepath.Base(name) != name || len(name) > 200 {
 			t.Errorf("%q", name)
 		}
 		if got, ok := nameTime(name); !ok || got != when {
 			t.Errorf("%q is read as %d, %v", name, got, ok)
 		}
-		if !bytes.Equal(a, b) && name == string(appendName(nil, when, labelAlert, b)) {
+		if !bytes.Equal(a, b) && name == string(appendName(nil, when, labelAlert, appendID(nil, b, nil))) {
 			t.Errorf("%q and %q share %q", a, b, name)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 )
 
@@ -51,12 +52,29 @@ const (
 	digest     = 8 // bytes of the hash
 )
 
-// appendName copies the name of a file to dst. It borrows id.
+// mask is what masks now, nil where nothing is masked.
+func (c *Config) mask() recent.Mask {
+	if c.Mask == nil {
+		return nil
+	}
+	return c.Mask()
+}
+
+// appendID copies a Call-ID to dst as it stands in the name of a file, masked where by is
+// not nil. It borrows id.
+func appendID(dst, id []byte, by recent.Mask) []byte {
+	if by != nil {
+		id = by.AppendCallID(make([]byte, 0, 2*maxID), id)
+	}
+	return appendSafe(dst, id)
+}
+
+// appendName copies the name of a file to dst, of a Call-ID that appendID has written. It
+// borrows id.
 func appendName(dst []byte, at int64, l label, id []byte) []byte {
 	dst = time.Unix(0, max(at, 0)).UTC().AppendFormat(dst, timeLayout)
 	dst = append(append(append(dst, '_'), l.String()...), '_')
-	dst = appendSafe(dst, id)
-	return append(dst, suffix...)
+	return append(append(dst, id...), suffix...)
 }
 
 func appendSafe(dst, id []byte) []byte {

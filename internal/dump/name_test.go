@@ -30,7 +30,7 @@ func TestName(t *testing.T) {
 		{strings.Repeat("a", 101), labelAlert, "alert_" + strings.Repeat("a", 83) + "~9d0793397991b57a.pcap"},
 	} {
 		want := "20261122T041853.123456789Z_" + c.want
-		if got := string(appendName(nil, at, c.l, []byte(c.id))); got != want {
+		if got := string(appendName(nil, at, c.l, appendID(nil, []byte(c.id), nil))); got != want {
 			t.Errorf("%q: %s, want %s", c.id, got, want)
 		}
 	}
@@ -48,7 +48,7 @@ var hostile = []string{
 func TestHostileNames(t *testing.T) {
 	seen := map[string]string{}
 	for _, id := range hostile {
-		name := string(appendName(nil, at, labelAlert, event.Key([]byte(id))))
+		name := string(appendName(nil, at, labelAlert, appendID(nil, event.Key([]byte(id)), nil)))
 		if len(name) > 180 || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._@-%~") != "" || filepath.Base(name) != name {
 			t.Errorf("%.40q gives %q", id, name)
 		}
@@ -78,7 +78,7 @@ func TestForeignNames(t *testing.T) {
 
 // A file system takes the longest name.
 func TestLongestName(t *testing.T) {
-	name := string(appendName(nil, at, eventLabel(event.OtherTimeout), event.Key([]byte(strings.Repeat("é", 9000)))))
+	name := string(appendName(nil, at, eventLabel(event.OtherTimeout), appendID(nil, event.Key([]byte(strings.Repeat("é", 9000))), nil)))
 	if err := os.WriteFile(filepath.Join(t.TempDir(), name), nil, 0o600); err != nil {
 		t.Error(err)
 	}

@@ -5,7 +5,7 @@ type op byte
 
 const (
 	opMessage op = iota // payload: the message
-	opOpen              // a file for this hash; payload: the Call-ID
+	opOpen              // a file for this hash; payload: the Call-ID as its name has it
 	opClose             // no more for it
 )
 

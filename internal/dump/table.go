@@ -1,13 +1,16 @@
 package dump
 
+import "github.com/sipcmbeat/sipcmbeat/internal/recent"
+
 // call is a Call-ID that has a file, as the lanes know it.
 type call struct {
 	hash   uint64
 	named  int64 // the time in the file's name
 	until  int64 // messages later than this begin another file
 	label  label
-	follow bool // there from its first message on, not because of a trigger
-	over   bool // in the list of those that ended
+	by     recent.Mask // masks the Call-ID in the name; nil: nothing does
+	follow bool        // there from its first message on, not because of a trigger
+	over   bool        // in the list of those that ended
 
 	self, chain, newer, older int32
 }

@@ -51,6 +51,7 @@ type worker struct {
 	queue  *queue
 	folder folder
 	ring   *recent.Ring
+	frames recent.Writer
 	stats  workerStats
 	files  map[uint64]*file
 	ends   file // older is the newest, newer the oldest
@@ -182,8 +183,11 @@ func (w *worker) keep(f *file, r recent.Record) {
 		}
 		w.dirty = append(w.dirty, f)
 	}
+	if w.frames.By = nil; !w.cfg.Clear {
+		w.frames.By = w.cfg.mask()
+	}
 	before := len(f.pend)
-	f.pend = recent.AppendFrames(f.pend, r, &f.flows)
+	f.pend = w.frames.AppendFrames(f.pend, r, &f.flows)
 	if f.size+int64(len(f.pend)) > w.cfg.MaxFile {
 		f.pend, f.fate = f.pend[:before], full
 		w.lost(f, 1)

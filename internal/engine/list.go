@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/recent"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
 	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
@@ -134,13 +135,13 @@ func (e *Engine) dumped(callID string) string {
 
 // WriteCapture writes the messages that Config.Recent has of a call to w, as a capture
 // file, and returns how many; where there are none it writes nothing. id is as with
-// Call.
-func (e *Engine) WriteCapture(id string, w io.Writer) (messages int, err error) {
+// Call. They are masked where by is not nil.
+func (e *Engine) WriteCapture(id string, w io.Writer, by recent.Mask) (messages int, err error) {
 	if e.core.cfg.Recent == nil {
 		return 0, nil
 	}
 	name, _ := e.named(id)
-	if messages, err = e.core.cfg.Recent.WriteCapture(name.CallID, w); err != nil {
+	if messages, err = e.core.cfg.Recent.WriteCapture(name.CallID, w, by); err != nil {
 		err = fmt.Errorf("write the capture of a call: %w", err)
 	}
 	return messages, err

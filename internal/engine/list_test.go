@@ -118,7 +118,7 @@ func TestLinkOutlivesCall(t *testing.T) {
 		t.Errorf("%v %+v", ok, d)
 	}
 	var b bytes.Buffer
-	if n, err := e.WriteCapture(id, &b); n != 7 || err != nil {
+	if n, err := e.WriteCapture(id, &b, nil); n != 7 || err != nil {
 		t.Error(n, err)
 	}
 }
@@ -129,7 +129,7 @@ func TestWriteCapture(t *testing.T) {
 	e, events := seen(t, all)
 	file := filepath.Join(t.TempDir(), "x.pcap")
 	var b bytes.Buffer
-	if n, err := e.WriteCapture("x@ladder", &b); n != 5 || err != nil {
+	if n, err := e.WriteCapture("x@ladder", &b, nil); n != 5 || err != nil {
 		t.Fatal(n, err)
 	}
 	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
@@ -146,11 +146,11 @@ func TestWriteCapture(t *testing.T) {
 	if len(got) != 1 || got[0].ID != events[0].ID || got[0].Time != events[0].Time {
 		t.Errorf("%d events, want %s", len(got), summary(events[:1]))
 	}
-	if n, err := e.WriteCapture("nobody", &b); n != 0 || err != nil {
+	if n, err := e.WriteCapture("nobody", &b, nil); n != 0 || err != nil {
 		t.Error(n, err)
 	}
 	cfg.Recent = nil
-	if n, err := New(cfg, nil, discard{}).WriteCapture("x", &b); n != 0 || err != nil {
+	if n, err := New(cfg, nil, discard{}).WriteCapture("x", &b, nil); n != 0 || err != nil {
 		t.Error(n, err)
 	}
 }
@@ -202,7 +202,7 @@ func TestListsWhileRunning(t *testing.T) {
 			}
 			e.Binding("sip:alice@example.com")
 			e.Call("call-17@ladder")
-			e.WriteCapture("call-17@ladder", &bytes.Buffer{})
+			e.WriteCapture("call-17@ladder", &bytes.Buffer{}, nil)
 		})
 	}
 	if err := e.Run(context.Background()); err != nil {

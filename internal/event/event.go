@@ -104,6 +104,7 @@ type Event struct {
 
 	From, To, Contact Party
 	RequestURI        URI
+	Caller, Callee    PhoneNumber // of From, and of RequestURI or To
 	ViaTransport      Text
 	Via               List  `private:"uris,ViaValue"`
 	Branch            Text  `private:"call_ids,Plain"`
@@ -199,9 +200,10 @@ type Event struct {
 
 	Rate Rate // what package limit says of it
 
-	Capture string // file name
-	Dump    Text   `private:"call_ids,Plain"` // path of the file that the messages are written to
-	Iface   string
+	Capture    string // file name
+	Dump       Text   `private:"call_ids,Plain"` // path of the file that the messages are written to
+	DumpMasked bool   // the path has the masked Call-ID
+	Iface      string
 
 	masked masked // of a masked record; see Mask
 

@@ -43,6 +43,7 @@ var (
 	asUser       = Secrecy{URIs, User}
 	asHost       = Secrecy{URIs, Host}
 	asNumber     = Secrecy{Numbers, Number}
+	asToken      = Secrecy{Numbers, Digest}
 	asCallID     = Secrecy{CallIDs, CallID}
 	asCall       = Secrecy{CallIDs, Digest}
 	asHash       = Secrecy{CallIDs, Digest} // of everything that makes the event this one
@@ -108,6 +109,8 @@ var Fields = forMessages(sorted(slices.Concat(
 	only(messages, party("sip.to", func(e *Event) *Party { return &e.To })),
 	only(messages, party("sip.contact", func(e *Event) *Party { return &e.Contact })),
 	only(messages, uri("sip.uri", func(e *Event) *URI { return &e.RequestURI })),
+	only(messages, telephone("sip.number.caller", func(e *Event) *PhoneNumber { return &e.Caller })),
+	only(messages&^regs, telephone("sip.number.callee", func(e *Event) *PhoneNumber { return &e.Callee })),
 	only(regs, uri("sip.registration.aor", func(e *Event) *URI { return &e.AOR })),
 )))
 

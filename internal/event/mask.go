@@ -90,6 +90,8 @@ func (k *masking) record() {
 	k.text(&e.Server, asAgent)
 	k.text(&e.AuthUser, asUser)
 	k.text(&e.AuthRealm, asHost)
+	k.number(&e.Caller)
+	k.number(&e.Callee)
 	k.text(&e.IdentityOrig, asNumber)
 	k.list(&e.IdentityDest, asNumber)
 	k.text(&e.IdentityX5U, asHost)
@@ -176,8 +178,7 @@ func (k *masking) ids() {
 		k.text(t, asCallID)
 	}
 	k.text(&e.Branch, asBranch)
-	// A file that has its name of the masked Call-ID is found by it.
-	if path := k.from.Bytes(e.Dump); e.CallID.n > 0 && bytes.Contains(path, e.Bytes(e.CallID)) {
+	if e.DumpMasked { // the file is found by it
 		k.keep(&e.Dump)
 	} else {
 		k.text(&e.Dump, asPath)

@@ -14,8 +14,8 @@ import (
 // cannot differ. The format has no version and no tags: who keeps it beyond a run
 // keeps a version beside it.
 
-// AppendPacked appends e to dst: every field but Capture, Iface, Sequence and
-// Direction. It borrows e and owns nothing.
+// AppendPacked appends e to dst: every field but Capture, Iface, Sequence,
+// Direction, Caller and Callee. It borrows e and owns nothing.
 func (e *Event) AppendPacked(dst []byte) []byte {
 	p := packing{e: e, b: dst}
 	p.record()

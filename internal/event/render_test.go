@@ -73,6 +73,11 @@ func full(typ Type) *Event {
 	for _, u := range []*URI{&e.RequestURI, &e.AOR, &e.PPI, &e.RPID} {
 		e.SetURI(u, []byte("sip:v@example.org:5080"), []byte("sip"), []byte("v"), []byte("example.org"), 5080)
 	}
+	for _, n := range []*PhoneNumber{&e.Caller, &e.Callee} {
+		*n = PhoneNumber{Country: [2]byte{'D', 'E'}, Kind: Premium, Valid: true}
+		e.SetString(&n.E164, "+499001234567")
+		e.SetString(&n.Token, "token")
+	}
 	for _, l := range []*List{&e.Encap, &e.Via, &e.PAI, &e.Diversion, &e.History, &e.Privacy, &e.ReasonProtocol, &e.ReasonCause,
 		&e.ReasonText, &e.IdentityDest, &e.Codecs, &e.Media, &e.Contacts} {
 		e.Add(l, []byte("one"))

@@ -24,6 +24,9 @@ type Config struct {
 
 	// Say is given a line for the log when somebody changes something. It may be nil.
 	Say func(string)
+
+	// Name says a source in such a line; nil says it as it is.
+	Name func(netip.Prefix) string
 }
 
 // Rates are the limits, and which events leave beyond them.

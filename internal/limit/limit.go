@@ -61,6 +61,7 @@ func (f Fate) String() string { return [...]string{"sent", "blacklisted", "rate"
 // Limiter judges events.
 type Limiter struct {
 	say  func(string)
+	name func(netip.Prefix) string
 	next atomic.Int64 // when Told has something to do
 	now  atomic.Int64 // packet time
 	turn int          // of files that are read more than once
@@ -89,7 +90,10 @@ type Limiter struct {
 
 // New makes a Limiter of a Config that is valid.
 func New(cfg Config) *Limiter {
-	l := &Limiter{say: cfg.Say}
+	l := &Limiter{say: cfg.Say, name: cfg.Name}
+	if l.name == nil {
+		l.name = show
+	}
 	if l.say == nil {
 		l.say = func(string) {}
 	}

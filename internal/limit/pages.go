@@ -309,7 +309,7 @@ func (l *Limiter) ForgetRate(typ, source, who string) error {
 	if r == nil {
 		return fmt.Errorf("key: there is no rate of %s from %s", typ, source)
 	}
-	l.say(fmt.Sprintf("rates: %s:%s was forgotten by %s", typ, show(p), who))
+	l.say(fmt.Sprintf("rates: %s:%s was forgotten by %s", typ, l.name(p), who))
 	return nil
 }
 

@@ -353,7 +353,7 @@ func (l *Limiter) Offend(source, reason string, lasts time.Duration, who string)
 	if lasts > 0 {
 		until = "for " + lasts.String()
 	}
-	l.say(fmt.Sprintf("source blacklist: %s was put on it by %s, %s: %q", show(p), who, until, reason))
+	l.say(fmt.Sprintf("source blacklist: %s was put on it by %s, %s: %q", l.name(p), who, until, reason))
 	return nil
 }
 
@@ -377,7 +377,7 @@ func (l *Limiter) Forgive(source, who string) error {
 	if o == nil {
 		return fmt.Errorf("source: %s is not on the list", source)
 	}
-	l.say(fmt.Sprintf("source blacklist: %s was taken off it by %s", show(p), who))
+	l.say(fmt.Sprintf("source blacklist: %s was taken off it by %s", l.name(p), who))
 	return nil
 }
 

@@ -255,13 +255,13 @@ func (w *walk) open(secrecy event.Secrecy, b []byte) ([]byte, error) {
 	return w.r.known(s, secrecy, b)
 }
 
-// maxKnown bounds what a Reader remembers: of one call the same values come in each
+// maxOpened bounds what a Reader remembers: of one call the same values come in each
 // record, and several times.
-const maxKnown = 4096
+const maxOpened = 4096
 
 // known opens a value that may have been opened before. The result is borrowed.
 func (r *Reader) known(s *Sealer, secrecy event.Secrecy, b []byte) ([]byte, error) {
-	if r.opener != s || len(r.opened) > maxKnown {
+	if r.opener != s || len(r.opened) > maxOpened {
 		clear(r.opened)
 		r.opener = s
 	}

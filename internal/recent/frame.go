@@ -62,7 +62,45 @@ func AppendFrames(dst []byte, r Record, f *Flows) []byte {
 	if r.Has(Cut) {
 		m.missing = max(r.missing(), 1)
 	}
-	switch r.Transport() {
+	return m.frames(dst, r.Transport(), f)
+}
+
+// A Mask makes messages unreadable; package privacy has one.
+type Mask interface {
+	// Addr masks the address of a packet.
+	Addr(a netip.Addr) netip.Addr
+	// AppendCallID appends the masked Call-ID to dst, never nothing.
+	AppendCallID(dst, id []byte) []byte
+	// AppendMessage appends the masked message to dst, whole; cut says that its own end
+	// is missing.
+	AppendMessage(dst, message []byte, cut bool) []byte
+}
+
+// Writer makes the frames of messages, masked where By is not nil. It is for one
+// goroutine.
+type Writer struct {
+	By      Mask
+	scratch []byte
+}
+
+// AppendFrames is the function of that name, of the masked message with its masked
+// addresses. It keeps nothing of r.
+func (w *Writer) AppendFrames(dst []byte, r Record, f *Flows) []byte {
+	if w.By == nil {
+		return AppendFrames(dst, r, f)
+	}
+	w.scratch = w.By.AppendMessage(w.scratch[:0], r.Payload(), r.Has(Cut))
+	m := message{time: r.Time(), src: masked(w.By, r.Src()), dst: masked(w.By, r.Dst()), payload: w.scratch}
+	return m.frames(dst, r.Transport(), f)
+}
+
+func masked(by Mask, a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(by.Addr(a.Addr()), a.Port())
+}
+
+// frames makes them as the transport has them.
+func (m *message) frames(dst []byte, carrier packet.Transport, f *Flows) []byte {
+	switch carrier {
 	case packet.UDP, packet.TransportNone:
 		return m.udp(dst)
 	case packet.SCTP:

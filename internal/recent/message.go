@@ -108,9 +108,9 @@ func (s *Store) Call(callID string) (c view.Call, ok bool) {
 }
 
 // WriteCapture writes the messages of a Call-ID to w, as a capture file of frames that
-// would have carried them, and returns how many; without any it writes nothing. It holds
-// no lock while it writes.
-func (s *Store) WriteCapture(callID string, w io.Writer) (messages int, err error) {
+// would have carried them, and returns how many; without any it writes nothing. They are
+// masked where by is not nil. It holds no lock while it writes.
+func (s *Store) WriteCapture(callID string, w io.Writer, by Mask) (messages int, err error) {
 	found, _ := s.Find([]byte(callID), 1<<20, maxWritten)
 	if len(found) == 0 {
 		return 0, nil
@@ -118,8 +118,9 @@ func (s *Store) WriteCapture(callID string, w io.Writer) (messages int, err erro
 	const chunk = 256 << 10
 	b := append(make([]byte, 0, chunk), FileHeader...)
 	var f Flows
+	frames := Writer{By: by}
 	for _, r := range found {
-		if b = AppendFrames(b, r, &f); len(b) > chunk/2 {
+		if b = frames.AppendFrames(b, r, &f); len(b) > chunk/2 {
 			if _, err := w.Write(b); err != nil {
 				return messages, err
 			}

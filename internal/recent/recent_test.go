@@ -76,7 +76,7 @@ func TestNoCallID(t *testing.T) {
 		t.Error(all, cut)
 	}
 	var b bytes.Buffer
-	if n, err := s.WriteCapture("x", &b); n != 0 || err != nil || b.Len() != 0 {
+	if n, err := s.WriteCapture("x", &b, nil); n != 0 || err != nil || b.Len() != 0 {
 		t.Error(n, err, b.Len())
 	}
 }
@@ -177,7 +177,7 @@ func TestCapture(t *testing.T) {
 		put(s, int64(i+1)*1e6, alice4, bob4, request("other", i, ""))
 	}
 	var b bytes.Buffer
-	n, err := s.WriteCapture("x", &b)
+	n, err := s.WriteCapture("x", &b, nil)
 	if err != nil || n == 0 {
 		t.Fatal(n, err)
 	}
@@ -191,7 +191,7 @@ func TestCapture(t *testing.T) {
 			t.Fatalf("frame %d: %v %q", i, why, d.Payload)
 		}
 	}
-	if _, err := s.WriteCapture("x", broken{}); err == nil {
+	if _, err := s.WriteCapture("x", broken{}, nil); err == nil {
 		t.Error("a client that went away is no error")
 	}
 }

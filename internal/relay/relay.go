@@ -2,8 +2,8 @@
 // HEP over UDP, TCP or TLS.
 //
 // A lane hands over a message and goes on: Copy writes the finished HEP packet into
-// a ring of bytes, one a target, and never waits. A worker a target sends, connects
-// again when it has to, and is the only one that waits. What the ring has no room for
+// a ring of bytes, one a target, and never waits. A worker a target sends, masked where
+// Config.Mask is not nil, connects again when it has to, and is the only one that waits. What the ring has no room for
 // is the newest, dropped and counted. Packets and messages are borrowed for the
 // length of Copy; nothing of them is kept but the bytes in the ring.
 //
@@ -42,6 +42,18 @@ type Config struct {
 	Sources  []netip.Prefix // of who sent the message; none is all
 	Received bool           // what came by HEP is sent on too
 	Buffer   int            // bytes that may wait for a target
+
+	// Mask gives what makes messages unreadable, with their addresses and correlation ids.
+	// It may give nil, and be nil, where they leave as they are, and is asked for each
+	// message. What waits in the buffer is clear: the workers mask.
+	Mask func() Mask
+}
+
+// A Mask makes messages unreadable; package privacy has one.
+type Mask interface {
+	Addr(a netip.Addr) netip.Addr
+	AppendCallID(dst, id []byte) []byte
+	AppendMessage(dst, message []byte, cut bool) []byte
 }
 
 // DefaultConfig has no targets.

@@ -20,6 +20,7 @@ type target struct {
 	ring   *ring
 	notice func(string, error)
 	batch  []byte
+	masker masker
 
 	conn    net.Conn
 	unhook  func() bool   // keeps the end of ctx from closing conn
@@ -32,7 +33,7 @@ type target struct {
 }
 
 func newTarget(cfg *Config, addr string, notice func(string, error)) *target {
-	return &target{cfg: cfg, addr: addr, ring: newRing(cfg.Buffer), notice: notice, backoff: firstBackoff}
+	return &target{cfg: cfg, addr: addr, ring: newRing(cfg.Buffer), notice: notice, backoff: firstBackoff, masker: masker{now: cfg.Mask}}
 }
 
 const (
@@ -204,23 +205,31 @@ func (t *target) stream(from, to uint64) error {
 		return errClosed
 	default:
 	}
-	batch, n, pos := t.batch[:0], 0, from
+	batch, n, bad, pos := t.batch[:0], 0, 0, from
 	for pos < to {
 		b, next := t.ring.at(pos)
+		b, ok := t.masker.mask(b)
+		if !ok {
+			bad, pos = bad+1, next
+			continue
+		}
 		if n > 0 && len(batch)+len(b) > maxBatch {
 			break
 		}
 		batch, n, pos = append(batch, b...), n+1, next
 	}
 	t.batch = batch
-	if _, err := t.conn.Write(batch); err != nil {
-		t.retried.Add(uint64(n))
-		return err
+	if len(batch) > 0 {
+		if _, err := t.conn.Write(batch); err != nil {
+			t.retried.Add(uint64(n))
+			return err
+		}
 	}
 	t.backoff = firstBackoff
 	t.sent.Add(uint64(n))
+	t.tooLong.Add(uint64(bad))
 	t.bytes.Add(uint64(len(batch)))
-	t.ring.release(pos, n)
+	t.ring.release(pos, n+bad)
 	return nil
 }
 
@@ -233,6 +242,13 @@ const enoughGood = 16
 func (t *target) datagrams(from, to uint64) {
 	for pos := from; pos < to && t.conn != nil; {
 		b, next := t.ring.at(pos)
+		b, ok := t.masker.mask(b)
+		if !ok || len(b) > maxDatagram {
+			t.tooLong.Add(1)
+			t.ring.release(next, 1)
+			pos = next
+			continue
+		}
 		_, err := t.conn.Write(b)
 		t.good++
 		switch {

@@ -35,15 +35,15 @@ type Page struct {
 
 // Call is a call, or an attempt at one, in memory.
 type Call struct {
-	ID             string     `json:"id"` // sip.call.id of its records
-	CallID         string     `json:"call_id"`
+	ID             string     `json:"id" private:"call_ids+tags,digest"` // sip.call.id of its records
+	CallID         string     `json:"call_id" private:"call_ids,call_id"`
 	State          string     `json:"state"` // of the machine that follows it, docs/states.md
-	From           string     `json:"from,omitempty"`
-	To             string     `json:"to,omitempty"`
-	Source         string     `json:"source,omitempty"`      // address and port of the caller's side
-	Destination    string     `json:"destination,omitempty"` // and of the callee's
+	From           string     `json:"from,omitempty" private:"uris,uri"`
+	To             string     `json:"to,omitempty" private:"uris,uri"`
+	Source         string     `json:"source,omitempty" private:"addresses,address"`      // address and port of the caller's side
+	Destination    string     `json:"destination,omitempty" private:"addresses,address"` // and of the callee's
 	Transport      string     `json:"transport,omitempty"`
-	UserAgent      string     `json:"user_agent,omitempty"`
+	UserAgent      string     `json:"user_agent,omitempty" private:"user_agents,agent"`
 	Started        *time.Time `json:"started,omitempty"` // the INVITE
 	Answered       *time.Time `json:"answered,omitempty"`
 	Seen           *time.Time `json:"seen,omitempty"` // the last message
@@ -68,9 +68,9 @@ type CallPage struct {
 // CallDetail is all that is known of one Call-ID.
 type CallDetail struct {
 	Call
-	Parts       []Call    `json:"parts,omitempty"` // the other attempts and dialogs of the Call-ID
-	Legs        []string  `json:"legs,omitempty"`  // addresses, in the order seen
-	Correlation string    `json:"correlation,omitempty"`
+	Parts       []Call    `json:"parts,omitempty"`                            // the other attempts and dialogs of the Call-ID
+	Legs        []string  `json:"legs,omitempty" private:"addresses,address"` // addresses, in the order seen
+	Correlation string    `json:"correlation,omitempty" private:"call_ids,call_id"`
 	Timings     []Timing  `json:"timings,omitempty"`
 	Messages    []Message `json:"messages,omitempty"` // oldest first
 	MessagesCut bool      `json:"messages_cut,omitempty"`
@@ -86,10 +86,10 @@ type Timing struct {
 // Message is one message of a ladder.
 type Message struct {
 	Time      time.Time `json:"time"`
-	Source    string    `json:"source"`
-	Dest      string    `json:"destination"`
+	Source    string    `json:"source" private:"addresses,address"`
+	Dest      string    `json:"destination" private:"addresses,address"`
 	Transport string    `json:"transport"`
-	Line      string    `json:"line"` // the start line
+	Line      string    `json:"line" private:"uris,line"` // the start line
 	CSeq      string    `json:"cseq,omitempty"`
 	Method    string    `json:"method,omitempty"` // of a request, or that the answer is to
 	Code      int       `json:"code,omitempty"`
@@ -100,12 +100,12 @@ type Message struct {
 
 // Binding is a contact of an AOR.
 type Binding struct {
-	AOR       string     `json:"aor"`
-	Contact   string     `json:"contact"`
-	Source    string     `json:"source,omitempty"`
+	AOR       string     `json:"aor" private:"uris,uri"`
+	Contact   string     `json:"contact" private:"uris,uri"`
+	Source    string     `json:"source,omitempty" private:"addresses,address"`
 	Transport string     `json:"transport,omitempty"`
-	UserAgent string     `json:"user_agent,omitempty"`
-	CallID    string     `json:"call_id,omitempty"`
+	UserAgent string     `json:"user_agent,omitempty" private:"user_agents,agent"`
+	CallID    string     `json:"call_id,omitempty" private:"call_ids,call_id"`
 	State     string     `json:"state"`
 	Since     *time.Time `json:"since,omitempty"`
 	Refreshed *time.Time `json:"refreshed,omitempty"`
@@ -124,8 +124,8 @@ type BindingPage struct {
 // Rate is a key of the table of rates: an event type of a source.
 type Rate struct {
 	Type       string       `json:"type"`
-	Source     string       `json:"source"` // address, or the /64 of IPv6
-	Over       bool         `json:"over"`   // events are held back
+	Source     string       `json:"source" private:"addresses,address"` // address, or the /64 of IPv6
+	Over       bool         `json:"over"`                               // events are held back
 	Since      *time.Time   `json:"since,omitempty"`
 	Suppressed uint64       `json:"suppressed"` // held since then
 	Held       uint64       `json:"held"`       // held ever
@@ -173,17 +173,17 @@ type TypeSwitch struct {
 
 // Offender is an entry of the source blacklist.
 type Offender struct {
-	Source     string     `json:"source"` // address or network
-	Origin     string     `json:"origin"` // rate, detection, hand
+	Source     string     `json:"source" private:"addresses,address"` // address or network
+	Origin     string     `json:"origin"`                             // rate, detection, hand
 	Reason     string     `json:"reason"`
 	Hits       uint64     `json:"hits"`
 	Held       uint64     `json:"held"`
 	First      time.Time  `json:"first"`
 	Last       time.Time  `json:"last"`
 	Expires    *time.Time `json:"expires,omitempty"`
-	UserAgents []string   `json:"user_agents,omitempty"`
-	Country    string     `json:"country,omitempty"`
-	City       string     `json:"city,omitempty"`
+	UserAgents []string   `json:"user_agents,omitempty" private:"user_agents,agent"`
+	Country    string     `json:"country,omitempty" private:"geo,text"`
+	City       string     `json:"city,omitempty" private:"geo,text"`
 }
 
 // OffenderPage is a page of offenders.
@@ -198,8 +198,8 @@ type Alert struct {
 	Time    time.Time `json:"time"`
 	Type    string    `json:"type"`
 	Status  string    `json:"status"` // new, old
-	Source  string    `json:"source,omitempty"`
-	Message string    `json:"message"`
+	Source  string    `json:"source,omitempty" private:"addresses,address"`
+	Message string    `json:"message" private:"errors,text"`
 }
 
 // AlertPage is a page of alerts.
@@ -267,8 +267,8 @@ type Indicator struct {
 
 // IndicatorSet is the indicators of everything, or of one peer.
 type IndicatorSet struct {
-	Peer       string      `json:"peer"`   // "" is all
-	Window     string      `json:"window"` // 1m, 5m, 1h, 24h
+	Peer       string      `json:"peer" private:"addresses,peer"` // "" is all
+	Window     string      `json:"window"`                        // 1m, 5m, 1h, 24h
 	From       time.Time   `json:"from"`
 	To         time.Time   `json:"to"`
 	Indicators []Indicator `json:"indicators"`
