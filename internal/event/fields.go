@@ -52,6 +52,7 @@ var (
 	asAgent      = Secrecy{UserAgents, Agent}
 	asTag        = Secrecy{Tags, Tag}
 	asText       = Secrecy{Errors, Plain}
+	asWord       = Secrecy{Errors, Word}
 	asPhrase     = Secrecy{Errors, Plain} // one that everybody uses stays: see usual
 )
 
@@ -126,7 +127,7 @@ func only(in types, rows []row) []Field {
 var base = []row{
 	{"@timestamp", date, public, func(e *Event, v *Value) { v.date(e.Time) }},
 	{"ecs.version", keyword, public, func(e *Event, v *Value) { v.constant(ECSVersion) }},
-	{"event.action", keyword, public, func(e *Event, v *Value) {
+	{"event.action", keyword, asWord, func(e *Event, v *Value) {
 		if e.Type == Message {
 			v.str(e, e.Part(PartAction))
 			return
@@ -268,91 +269,6 @@ var ends = []row{
 	}},
 }
 
-// hosts are those of the URIs that say who talks to whom.
-func (e *Event) hosts() [4][]byte {
-	return [...][]byte{e.Bytes(e.From.URI.Host), e.Bytes(e.To.URI.Host), e.Bytes(e.RequestURI.Host), e.Bytes(e.Contact.URI.Host)}
-}
-
-// isName tells whether one of hosts is no address.
-func (e *Event) isName(i int, host []byte) bool {
-	if e.masked.on {
-		return e.masked.names>>i&1 == 1
-	}
-	_, ok := literal(host)
-	return !ok
-}
-
-// otherAddrs adds the addresses that are no legs: those that are written in URIs and
-// session descriptions. inURIs is false where those of URIs are more private than others.
-func (e *Event) otherAddrs(v *Value, inURIs bool) {
-	if e.masked.on {
-		l := e.masked.ips
-		for b, ok := e.Next(&l); ok && v.NAlso < len(v.Also); b, ok = e.Next(&l) {
-			v.Also[v.NAlso], _ = netip.AddrFromSlice(b)
-			v.NAlso++
-			v.Form, v.source = Addrs, e
-		}
-		return
-	}
-	for _, host := range e.hosts() {
-		if a, ok := literal(host); ok && inURIs {
-			v.alsoAddr(e, a)
-		}
-	}
-	if a, ok := literal(e.Bytes(e.Conn)); ok {
-		v.alsoAddr(e, a)
-	}
-	if e.NAT.IsValid() {
-		v.alsoAddr(e, e.NAT.Addr())
-	}
-	if a, ok := literal(e.Bytes(e.Part(PartOwnerIP))); ok {
-		v.alsoAddr(e, a)
-	}
-}
-
-// family is that of the addresses of e, as network.type has it.
-func family(e *Event) string {
-	switch a := e.Src.Addr(); {
-	case e.masked.on:
-		return e.masked.family
-	case a.Is4():
-		return "ipv4"
-	case a.Is6():
-		return "ipv6"
-	}
-	return ""
-}
-
-// literal reads an address that is written as such, in brackets or not. Only one
-// of IPv6 allocates.
-func literal(b []byte) (netip.Addr, bool) {
-	if len(b) > 2 && b[0] == '[' && b[len(b)-1] == ']' {
-		b = b[1 : len(b)-1]
-	}
-	if bytes.IndexByte(b, ':') >= 0 {
-		a, err := netip.ParseAddr(string(b))
-		return a.WithZone(""), err == nil
-	}
-	var a [4]byte
-	for i := range a {
-		n, digits := 0, 0
-		for ; digits < len(b) && digits < 3 && b[digits] >= '0' && b[digits] <= '9'; digits++ {
-			n = n*10 + int(b[digits]-'0')
-		}
-		if digits == 0 || n > 255 || digits > 1 && b[0] == '0' {
-			return netip.Addr{}, false
-		}
-		a[i] = byte(n)
-		if b = b[digits:]; i < 3 {
-			if len(b) == 0 || b[0] != '.' {
-				return netip.Addr{}, false
-			}
-			b = b[1:]
-		}
-	}
-	return netip.AddrFrom4(a), len(b) == 0
-}
-
 func (v *Value) vlan(id uint16) {
 	if id != 0 {
 		v.constant(vlanNames[id&0xfff])
@@ -383,37 +299,37 @@ var message = []row{
 			v.constant("request")
 		}
 	}},
-	{"sip.method", keyword, public, func(e *Event, v *Value) { v.str(e, e.Method) }},
+	{"sip.method", keyword, asWord, func(e *Event, v *Value) { v.str(e, e.Method) }},
 	{"sip.cseq.code", long, public, func(e *Event, v *Value) {
 		if e.HasCSeq {
 			v.integer(int64(e.CSeq))
 		}
 	}},
-	{"sip.cseq.method", keyword, public, func(e *Event, v *Value) { v.str(e, e.CSeqMethod) }},
+	{"sip.cseq.method", keyword, asWord, func(e *Event, v *Value) { v.str(e, e.CSeqMethod) }},
 	{"sip.max_forwards", long, public, func(e *Event, v *Value) {
 		if e.HasMaxForwards {
 			v.integer(int64(e.MaxForwards))
 		}
 	}},
 	{"sip.via.original", keyword, asVia, func(e *Event, v *Value) { v.list(e, Strs, e.Via) }},
-	{"sip.via.transport", keyword, public, func(e *Event, v *Value) { v.str(e, e.ViaTransport) }},
+	{"sip.via.transport", keyword, asWord, func(e *Event, v *Value) { v.str(e, e.ViaTransport) }},
 	{"tls.established", boolean, public, func(e *Event, v *Value) {
 		v.flag(overTLS(e.Bytes(e.ViaTransport)))
 	}},
-	{"sip.content_type", keyword, public, func(e *Event, v *Value) { v.str(e, e.ContentType) }},
+	{"sip.content_type", keyword, asWord, func(e *Event, v *Value) { v.str(e, e.ContentType) }},
 	{"sip.user_agent.original", keyword, asAgent, func(e *Event, v *Value) { v.str(e, e.UserAgent) }},
 	{"sip.server.original", keyword, asAgent, func(e *Event, v *Value) { v.str(e, e.Server) }},
 	{"sip.auth.realm", keyword, asHost, func(e *Event, v *Value) { v.str(e, e.AuthRealm) }},
-	{"sip.auth.scheme", keyword, public, func(e *Event, v *Value) { v.str(e, e.AuthScheme) }},
+	{"sip.auth.scheme", keyword, asWord, func(e *Event, v *Value) { v.str(e, e.AuthScheme) }},
 	{"sip.auth.username", keyword, asUser, func(e *Event, v *Value) { v.str(e, e.AuthUser) }},
 	{"sip.pai", keyword, asNameAddr, func(e *Event, v *Value) { v.list(e, Strs, e.PAI) }},
 	{"sip.ppi", keyword, asURI, func(e *Event, v *Value) { v.str(e, e.PPI.All) }},
 	{"sip.rpid", keyword, asURI, func(e *Event, v *Value) { v.str(e, e.RPID.All) }},
 	{"sip.diversion", keyword, asNameAddr, func(e *Event, v *Value) { v.list(e, Strs, e.Diversion) }},
 	{"sip.history_info", keyword, asNameAddr, func(e *Event, v *Value) { v.list(e, Strs, e.History) }},
-	{"sip.privacy", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.Privacy) }},
-	{"sip.reason.protocol", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.ReasonProtocol) }},
-	{"sip.reason.cause", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.ReasonCause) }},
+	{"sip.privacy", keyword, asWord, func(e *Event, v *Value) { v.list(e, Strs, e.Privacy) }},
+	{"sip.reason.protocol", keyword, asWord, func(e *Event, v *Value) { v.list(e, Strs, e.ReasonProtocol) }},
+	{"sip.reason.cause", keyword, asWord, func(e *Event, v *Value) { v.list(e, Strs, e.ReasonCause) }},
 	{"sip.reason.text", keyword, asPhrase, func(e *Event, v *Value) { v.list(e, Strs, e.ReasonText) }},
 	{"sip.q850.cause", long, public, func(e *Event, v *Value) { v.positive(int64(e.Q850)) }},
 	{"sip.q850.text", keyword, asPhrase, func(e *Event, v *Value) { v.str(e, e.Q850Text) }},
@@ -440,8 +356,8 @@ var message = []row{
 			v.constant("not_checked")
 		}
 	}},
-	{"sip.sdp.codecs", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.Codecs) }},
-	{"sip.sdp.media", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.Media) }},
+	{"sip.sdp.codecs", keyword, asWord, func(e *Event, v *Value) { v.list(e, Strs, e.Codecs) }},
+	{"sip.sdp.media", keyword, asWord, func(e *Event, v *Value) { v.list(e, Strs, e.Media) }},
 	{"sip.sdp.ptime", long, public, func(e *Event, v *Value) { v.positive(int64(e.Ptime)) }},
 	{"sip.sdp.maxptime", long, public, func(e *Event, v *Value) { v.positive(int64(e.MaxPtime)) }},
 	{"sip.sdp.srtp", boolean, public, func(e *Event, v *Value) { v.flag(e.SRTP) }},

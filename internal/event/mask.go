@@ -69,9 +69,9 @@ type masking struct {
 func (k *masking) record() {
 	e := k.to
 	k.ends()
-	k.keep(&e.Method, &e.CSeqMethod, &e.ViaTransport, &e.AuthScheme, &e.ContentType, &e.quality, &e.QualityCodec, &e.Probe)
-	k.keep(&e.Subscription.Package, &e.Subscription.ID, &e.Subscription.Reason)
-	k.keepLists(&e.Encap, &e.Codes, &e.Privacy, &e.ReasonProtocol, &e.ReasonCause, &e.Codecs, &e.Media)
+	k.keep(&e.quality, &e.Probe)
+	k.keepLists(&e.Encap, &e.Codes)
+	k.words()
 	k.ids()
 	k.party(&e.From)
 	k.party(&e.To)
@@ -99,6 +99,20 @@ func (k *masking) record() {
 	k.headers()
 	k.parts()
 	k.made()
+}
+
+// words masks the words of the protocol that a sender chooses.
+func (k *masking) words() {
+	e := k.to
+	for _, t := range [...]*Text{
+		&e.Method, &e.CSeqMethod, &e.ViaTransport, &e.AuthScheme, &e.ContentType, &e.QualityCodec,
+		&e.Subscription.Package, &e.Subscription.ID, &e.Subscription.Reason,
+	} {
+		k.text(t, asWord)
+	}
+	for _, l := range [...]*List{&e.Privacy, &e.ReasonProtocol, &e.ReasonCause, &e.Codecs, &e.Media} {
+		k.list(l, asWord)
+	}
 }
 
 // ends masks the addresses. The ports stay.
@@ -158,7 +172,7 @@ func (k *masking) addAddr(l *List, a netip.Addr) {
 // What is in the hashes of a record.
 var (
 	inID   = []Group{Addresses, URIs, Numbers, CallIDs, Tags}
-	inCall = []Group{CallIDs, Tags}
+	inCall = []Group{Addresses, Numbers, CallIDs, Tags} // a Call-ID may be little more than an address
 )
 
 // ids masks what tells one call, one event from another.
@@ -352,6 +366,12 @@ func (k *masking) parts() {
 			k.text(&t, asUser)
 		case PartConnection:
 			k.text(&t, asConnection)
+		case PartAction, PartAccept, PartTransport, PartSDPVersion, PartOwnerSession, PartOwnerVersion:
+			k.text(&t, asWord)
+		case PartAllow, PartSupported:
+			l := List{off: t.off, n: t.n, count: 1}
+			k.list(&l, asWord)
+			t = Text{l.off, l.n}
 		default:
 			k.keep(&t)
 		}
