@@ -70,7 +70,8 @@ func (k *masking) record() {
 	e := k.to
 	k.ends()
 	k.keep(&e.Method, &e.CSeqMethod, &e.ViaTransport, &e.AuthScheme, &e.ContentType, &e.quality, &e.QualityCodec, &e.Probe)
-	k.keep(&e.Subscription.Package, &e.Subscription.ID, &e.Subscription.Reason)
+	k.keep(&e.Subscription.Package, &e.Subscription.Reason)
+	k.text(&e.Subscription.ID, asCallID)
 	k.keepLists(&e.Encap, &e.Codes, &e.Privacy, &e.ReasonProtocol, &e.ReasonCause, &e.Codecs, &e.Media)
 	k.ids()
 	k.party(&e.From)
@@ -306,6 +307,8 @@ func (k *masking) parts() {
 			k.literal(&t)
 		case PartLine, PartOwnerUser, PartSessionName:
 			k.text(&t, asUser)
+		case PartOwnerSession, PartOwnerVersion: // with them a call is known again elsewhere
+			k.text(&t, asCallID)
 		case PartConnection:
 			k.text(&t, asConnection)
 		default:

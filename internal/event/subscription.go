@@ -5,7 +5,7 @@ package event
 // its dialog is Call.
 type Subscription struct {
 	Package    Text // the event type, "refer" for what a REFER implies
-	ID         Text // the id parameter
+	ID         Text `private:"call_ids,CallID"` // the id parameter: free text
 	State      SubState
 	Reason     Text
 	RetryAfter uint32 // s
@@ -46,7 +46,7 @@ func (t *Transfer) Report(code uint16) {
 
 var subscription = []row{
 	{"sip.subscription.event", keyword, public, func(e *Event, v *Value) { v.str(e, e.Subscription.Package) }},
-	{"sip.subscription.event_id", keyword, public, func(e *Event, v *Value) { v.str(e, e.Subscription.ID) }},
+	{"sip.subscription.event_id", keyword, asCallID, func(e *Event, v *Value) { v.str(e, e.Subscription.ID) }},
 	{"sip.subscription.expires", long, public, func(e *Event, v *Value) {
 		if e.HasExpires && e.Subscription.Package.n > 0 {
 			v.integer(int64(e.Expires))
