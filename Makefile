@@ -200,7 +200,7 @@ go-version:
 libpcap: ; @tests/need.sh gcc:gcc make:make pcap.h:libpcap-dev
 
 .PHONY: test-tools
-test-tools: libpcap ; @tests/need.sh tshark:tshark python3:python3 curl:curl
+test-tools: libpcap ; @tests/need.sh tshark:tshark python3:python3 curl:curl 'python3/dist-packages/cryptography/hazmat/bindings/*.so:python3-cryptography'
 
 .PHONY: integration-tools
 integration-tools: libpcap

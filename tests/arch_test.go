@@ -178,6 +178,9 @@ func TestNoSurprises(t *testing.T) {
 				if strings.HasSuffix(file, "capture/live/ring_linux.go") {
 					return // a word that is shared with the kernel
 				}
+				if strings.HasSuffix(file, "privacy/show.go") {
+					return // one walk over all pages: a page that is added cannot be forgotten
+				}
 				if p := n.Path.Value; !test && (p == `"unsafe"` || p == `"reflect"`) {
 					t.Errorf("%s imports %s", file, p)
 				}

@@ -107,12 +107,12 @@ func (k *masking) ends() {
 	e := k.to
 	for _, a := range [...]*netip.AddrPort{&e.Src, &e.Dst, &e.NAT} {
 		if a.IsValid() {
-			*a = netip.AddrPortFrom(k.m.Addr(a.Addr()), a.Port())
+			*a = netip.AddrPortFrom(k.addr(a.Addr()), a.Port())
 		}
 	}
 	for _, a := range [...]*netip.Addr{&e.OuterSrc, &e.OuterDst} {
 		if a.IsValid() {
-			*a = k.m.Addr(*a)
+			*a = k.addr(*a)
 		}
 	}
 	legs := e.Legs
@@ -127,13 +127,22 @@ func (k *masking) ends() {
 	e.Rate.Source = k.network(e.Rate.Source)
 }
 
+// addr masks an address; one of IPv4 that is written as one of IPv6 stays one.
+func (k *masking) addr(a netip.Addr) netip.Addr {
+	b := k.m.Addr(a)
+	if a.Is4In6() && b.Is4() {
+		b = netip.AddrFrom16(b.As16())
+	}
+	return b
+}
+
 // network masks a network by its address: where prefixes are kept, it is the network of
 // its masked addresses.
 func (k *masking) network(p netip.Prefix) netip.Prefix {
 	if !p.IsValid() {
 		return p
 	}
-	a, bits := k.m.Addr(p.Addr()), p.Bits()
+	a, bits := k.addr(p.Addr()), p.Bits()
 	if a.BitLen() != p.Addr().BitLen() {
 		bits = a.BitLen()
 	}
@@ -142,7 +151,7 @@ func (k *masking) network(p netip.Prefix) netip.Prefix {
 
 // addAddr adds the masked a to a list, once.
 func (k *masking) addAddr(l *List, a netip.Addr) {
-	if a = k.m.Addr(a); a.IsValid() {
+	if a = k.addr(a); a.IsValid() {
 		k.to.AddAddr(l, a)
 	}
 }
@@ -238,44 +247,79 @@ func (k *masking) party(p *Party) {
 
 // uri masks a URI; its parts are those of the masked whole.
 func (k *masking) uri(u *URI) {
-	e, clear := k.to, *u
-	if clear.All.n == 0 {
-		*u = URI{Port: clear.Port}
+	e, was := k.to, *u
+	if was.All.n == 0 {
+		*u = URI{Port: was.Port}
 		return
 	}
 	k.text(&u.All, asURI)
-	all := e.Bytes(u.All)
-	if n := int(clear.Scheme.n); n < len(all) && bytes.Equal(all[:n], k.from.Bytes(clear.Scheme)) {
-		u.Scheme.off = u.All.off
-	} else {
-		k.keep(&u.Scheme)
-	}
-	k.part(u, &u.User, asUser, int(clear.Scheme.n)+1)
-	at := int(clear.Scheme.n) + 1
-	if u.User.n > 0 {
-		at += int(u.User.n) + 1
-	}
-	k.part(u, &u.Host, asHost, at)
-}
-
-// part masks a part of a URI, which most often stands at at of the masked whole.
-func (k *masking) part(u *URI, t *Text, s Secrecy, at int) {
-	e := k.to
-	before := len(e.buf)
-	k.text(t, s)
-	if t.n == 0 {
+	all, clear := e.Bytes(u.All), k.from.Bytes(was.All)
+	if bytes.Equal(all, clear) {
+		for _, t := range [...]*Text{&u.Scheme, &u.User, &u.Host} {
+			t.off += u.All.off - was.All.off
+		}
 		return
 	}
-	all := e.Bytes(u.All)
-	for ; at < len(all); at++ { // over the bracket of an IPv6 address
-		if bytes.HasPrefix(all[at:], e.Bytes(*t)) {
-			e.buf, t.off = e.buf[:before], u.All.off+uint16(at)
-			return
+	scheme := k.from.Bytes(was.Scheme)
+	ends := userEnds(scheme)
+	if n := len(scheme); n >= len(all) || !bytes.Equal(all[:n], scheme) || ends == "" {
+		k.keep(&u.Scheme)
+		k.text(&u.User, asUser)
+		k.text(&u.Host, asHost)
+		return
+	}
+	u.Scheme.off = u.All.off
+	u.User, u.Host = Text{}, Text{}
+	at := int(was.Scheme.n) + 1
+	if was.User.n > 0 {
+		end := at + endOf(all[at:], ends)
+		u.User = k.within(u, at, end)
+		if at = bytes.IndexByte(all[end:], '@'); at >= 0 {
+			at += end + 1
 		}
-		if all[at] != '[' {
-			return
+	} else if at < len(all) && all[at] == '@' {
+		at++
+	}
+	if was.Host.n > 0 && at >= 0 {
+		if at < len(all) && all[at] == '[' {
+			u.Host = k.within(u, at+1, at+endOf(all[at:], "]"))
+		} else {
+			u.Host = k.within(u, at, at+endOf(all[at:], ":;?"))
 		}
 	}
+}
+
+// userEnds are the signs that end the user of a masked URI, which has the parts of the
+// clear one; none where the scheme is one that is not masked in parts.
+func userEnds(scheme []byte) string {
+	var room [8]byte
+	switch string(appendLower(room[:0], scheme)) {
+	case "sip", "sips":
+		return ":@"
+	case "tel":
+		return ";"
+	}
+	return ""
+}
+
+// within is a part of the whole of u, from and to offsets in it.
+func (k *masking) within(u *URI, from, to int) Text {
+	if from >= to {
+		return Text{}
+	}
+	return Text{u.All.off + uint16(from), uint16(to - from)}
+}
+
+// endOf is where the first of signs stands in b, or b ends.
+func endOf(b []byte, signs string) int {
+	for i, c := range b {
+		for j := range len(signs) {
+			if c == signs[j] {
+				return i
+			}
+		}
+	}
+	return len(b)
 }
 
 // literal masks a text that is an address, and keeps any other.
@@ -287,7 +331,7 @@ func (k *masking) literal(t *Text) {
 	}
 	e := k.to
 	at := len(e.buf)
-	if a = k.m.Addr(a); a.IsValid() {
+	if a = k.addr(a); a.IsValid() {
 		e.buf = a.AppendTo(e.buf)
 	}
 	k.place(t, at)
@@ -371,12 +415,12 @@ func (k *masking) made() {
 }
 
 // normal tells whether the address of record that a URI names has its parts as they are
-// written.
+// written, and is masked by them.
 func (e *Event) normal(u *URI) bool {
-	for _, c := range e.Bytes(u.Scheme) {
-		if c >= 'A' && c <= 'Z' {
-			return false
-		}
+	switch string(e.Bytes(u.Scheme)) {
+	case "sip", "sips", "tel":
+	default:
+		return false
 	}
 	for _, c := range e.Bytes(u.Host) {
 		if c >= 'A' && c <= 'Z' || c == ':' {

@@ -33,9 +33,13 @@ func (m shouting) Append(dst []byte, g Group, s Shape, b []byte) ([]byte, bool) 
 	if m.left[g] {
 		return append(dst, "rest"...), false
 	}
-	if s == Whole { // keeps the scheme, as every Masker has to
+	if s == Whole { // made of its parts, as by every Masker
 		scheme, rest, _ := bytes.Cut(b, []byte(":"))
-		return fmt.Appendf(dst, "%s:!%d%d%s", scheme, g, s, rest), true
+		user, host, ok := bytes.Cut(rest, []byte("@"))
+		if !ok {
+			return fmt.Appendf(dst, "%s:!%d%d%s", scheme, g, User, rest), true
+		}
+		return fmt.Appendf(dst, "%s:!%d%d%s@!%d%d%s", scheme, g, User, user, g, Host, host), true
 	}
 	return fmt.Appendf(dst, "!%d%d%s", g, s, b), true
 }

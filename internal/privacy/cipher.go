@@ -50,9 +50,10 @@ var text = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(ba
 // keyring is what follows from one key. Its lock is held for one value.
 type keyring struct {
 	id  string
-	siv *subtle.AESSIV // keeps nothing between two calls
+	siv *subtle.AESSIV // opens; it keeps nothing between two calls
 
 	mu     sync.Mutex
+	seals  *siv
 	prefix *prefix
 	mac    [numLabels]hash.Hash
 	sum    [sha256.Size]byte
@@ -66,7 +67,7 @@ func newKeyring(k Key) (*keyring, error) {
 		return nil, err
 	}
 	r := &keyring{
-		id: k.ID(), siv: siv,
+		id: k.ID(), siv: siv, seals: newSIV(k.derive("siv", subtle.AESSIVKeySize)),
 		prefix: newPrefix([32]byte(k.derive("pfx", 32))),
 		cache:  &cache{key: siphash.NewKey()},
 	}
@@ -103,11 +104,7 @@ func (r *keyring) appendMasked(dst []byte, l label, sealed bool, b []byte) []byt
 	if !sealed {
 		return text.AppendEncode(dst, r.macSum(l, b))
 	}
-	c, err := r.siv.EncryptDeterministically(b, associated[l])
-	if err != nil { // of values that no memory holds
-		panic(err)
-	}
-	r.word = append(append(r.word[:0], version), c...)
+	r.word = r.seals.seal(append(r.word[:0], version), l, b)
 	return text.AppendEncode(dst, r.word)
 }
 

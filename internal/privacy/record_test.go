@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 )
 
 // call is a record as calls have it.
@@ -125,14 +126,14 @@ func TestRecord(t *testing.T) {
 func TestRecordClear(t *testing.T) {
 	r := reader(t, testKey())
 	for _, text := range []string{
-		`{}`, `{"a":1}`, ` { "a" : [ 1 , -2.5e7, null,true , "x\u0041\"" ] , "b":{ } } `, `[]`, `[{"a":{}},{}]`, `7`,
+		`{}`, `{"a":1}`, ` { "a" : [ 1 , -2.5e7, null,true , "x\u0041\"" ] , "b":{ } } `, `[]`, `[{"a":{}},{}]`,
 		`{"sip":{"call_id":"x","status":"y"},"sipcmbeat":{"rate":{"key":"192.0.2.1"}}}`, `{"sipcmbeat":{"privacy":{}}}`, `{"":{"":""}}`,
 	} {
 		if got, did, err := r.Record([]byte("before"), []byte(text)); err != nil || string(got) != "before"+text || did != (Opened{}) {
 			t.Errorf("%s: %s, %+v, %v", text, got, did, err)
 		}
 	}
-	for _, text := range []string{``, `{`, `{"a"`, `{"a":`, `{"a":1`, `{"a":1,}`, `{,}`, `{"a" 1}`, `{a:1}`, `"x`, `[1,]`, `[1`, `{} {}`, `{"a":"\"}`, strings.Repeat("[", 1000)} {
+	for _, text := range []string{``, `7`, `x`, `{`, `{"a"`, `{"a":`, `{"a":1`, `{"a":1,}`, `{,}`, `{"a" 1}`, `{a:1}`, `"x`, `[1,]`, `[1`, `{} {}`, `{"a":"\"}`, strings.Repeat("[", 1000)} {
 		if got, _, err := r.Record(nil, []byte(text)); err == nil || len(got) > 0 {
 			t.Errorf("%s is taken: %s", text, got)
 		}
@@ -264,4 +265,66 @@ func BenchmarkMask(b *testing.B) {
 	for range b.N {
 		e.Mask(s, &m)
 	}
+}
+
+// checkParts masks a URI as a record has it, and holds its parts to those masked alone.
+func checkParts(t *testing.T, s *Sealer, text []byte) {
+	t.Helper()
+	var u sip.URI
+	u.Parse(text)
+	var e, m event.Event
+	e.Reset()
+	port, _ := u.Port()
+	e.SetURI(&e.RequestURI, u.Bytes(), u.Scheme(), u.User(), u.Host(), port)
+	e.Mask(s, &m)
+	want := func(shape event.Shape, of event.Text) string {
+		b, ok := s.Append(nil, event.URIs, shape, e.Bytes(of))
+		if !ok {
+			return ""
+		}
+		return string(b)
+	}
+	got, was := &m.RequestURI, &e.RequestURI
+	if g, w := string(m.Bytes(got.All)), want(event.Whole, was.All); g != w {
+		t.Errorf("%q is %q, not %q", text, g, w)
+	}
+	if g, w := string(m.Bytes(got.Scheme)), string(e.Bytes(was.Scheme)); g != w {
+		t.Errorf("%q: scheme %q, not %q", text, g, w)
+	}
+	if g, w := string(m.Bytes(got.User)), want(event.User, was.User); g != w {
+		t.Errorf("%q: user %q, not %q, in %q", text, g, w, m.Bytes(got.All))
+	}
+	if g, w := string(m.Bytes(got.Host)), want(event.Host, was.Host); g != w {
+		t.Errorf("%q: host %q, not %q, in %q", text, g, w, m.Bytes(got.All))
+	}
+}
+
+// mixtures are modes that meet in one URI.
+func mixtures(t testing.TB) (all []*Sealer) {
+	for m := range NumModes * NumModes * NumModes {
+		var modes [event.NumGroups]Mode
+		modes[event.Addresses], modes[event.Numbers], modes[event.URIs] = m%NumModes, m/NumModes%NumModes, m/NumModes/NumModes
+		modes[event.Geo] = Encrypt // so that something is private
+		if Allowed(event.URIs, modes[event.URIs]) {
+			all = append(all, newSealer(t, modes))
+		}
+	}
+	return all
+}
+
+// FuzzParts: the parts of a masked URI are what they would be alone, in every mixture of
+// modes.
+func FuzzParts(f *testing.F) {
+	for _, v := range hostile {
+		f.Add([]byte(v))
+	}
+	all := mixtures(f)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if bytes.ContainsAny(text, "\r\n") {
+			return // a record has it on one line
+		}
+		for _, s := range all {
+			checkParts(t, s, text)
+		}
+	})
 }

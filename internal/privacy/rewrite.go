@@ -126,7 +126,8 @@ type rewriting struct {
 	uri  sip.URI
 	flat []byte
 	out  []byte
-	seen [sip.NumHeaders]bool
+
+	walked, seen [sip.NumHeaders]bool // of a name: its lines were looked at, and one was written
 }
 
 // forget lets go of what was borrowed, and of much memory.
@@ -140,17 +141,28 @@ func (x *rewriting) forget() {
 }
 
 func (x *rewriting) message(w *Rewriter, dst, message []byte, cut bool) []byte {
-	x.w, x.out, x.seen = w, dst, [sip.NumHeaders]bool{}
+	x.w, x.out = w, dst
+	x.walked, x.seen = [sip.NumHeaders]bool{}, [sip.NumHeaders]bool{}
 	start := len(dst)
 	x.msg.Parse(message, cut)
-	x.startLine(firstLine(message))
+	switch {
+	case x.msg.Problem() != sip.OK:
+		x.startLine(firstLine(message))
+	case x.msg.IsRequest():
+		x.request(x.msg.MethodName(), x.msg.RequestURI().Bytes(), []byte("SIP/2.0"))
+	default:
+		x.out = append(x.out, "SIP/2.0 "...)
+		x.number(uint64(x.msg.Status()))
+		x.reason(x.msg.ReasonPhrase())
+	}
 	x.end()
 	for i := range x.msg.NumHeaders() {
 		h, _, value := x.msg.HeaderAt(i)
 		r := &rules[h]
-		if r.write == nil || r.all && x.seen[h] {
+		if r.write == nil || r.all && x.walked[h] {
 			continue
 		}
+		x.walked[h] = true
 		if !r.all {
 			x.line(start, h, value)
 			continue
@@ -232,14 +244,8 @@ func (x *rewriting) startLine(line []byte) {
 			x.out = append(x.out, "BROKEN"...)
 			return
 		}
-		x.out = append(append(append(append(x.out, first...), ' '), code...), ' ')
-		if event.Usual(reason) {
-			x.out = append(x.out, reason...)
-			return
-		}
-		if out, ok := x.w.m.Append(x.out, event.Errors, event.Plain, clip(reason)); ok && onOneLine(out[len(x.out):]) {
-			x.out = out
-		}
+		x.out = append(append(append(x.out, first...), ' '), code...)
+		x.reason(reason)
 		return
 	}
 	rest = bytes.TrimSpace(rest)
@@ -247,17 +253,37 @@ func (x *rewriting) startLine(line []byte) {
 	if i := bytes.LastIndexByte(rest, ' '); i >= 0 && len(rest)-i <= 16 && bytes.HasPrefix(bytes.ToUpper(rest[i+1:]), []byte("SIP/")) && only(rest[i+1:], isWord) {
 		rest, version = bytes.TrimSpace(rest[:i]), rest[i+1:]
 	}
-	if len(first) > maxMethod || !only(first, isWord) || version == nil && sip.ParseMethod(first) == sip.MethodOther {
-		first = []byte("UNKNOWN")
+	if version == nil && sip.ParseMethod(first) == sip.MethodOther {
+		first = nil
 	}
-	x.out = append(append(x.out, first...), ' ')
-	if x.uri.Parse(rest) && len(rest) <= maxValue {
-		x.whole(rest)
+	x.request(first, rest, version)
+}
+
+// request writes a request line; a version that is nil is left out.
+func (x *rewriting) request(method, uri, version []byte) {
+	if len(method) == 0 || len(method) > maxMethod || !only(method, isWord) {
+		method = []byte("UNKNOWN")
+	}
+	x.out = append(append(x.out, method...), ' ')
+	if x.uri.Parse(uri) && len(uri) <= maxValue {
+		x.whole(uri)
 	} else {
-		x.broken(rest)
+		x.broken(uri)
 	}
 	if version != nil {
 		x.out = append(append(x.out, ' '), version...)
+	}
+}
+
+// reason writes a blank and a masked reason phrase; one that everybody uses stays.
+func (x *rewriting) reason(phrase []byte) {
+	x.out = append(x.out, ' ')
+	if event.Usual(phrase) {
+		x.out = append(x.out, phrase...)
+		return
+	}
+	if out, ok := x.w.m.Append(x.out, event.Errors, event.Plain, clip(phrase)); ok && onOneLine(out[len(x.out):]) {
+		x.out = out
 	}
 }
 

@@ -140,7 +140,7 @@ func TestRewriteBroken(t *testing.T) {
 func TestRewriteIsBounded(t *testing.T) {
 	w := NewRewriter(newSealer(t, all(Encrypt)))
 	for _, more := range []string{
-		"Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n", "From: <sip:a@b>\r\n", "Route: <sip:a@b>, <sip:c@d>\r\n", "User-Agent: " + strings.Repeat("x", 5000) + "\r\n",
+		"Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n", "v:\r\n", "v: ,,,\r\n", "From: <sip:a@b>\r\n", "Route: <sip:a@b>, <sip:c@d>\r\n", "User-Agent: " + strings.Repeat("x", 5000) + "\r\n",
 	} {
 		long := strings.Replace(invite, "Max-Forwards", strings.Repeat(more, 1<<20/len(more))+"Max-Forwards", 1)
 		if n := len(w.AppendMessage(nil, []byte(long), false)); n > maxRewritten+8*maxValue {

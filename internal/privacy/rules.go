@@ -127,11 +127,17 @@ func writeReason(x *rewriting, value []byte) bool {
 
 // writeCSeq writes a number and a method, and of anything else that it is none.
 func writeCSeq(x *rewriting, value []byte) bool {
-	number, method, _ := bytes.Cut(value, []byte{' '})
+	number, method := value, []byte(nil)
+	if i := bytes.IndexAny(value, " \t"); i >= 0 {
+		number, method = value[:i], value[i:]
+	}
 	method = bytes.TrimSpace(method)
-	if len(number) == 0 || len(number) > 20 || !only(number, isDigit) || len(method) == 0 || len(method) > maxMethod || !only(method, isWord) {
+	if len(number) == 0 || len(number) > 20 || !only(number, isDigit) || len(method) == 0 || !only(method, isWord) {
 		x.out = append(x.out, "unusable"...)
 		return true
+	}
+	if len(method) > maxMethod {
+		method = []byte("UNKNOWN") // as the start line has it
 	}
 	x.out = append(append(append(x.out, number...), ' '), method...)
 	return true

@@ -221,10 +221,10 @@ func checkValue(t *testing.T, s map[Mode]*Sealer, v *valueVector) {
 // TestVectorsElsewhere: a program that shares nothing with this one reads the vectors by
 // docs/privacy.md.
 func TestVectorsElsewhere(t *testing.T) {
-	if err := exec.Command("python3", "-c", "from cryptography.hazmat.primitives.ciphers.aead import AESSIV").Run(); err != nil {
+	if err := exec.Command("/usr/bin/python3", "-c", "from cryptography.hazmat.primitives.ciphers.aead import AESSIV").Run(); err != nil {
 		t.Skip("no Python with AES-SIV here: python3-cryptography, of Debian 12 or newer")
 	}
-	out, err := exec.Command("python3", filepath.Join("testdata", "check.py"), filepath.Join("testdata", "vectors.json")).CombinedOutput()
+	out, err := exec.Command("/usr/bin/python3", filepath.Join("testdata", "check.py"), filepath.Join("testdata", "vectors.json")).CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

@@ -14,6 +14,9 @@ import (
 // that does not open; dst is as it was then.
 func (r *Reader) Record(dst, line []byte) ([]byte, Opened, error) {
 	w := walk{r: r, b: line, dst: dst}
+	if w.space(); w.i == len(line) || line[w.i] != '{' && line[w.i] != '[' {
+		w.fail("no object")
+	}
 	w.value()
 	if w.space(); w.err == nil && w.i < len(w.b) {
 		w.fail("something stands behind it")
@@ -277,7 +280,11 @@ func (r *Reader) known(s *Sealer, secrecy event.Secrecy, b []byte) ([]byte, erro
 // stand before it, the length of a prefix behind. A text that holds none stays.
 func (s *Sealer) appendAddr(dst, b []byte) []byte {
 	if a, err := netip.ParseAddr(string(b)); err == nil {
-		return s.OpenAddr(a).AppendTo(dst)
+		out := s.OpenAddr(a)
+		if a.Is4In6() {
+			out = netip.AddrFrom16(out.As16())
+		}
+		return out.AppendTo(dst)
 	}
 	if p, err := netip.ParsePrefix(string(b)); err == nil {
 		return netip.PrefixFrom(s.OpenAddr(p.Addr()), p.Bits()).Masked().AppendTo(dst)

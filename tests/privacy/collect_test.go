@@ -161,7 +161,7 @@ func (s *secrets) body(text string) {
 		if kind, value, ok := strings.Cut(line, "="); sdp && ok && (kind == "o" || kind == "e" || kind == "p" || kind == "k" || strings.HasPrefix(value, "crypto:") || strings.HasPrefix(value, "ice-pwd:")) {
 			s.add("SDP "+kind, value)
 		}
-		if !sdp && len(line) >= 16 && len(line) < 256 {
+		if !sdp && len(line) >= 16 && len(line) < 256 && !strings.HasPrefix(line, "Content-") { // as in multipart
 			s.add("body", line)
 		}
 	}
