@@ -106,10 +106,11 @@ func (k *masking) words() {
 	e := k.to
 	for _, t := range [...]*Text{
 		&e.Method, &e.CSeqMethod, &e.ViaTransport, &e.AuthScheme, &e.ContentType, &e.QualityCodec,
-		&e.Subscription.Package, &e.Subscription.ID, &e.Subscription.Reason,
+		&e.Subscription.Package, &e.Subscription.Reason,
 	} {
 		k.text(t, asWord)
 	}
+	k.text(&e.Subscription.ID, asCallID)
 	for _, l := range [...]*List{&e.Privacy, &e.ReasonProtocol, &e.ReasonCause, &e.Codecs, &e.Media} {
 		k.list(l, asWord)
 	}
@@ -366,9 +367,11 @@ func (k *masking) parts() {
 			k.literal(&t)
 		case PartLine, PartOwnerUser, PartSessionName:
 			k.text(&t, asUser)
+		case PartOwnerSession, PartOwnerVersion: // with them a call is known again elsewhere
+			k.text(&t, asCallID)
 		case PartConnection:
 			k.text(&t, asConnection)
-		case PartAction, PartAccept, PartTransport, PartSDPVersion, PartOwnerSession, PartOwnerVersion:
+		case PartAction, PartAccept, PartTransport, PartSDPVersion:
 			k.text(&t, asWord)
 		case PartAllow, PartSupported:
 			l := List{off: t.off, n: t.n, count: 1}

@@ -333,3 +333,13 @@ func BenchmarkMaskNothing(b *testing.B) {
 		e.Mask(nothing{}, &got)
 	}
 }
+
+// TestMaskIDs: ids by which a call or a subscription is known again elsewhere go with the Call-IDs.
+func TestMaskIDs(t *testing.T) {
+	want := []string{"sip.subscription.event_id", "sip.sdp.owner.session_id", "sip.sdp.owner.version"}
+	for _, r := range Fields {
+		if slices.Contains(want, r.Key) && r.Secrecy != asCallID {
+			t.Errorf("%s: %v", r.Key, r.Secrecy)
+		}
+	}
+}

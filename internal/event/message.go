@@ -173,8 +173,8 @@ var single = slices.Concat([]row{
 	{"sip.contact.transport", keyword, asWord, part(PartTransport)},
 	{"sip.sdp.version", keyword, asWord, part(PartSDPVersion)},
 	{"sip.sdp.owner.username", keyword, asUser, part(PartOwnerUser)},
-	{"sip.sdp.owner.session_id", keyword, asWord, part(PartOwnerSession)},
-	{"sip.sdp.owner.version", keyword, asWord, part(PartOwnerVersion)},
+	{"sip.sdp.owner.session_id", keyword, asCallID, part(PartOwnerSession)},
+	{"sip.sdp.owner.version", keyword, asCallID, part(PartOwnerVersion)},
 	{"sip.sdp.owner.ip", ip, asAddress, func(e *Event, v *Value) {
 		if a, ok := literal(e.Bytes(e.Part(PartOwnerIP))); ok {
 			v.addr(a)

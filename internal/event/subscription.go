@@ -4,8 +4,8 @@ package event
 // §8.2); Package is empty for everything else. Its Expires is the record's own, and
 // its dialog is Call.
 type Subscription struct {
-	Package    Text `private:"errors,Word"` // the event type, "refer" for what a REFER implies
-	ID         Text `private:"errors,Word"` // the id parameter
+	Package    Text `private:"errors,Word"`     // the event type, "refer" for what a REFER implies
+	ID         Text `private:"call_ids,CallID"` // the id parameter: free text
 	State      SubState
 	Reason     Text   `private:"errors,Word"`
 	RetryAfter uint32 // s
@@ -46,7 +46,7 @@ func (t *Transfer) Report(code uint16) {
 
 var subscription = []row{
 	{"sip.subscription.event", keyword, asWord, func(e *Event, v *Value) { v.str(e, e.Subscription.Package) }},
-	{"sip.subscription.event_id", keyword, asWord, func(e *Event, v *Value) { v.str(e, e.Subscription.ID) }},
+	{"sip.subscription.event_id", keyword, asCallID, func(e *Event, v *Value) { v.str(e, e.Subscription.ID) }},
 	{"sip.subscription.expires", long, public, func(e *Event, v *Value) {
 		if e.HasExpires && e.Subscription.Package.n > 0 {
 			v.integer(int64(e.Expires))

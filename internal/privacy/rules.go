@@ -105,7 +105,8 @@ func writeFirst(x *rewriting, value []byte) bool {
 	return writeKept(x, bytes.TrimSpace(value))
 }
 
-// writeEvent writes the package and the id of a subscription (RFC 6665 §8.2.1).
+// writeEvent writes the package, and the id of a subscription (RFC 6665 §8.2.1) masked:
+// a sender may write anything there.
 func writeEvent(x *rewriting, value []byte) bool {
 	if !writeFirst(x, value) {
 		return false
@@ -113,8 +114,8 @@ func writeEvent(x *rewriting, value []byte) bool {
 	_, rest, _ := bytes.Cut(value, []byte{';'})
 	params := sip.ParseParams(rest)
 	for name, v, ok := params.Next(); ok; name, v, ok = params.Next() {
-		if bytes.EqualFold(name, []byte("id")) && len(v) > 0 && len(v) <= 32 && only(v, isWord) && isHarmlessWord(v) {
-			x.param("id", v)
+		if bytes.EqualFold(name, []byte("id")) && len(v) > 0 && len(v) <= 32 && only(v, isWord) {
+			x.param("id", x.w.key(nil, event.CallIDs, event.CallID, "event id", v))
 			break
 		}
 	}
