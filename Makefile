@@ -43,7 +43,7 @@ run: build ## install what is missing, build, and show the events of a shipped c
 ##@ Testing it
 
 .PHONY: test
-test: check unit-tests poison race system-tests shared-tests live-tests ## everything but the long ones of integration
+test: check unit-tests poison race system-tests privacy-tests shared-tests live-tests ## everything but the long ones of integration
 	@echo "make test: all passed"
 
 .PHONY: check
@@ -68,10 +68,15 @@ race: libpcap ## the race detector over what has goroutines (which changes what 
 system-tests: build test-tools ## the real binary: commands, outputs, bad input
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test $(TESTFLAGS) -count=1 -timeout 15m ./tests/system ./tests/script
 
+.PHONY: privacy-tests
+privacy-tests: build test-tools ## every output searched for every private value; what was encrypted opened; another key while it runs
+	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test $(TESTFLAGS) -count=1 -timeout 15m -skip '^TestShared' ./tests/privacy
+
 .PHONY: shared-tests
 shared-tests: build test-tools ## captures and load beside the checkout, against their truth
 	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test -count=1 -timeout 15m -v -run . ./tests/shared
 	$(GO) test $(TESTFLAGS) -count=1 -parallel 2 ./tests/perturb
+	SIPCMBEAT_BINARY=$(CURDIR)/$(BINARY) $(GO) test $(TESTFLAGS) -count=1 -timeout 15m -run '^TestShared' ./tests/privacy
 
 .PHONY: live-tests
 live-tests: build integration-tools ## SIPp calls and registrations over loopback, watched live

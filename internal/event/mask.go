@@ -270,7 +270,9 @@ func (k *masking) uri(u *URI) {
 	all, clear := e.Bytes(u.All), k.from.Bytes(was.All)
 	if bytes.Equal(all, clear) {
 		for _, t := range [...]*Text{&u.Scheme, &u.User, &u.Host} {
-			t.off += u.All.off - was.All.off
+			if t.n > 0 { // one that is absent stands nowhere
+				t.off += u.All.off - was.All.off
+			}
 		}
 		return
 	}

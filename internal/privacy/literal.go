@@ -192,10 +192,11 @@ func six(b []byte) bool {
 	return err == nil && a.Is6()
 }
 
-// holdsQuad looks for four numbers in a run of digits and separators.
+// holdsQuad looks for four numbers in a run of digits and separators. Other digits may
+// stand right before and behind, as in branches that some user agents make.
 func holdsQuad(b []byte) bool {
 	for i := 0; i < len(b); i++ {
-		if b[i]-'0' > 9 || i > 0 && b[i-1]-'0' <= 9 {
+		if b[i]-'0' > 9 {
 			continue
 		}
 		end, parts := i, 0
@@ -204,6 +205,9 @@ func holdsQuad(b []byte) bool {
 			from := end
 			for end < len(b) && b[end]-'0' <= 9 {
 				end++
+			}
+			if parts == 3 && end > from {
+				end = from + 1
 			}
 			if end == from || end-from > 3 {
 				break

@@ -83,8 +83,8 @@ func decrypted(t *testing.T, records []byte, args ...string) (stdout []byte, std
 	return stdout, errs.String(), err == nil
 }
 
-// stripped are records without what is one way, one a line.
-func stripped(t *testing.T, records []byte) (all []string) {
+// stripped are records without what is one way and these fields, one a line.
+func stripped(t *testing.T, records []byte, besides ...string) (all []string) {
 	t.Helper()
 	for line := range bytes.Lines(records) {
 		var tree map[string]any
@@ -93,7 +93,7 @@ func stripped(t *testing.T, records []byte) (all []string) {
 		if err := d.Decode(&tree); err != nil {
 			t.Fatalf("%v: %s", err, line)
 		}
-		for _, path := range oneWay {
+		for _, path := range append(besides, oneWay...) {
 			remove(tree, strings.Split(path, "."))
 		}
 		text, err := json.Marshal(tree)
