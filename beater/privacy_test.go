@@ -11,6 +11,7 @@ import (
 
 	"github.com/elastic/beats/v7/libbeat/outputs/codec/json"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/enrich"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/privacy"
 )
@@ -41,7 +42,7 @@ func TestPublisherMasks(t *testing.T) {
 	out := newPipe(true)
 	var l ledger
 	out.cfg.EventListener = &l
-	p := &publisher{ring: newRing(64, true), client: out, tree: native, sealer: &sealer, done: make(chan struct{})}
+	p := &publisher{ring: newRing(64, true), client: out, tree: native, sealer: &sealer, numbers: enrich.New(""), done: make(chan struct{})}
 	go p.run()
 	for i, e := range all {
 		if i == len(all)/2 {

@@ -3,6 +3,8 @@ package cmd
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -31,6 +33,7 @@ type decrypt struct {
 	told    int            // lines about records that do not open
 	missing map[string]int // records by the key that they need
 	wrong   int            // records that are left out
+	record  []byte         // the last one, opened
 	did     privacy.Opened
 }
 
@@ -42,9 +45,10 @@ func newDecrypt() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "decrypt [FILE|VALUE]...",
 		Short: "Read records and values back that privacy has encrypted",
-		Long: `Reads records, one JSON object a line, from files or standard input, and writes them as
-they would have been in clear: what is encrypted is opened, and sipcmbeat.privacy taken
-out. Hits of Elasticsearch are opened too. What was masked one way (hmac, truncate,
+		Long: `Reads records, one JSON object a line, from files or standard input, gzip or not, and
+writes them as they would have been in clear: what is encrypted is opened, and
+sipcmbeat.privacy taken out. Hits of Elasticsearch are opened too, and lines that are
+single encrypted values. What was masked one way (hmac, truncate,
 redact, hashes) stays, and is counted. docs/privacy.md tells more.
 
 An argument that is no file is a single encrypted value, which is written in clear. An
@@ -144,25 +148,38 @@ func (d *decrypt) argument(arg string) error {
 	if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ENAMETOOLONG) {
 		return err
 	}
-	d.value(arg)
+	d.value("", arg)
 	return nil
 }
 
-// value opens one value.
-func (d *decrypt) value(text string) {
+// value opens one value; where is the line that has it, empty for an argument.
+func (d *decrypt) value(where, text string) {
+	shown := string(appendPlain(nil, []byte(clip(text))))
+	neither := "neither a file nor an encrypted value"
+	if where != "" {
+		shown, neither = where, "neither a record nor an encrypted value"
+	}
 	if _, err := netip.ParseAddr(text); err == nil {
-		d.refuse(fmt.Sprintf("%s: there is no such file, and an address does not say whether it is encrypted; --ip %[1]s opens it", text))
+		d.refuse(fmt.Sprintf("%s: an address does not say whether it is encrypted; --ip %s opens it", shown, text))
 		return
 	}
 	got, _, err := d.reader.Value(nil, []byte(text))
 	switch {
 	case errors.Is(err, privacy.ErrNotSealed):
-		d.refuse(fmt.Sprintf("%s: is neither a file nor an encrypted value", appendPlain(nil, []byte(text))))
+		d.refuse(fmt.Sprintf("%s: is %s", shown, neither))
 	case err != nil:
-		d.refuse(fmt.Sprintf("%s: %v", appendPlain(nil, []byte(text)), err))
+		d.refuse(fmt.Sprintf("%s: %v", shown, err))
 	default:
 		d.write(got)
 	}
+}
+
+// clip keeps a message readable whatever it quotes.
+func clip(text string) string {
+	if len(text) > 200 {
+		return text[:200] + "..."
+	}
+	return text
 }
 
 func (d *decrypt) address(text string) {
@@ -195,35 +212,80 @@ func (d *decrypt) refuse(text string) {
 // maxRecord is the longest line that is read, in bytes.
 const maxRecord = 64 << 20
 
-// records opens lines.
+// records opens lines, gzip or not.
 func (d *decrypt) records(from string, in io.Reader) error {
-	lines := bufio.NewScanner(in)
-	lines.Buffer(make([]byte, 1<<16), maxRecord)
-	var out []byte
-	for n := 1; lines.Scan(); n++ {
-		line := lines.Bytes()
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		var did privacy.Opened
-		var err error
-		out, did, err = d.reader.Record(out[:0], line)
+	lines := bufio.NewReaderSize(in, 1<<16)
+	if magic, _ := lines.Peek(2); string(magic) == "\x1f\x8b" {
+		z, err := gzip.NewReader(lines)
 		if err != nil {
-			d.leaveOut(fmt.Sprintf("%s, record %d", from, n), err)
-			continue
+			return fmt.Errorf("read %s: %w", from, err)
 		}
-		d.did.Records += did.Records
-		d.did.Values += did.Values
-		d.did.OneWay += did.OneWay
-		out = append(out, '\n')
-		if _, err := d.out.Write(out); err != nil {
+		lines = bufio.NewReaderSize(z, 1<<16)
+	}
+	var line []byte
+	for n := 1; ; n++ {
+		var long bool
+		var end error
+		line, long, end = readLine(lines, line[:0])
+		if end != nil && end != io.EOF { // half a line is no record
+			return fmt.Errorf("read %s: %w", from, end)
+		}
+		where := fmt.Sprintf("%s, record %d", from, n)
+		if long {
+			d.refuse(fmt.Sprintf("%s: it is longer than %d MiB", where, maxRecord>>20))
+		} else if err := d.line(where, line); err != nil {
 			return err
 		}
+		if end != nil {
+			return nil
+		}
 	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("read %s: %w", from, err)
+}
+
+// readLine appends a line without its end to line, and says whether it is longer than
+// maxRecord: then the rest is skipped, so that the next one is read all the same.
+func readLine(in *bufio.Reader, line []byte) (_ []byte, long bool, err error) {
+	for {
+		part, err := in.ReadSlice('\n')
+		if long = long || len(line)+len(part) > maxRecord; !long {
+			line = append(line, part...)
+		}
+		if err != bufio.ErrBufferFull {
+			return bytes.TrimSuffix(line, []byte("\n")), long, err
+		}
 	}
-	return nil
+}
+
+// line opens a record, or a single value: bare, or as a JSON text.
+func (d *decrypt) line(where string, line []byte) error {
+	trimmed := bytes.TrimSpace(line)
+	if len(trimmed) == 0 {
+		return nil
+	}
+	if trimmed[0] != '{' && trimmed[0] != '[' {
+		text := string(trimmed)
+		if trimmed[0] == '"' {
+			var inner string
+			if json.Unmarshal(trimmed, &inner) == nil {
+				text = inner
+			}
+		}
+		d.value(where, text)
+		return nil
+	}
+	var did privacy.Opened
+	var err error
+	d.record, did, err = d.reader.Record(d.record[:0], line)
+	if err != nil {
+		d.leaveOut(where, err)
+		return nil
+	}
+	d.did.Records += did.Records
+	d.did.Values += did.Values
+	d.did.OneWay += did.OneWay
+	d.record = append(d.record, '\n')
+	_, err = d.out.Write(d.record)
+	return err
 }
 
 // leaveOut tells of a record that does not open; of those that need one key, the first.

@@ -132,19 +132,31 @@ func (l *ladder) forget() bool {
 	return false
 }
 
+// word is a method as it may be shown: a sender can write anybody into one.
+func (l *ladder) word(method []byte) []byte {
+	if l.masker == nil {
+		return method
+	}
+	out, ok := l.masker.Append(nil, event.Errors, event.Word, method)
+	if !ok {
+		return []byte("UNKNOWN")
+	}
+	return out
+}
+
 // label names a message: the method, or code and reason, with the method where it
 // is not plain.
 func (l *ladder) label(m *sip.Message) string {
 	b := l.s[:0]
 	if m.IsRequest() {
-		b = appendPlain(b, m.MethodName())
+		b = appendPlain(b, l.word(m.MethodName()))
 		if len(m.Body()) > 0 && bytes.Contains(m.Value(sip.HeaderContentType), []byte("sdp")) {
 			b = append(b, " SDP"...)
 		}
 	} else {
 		b = strconv.AppendInt(b, int64(m.Status()), 10)
 		if _, method := m.CSeq(); string(method) != "INVITE" {
-			b = appendPlain(append(b, ' '), method)
+			b = appendPlain(append(b, ' '), l.word(method))
 		}
 		if reason := m.ReasonPhrase(); len(reason) > 0 && (l.masker == nil || event.Usual(reason)) {
 			b = appendPlain(append(b, ' '), reason)

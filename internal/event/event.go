@@ -97,18 +97,18 @@ type Event struct {
 	HEP       HEP
 	Legs      List `private:"addresses,Address"` // addresses, 4 or 16 bytes each
 
-	Method     Text // of the request that the event is about
-	CSeqMethod Text
+	Method     Text `private:"errors,Word"` // of the request that the event is about
+	CSeqMethod Text `private:"errors,Word"`
 	CSeq       uint32
 	HasCSeq    bool
 
 	From, To, Contact Party
 	RequestURI        URI
 	Caller, Callee    PhoneNumber // of From, and of RequestURI or To
-	ViaTransport      Text
-	Via               List  `private:"uris,ViaValue"`
-	Branch            Text  `private:"call_ids,Plain"`
-	MaxForwards       int16 // -1 or 0 with HasMaxForwards false: absent
+	ViaTransport      Text        `private:"errors,Word"`
+	Via               List        `private:"uris,ViaValue"`
+	Branch            Text        `private:"call_ids,Plain"`
+	MaxForwards       int16       // -1 or 0 with HasMaxForwards false: absent
 	HasMaxForwards    bool
 
 	Code   uint16 // the deciding one
@@ -119,18 +119,18 @@ type Event struct {
 	UserAgent, Server Text `private:"user_agents,Agent"`
 
 	PAI, Diversion, History List `private:"uris,NameAddr"`
-	Privacy                 List
+	Privacy                 List `private:"errors,Word"`
 	Headers                 List `private:"errors,Plain"` // that the configuration names; see AddHeader
 	PPI, RPID               URI
 
-	ReasonProtocol, ReasonCause List
+	ReasonProtocol, ReasonCause List  `private:"errors,Word"`
 	ReasonText                  List  `private:"errors,Plain"`
 	Q850                        uint8 // ITU-T Q.850 cause, 0 none
 	Q850Text                    Text  `private:"errors,Plain"`
 
 	AuthUser   Text `private:"uris,User"`
 	AuthRealm  Text `private:"uris,Host"`
-	AuthScheme Text
+	AuthScheme Text `private:"errors,Word"`
 	Proof      Hash `private:"dropped"` // of nonce and response: tells one guess from another; never rendered
 
 	Attest       byte // STIR/SHAKEN attestation A, B, C; 0 none (RFC 8588)
@@ -145,7 +145,7 @@ type Event struct {
 	Correlation  Text `private:"call_ids,CallID"` // what the legs of a call share, by CorrelatedBy
 	CorrelatedBy Correlation
 
-	Codecs, Media  List
+	Codecs, Media  List     `private:"errors,Word"`
 	Ptime          uint16   // ms
 	MaxPtime       uint16   // ms
 	Conn           Text     `private:"addresses,Host"`
@@ -153,7 +153,7 @@ type Event struct {
 	Answered       MediaEnd // where the callee does
 	SRTP, ICE, Ses bool     // Ses: a session description was seen
 
-	ContentType Text
+	ContentType Text `private:"errors,Word"`
 
 	// Milliseconds would lose the resolution of the capture: kept in nanoseconds,
 	// rendered as milliseconds with a fraction. -1 is absent, 0 a real zero.
@@ -191,7 +191,7 @@ type Event struct {
 
 	quality      Text // see SetQuality
 	QualityCall  Text `private:"call_ids,CallID"` // Call-ID that a report speaks of
-	QualityCodec Text
+	QualityCodec Text `private:"errors,Word"`
 
 	Error Text `private:"errors,Plain"`
 	Probe Text

@@ -52,6 +52,7 @@ var (
 	asAgent      = Secrecy{UserAgents, Agent}
 	asTag        = Secrecy{Tags, Tag}
 	asText       = Secrecy{Errors, Plain}
+	asWord       = Secrecy{Errors, Word}
 	asPhrase     = Secrecy{Errors, Plain} // one that everybody uses stays: see usual
 )
 
@@ -126,7 +127,7 @@ func only(in types, rows []row) []Field {
 var base = []row{
 	{"@timestamp", date, public, func(e *Event, v *Value) { v.date(e.Time) }},
 	{"ecs.version", keyword, public, func(e *Event, v *Value) { v.constant(ECSVersion) }},
-	{"event.action", keyword, public, func(e *Event, v *Value) {
+	{"event.action", keyword, asWord, func(e *Event, v *Value) {
 		if e.Type == Message {
 			v.str(e, e.Part(PartAction))
 			return
@@ -298,37 +299,37 @@ var message = []row{
 			v.constant("request")
 		}
 	}},
-	{"sip.method", keyword, public, func(e *Event, v *Value) { v.str(e, e.Method) }},
+	{"sip.method", keyword, asWord, func(e *Event, v *Value) { v.str(e, e.Method) }},
 	{"sip.cseq.code", long, public, func(e *Event, v *Value) {
 		if e.HasCSeq {
 			v.integer(int64(e.CSeq))
 		}
 	}},
-	{"sip.cseq.method", keyword, public, func(e *Event, v *Value) { v.str(e, e.CSeqMethod) }},
+	{"sip.cseq.method", keyword, asWord, func(e *Event, v *Value) { v.str(e, e.CSeqMethod) }},
 	{"sip.max_forwards", long, public, func(e *Event, v *Value) {
 		if e.HasMaxForwards {
 			v.integer(int64(e.MaxForwards))
 		}
 	}},
 	{"sip.via.original", keyword, asVia, func(e *Event, v *Value) { v.list(e, Strs, e.Via) }},
-	{"sip.via.transport", keyword, public, func(e *Event, v *Value) { v.str(e, e.ViaTransport) }},
+	{"sip.via.transport", keyword, asWord, func(e *Event, v *Value) { v.str(e, e.ViaTransport) }},
 	{"tls.established", boolean, public, func(e *Event, v *Value) {
 		v.flag(overTLS(e.Bytes(e.ViaTransport)))
 	}},
-	{"sip.content_type", keyword, public, func(e *Event, v *Value) { v.str(e, e.ContentType) }},
+	{"sip.content_type", keyword, asWord, func(e *Event, v *Value) { v.str(e, e.ContentType) }},
 	{"sip.user_agent.original", keyword, asAgent, func(e *Event, v *Value) { v.str(e, e.UserAgent) }},
 	{"sip.server.original", keyword, asAgent, func(e *Event, v *Value) { v.str(e, e.Server) }},
 	{"sip.auth.realm", keyword, asHost, func(e *Event, v *Value) { v.str(e, e.AuthRealm) }},
-	{"sip.auth.scheme", keyword, public, func(e *Event, v *Value) { v.str(e, e.AuthScheme) }},
+	{"sip.auth.scheme", keyword, asWord, func(e *Event, v *Value) { v.str(e, e.AuthScheme) }},
 	{"sip.auth.username", keyword, asUser, func(e *Event, v *Value) { v.str(e, e.AuthUser) }},
 	{"sip.pai", keyword, asNameAddr, func(e *Event, v *Value) { v.list(e, Strs, e.PAI) }},
 	{"sip.ppi", keyword, asURI, func(e *Event, v *Value) { v.str(e, e.PPI.All) }},
 	{"sip.rpid", keyword, asURI, func(e *Event, v *Value) { v.str(e, e.RPID.All) }},
 	{"sip.diversion", keyword, asNameAddr, func(e *Event, v *Value) { v.list(e, Strs, e.Diversion) }},
 	{"sip.history_info", keyword, asNameAddr, func(e *Event, v *Value) { v.list(e, Strs, e.History) }},
-	{"sip.privacy", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.Privacy) }},
-	{"sip.reason.protocol", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.ReasonProtocol) }},
-	{"sip.reason.cause", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.ReasonCause) }},
+	{"sip.privacy", keyword, asWord, func(e *Event, v *Value) { v.list(e, Strs, e.Privacy) }},
+	{"sip.reason.protocol", keyword, asWord, func(e *Event, v *Value) { v.list(e, Strs, e.ReasonProtocol) }},
+	{"sip.reason.cause", keyword, asWord, func(e *Event, v *Value) { v.list(e, Strs, e.ReasonCause) }},
 	{"sip.reason.text", keyword, asPhrase, func(e *Event, v *Value) { v.list(e, Strs, e.ReasonText) }},
 	{"sip.q850.cause", long, public, func(e *Event, v *Value) { v.positive(int64(e.Q850)) }},
 	{"sip.q850.text", keyword, asPhrase, func(e *Event, v *Value) { v.str(e, e.Q850Text) }},
@@ -355,8 +356,8 @@ var message = []row{
 			v.constant("not_checked")
 		}
 	}},
-	{"sip.sdp.codecs", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.Codecs) }},
-	{"sip.sdp.media", keyword, public, func(e *Event, v *Value) { v.list(e, Strs, e.Media) }},
+	{"sip.sdp.codecs", keyword, asWord, func(e *Event, v *Value) { v.list(e, Strs, e.Codecs) }},
+	{"sip.sdp.media", keyword, asWord, func(e *Event, v *Value) { v.list(e, Strs, e.Media) }},
 	{"sip.sdp.ptime", long, public, func(e *Event, v *Value) { v.positive(int64(e.Ptime)) }},
 	{"sip.sdp.maxptime", long, public, func(e *Event, v *Value) { v.positive(int64(e.MaxPtime)) }},
 	{"sip.sdp.srtp", boolean, public, func(e *Event, v *Value) { v.flag(e.SRTP) }},

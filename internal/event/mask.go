@@ -69,9 +69,9 @@ type masking struct {
 func (k *masking) record() {
 	e := k.to
 	k.ends()
-	k.keep(&e.Method, &e.CSeqMethod, &e.ViaTransport, &e.AuthScheme, &e.ContentType, &e.quality, &e.QualityCodec, &e.Probe)
-	k.keep(&e.Subscription.Package, &e.Subscription.ID, &e.Subscription.Reason)
-	k.keepLists(&e.Encap, &e.Codes, &e.Privacy, &e.ReasonProtocol, &e.ReasonCause, &e.Codecs, &e.Media)
+	k.keep(&e.quality, &e.Probe)
+	k.keepLists(&e.Encap, &e.Codes)
+	k.words()
 	k.ids()
 	k.party(&e.From)
 	k.party(&e.To)
@@ -99,6 +99,21 @@ func (k *masking) record() {
 	k.headers()
 	k.parts()
 	k.made()
+}
+
+// words masks the words of the protocol that a sender chooses.
+func (k *masking) words() {
+	e := k.to
+	for _, t := range [...]*Text{
+		&e.Method, &e.CSeqMethod, &e.ViaTransport, &e.AuthScheme, &e.ContentType, &e.QualityCodec,
+		&e.Subscription.Package, &e.Subscription.Reason,
+	} {
+		k.text(t, asWord)
+	}
+	k.text(&e.Subscription.ID, asCallID)
+	for _, l := range [...]*List{&e.Privacy, &e.ReasonProtocol, &e.ReasonCause, &e.Codecs, &e.Media} {
+		k.list(l, asWord)
+	}
 }
 
 // ends masks the addresses. The ports stay.
@@ -158,7 +173,7 @@ func (k *masking) addAddr(l *List, a netip.Addr) {
 // What is in the hashes of a record.
 var (
 	inID   = []Group{Addresses, URIs, Numbers, CallIDs, Tags}
-	inCall = []Group{CallIDs, Tags}
+	inCall = []Group{Addresses, Numbers, CallIDs, Tags} // a Call-ID may be little more than an address
 )
 
 // ids masks what tells one call, one event from another.
@@ -350,8 +365,16 @@ func (k *masking) parts() {
 			k.literal(&t)
 		case PartLine, PartOwnerUser, PartSessionName:
 			k.text(&t, asUser)
+		case PartOwnerSession, PartOwnerVersion: // with them a call is known again elsewhere
+			k.text(&t, asCallID)
 		case PartConnection:
 			k.text(&t, asConnection)
+		case PartAction, PartAccept, PartTransport, PartSDPVersion:
+			k.text(&t, asWord)
+		case PartAllow, PartSupported:
+			l := List{off: t.off, n: t.n, count: 1}
+			k.list(&l, asWord)
+			t = Text{l.off, l.n}
 		default:
 			k.keep(&t)
 		}

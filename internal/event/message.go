@@ -159,9 +159,9 @@ var single = slices.Concat([]row{
 	}},
 	{"network.application", keyword, public, func(_ *Event, v *Value) { v.constant("sip") }},
 	{"sip.version", keyword, public, func(_ *Event, v *Value) { v.constant("2.0") }}, // others are parse-errors
-	{"sip.accept", keyword, public, part(PartAccept)},
-	{"sip.allow", keyword, public, partList(PartAllow)},
-	{"sip.supported", keyword, public, partList(PartSupported)},
+	{"sip.accept", keyword, asWord, part(PartAccept)},
+	{"sip.allow", keyword, asWord, partList(PartAllow)},
+	{"sip.supported", keyword, asWord, partList(PartSupported)},
 	{"sip.content_length", long, public, partNumber(PartLength)},
 	{"sip.contact.expires", long, public, partNumber(PartExpires)},
 	{"sip.contact.line", keyword, asUser, part(PartLine)},
@@ -170,11 +170,11 @@ var single = slices.Concat([]row{
 			v.milli(int32(n))
 		}
 	}},
-	{"sip.contact.transport", keyword, public, part(PartTransport)},
-	{"sip.sdp.version", keyword, public, part(PartSDPVersion)},
+	{"sip.contact.transport", keyword, asWord, part(PartTransport)},
+	{"sip.sdp.version", keyword, asWord, part(PartSDPVersion)},
 	{"sip.sdp.owner.username", keyword, asUser, part(PartOwnerUser)},
-	{"sip.sdp.owner.session_id", keyword, public, part(PartOwnerSession)},
-	{"sip.sdp.owner.version", keyword, public, part(PartOwnerVersion)},
+	{"sip.sdp.owner.session_id", keyword, asCallID, part(PartOwnerSession)},
+	{"sip.sdp.owner.version", keyword, asCallID, part(PartOwnerVersion)},
 	{"sip.sdp.owner.ip", ip, asAddress, func(e *Event, v *Value) {
 		if a, ok := literal(e.Bytes(e.Part(PartOwnerIP))); ok {
 			v.addr(a)

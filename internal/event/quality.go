@@ -87,7 +87,7 @@ var quality = []row{
 // report is what a request has that carries one.
 var report = []row{
 	{"sip.qos.call_id", keyword, asCallID, func(e *Event, v *Value) { v.str(e, e.QualityCall) }},
-	{"sip.qos.codec", keyword, public, func(e *Event, v *Value) { v.str(e, e.QualityCodec) }},
+	{"sip.qos.codec", keyword, asWord, func(e *Event, v *Value) { v.str(e, e.QualityCodec) }},
 }
 
 // heard is the rows of one end; one is true for those that one report alone has.

@@ -4,10 +4,10 @@ package event
 // §8.2); Package is empty for everything else. Its Expires is the record's own, and
 // its dialog is Call.
 type Subscription struct {
-	Package    Text // the event type, "refer" for what a REFER implies
-	ID         Text // the id parameter
+	Package    Text `private:"errors,Word"`     // the event type, "refer" for what a REFER implies
+	ID         Text `private:"call_ids,CallID"` // the id parameter: free text
 	State      SubState
-	Reason     Text
+	Reason     Text   `private:"errors,Word"`
 	RetryAfter uint32 // s
 	Notifies   uint32 // NOTIFYs of it that had an outcome, with this one
 }
@@ -45,8 +45,8 @@ func (t *Transfer) Report(code uint16) {
 }
 
 var subscription = []row{
-	{"sip.subscription.event", keyword, public, func(e *Event, v *Value) { v.str(e, e.Subscription.Package) }},
-	{"sip.subscription.event_id", keyword, public, func(e *Event, v *Value) { v.str(e, e.Subscription.ID) }},
+	{"sip.subscription.event", keyword, asWord, func(e *Event, v *Value) { v.str(e, e.Subscription.Package) }},
+	{"sip.subscription.event_id", keyword, asCallID, func(e *Event, v *Value) { v.str(e, e.Subscription.ID) }},
 	{"sip.subscription.expires", long, public, func(e *Event, v *Value) {
 		if e.HasExpires && e.Subscription.Package.n > 0 {
 			v.integer(int64(e.Expires))
@@ -58,7 +58,7 @@ var subscription = []row{
 		}
 	}},
 	{"sip.subscription.notifies", long, public, func(e *Event, v *Value) { v.positive(int64(e.Subscription.Notifies)) }},
-	{"sip.subscription.reason", keyword, public, func(e *Event, v *Value) { v.str(e, e.Subscription.Reason) }},
+	{"sip.subscription.reason", keyword, asWord, func(e *Event, v *Value) { v.str(e, e.Subscription.Reason) }},
 	{"sip.subscription.retry_after_s", long, public, func(e *Event, v *Value) { v.positive(int64(e.Subscription.RetryAfter)) }},
 	{"sip.subscription.state", keyword, public, func(e *Event, v *Value) { v.constant(e.Subscription.State.String()) }},
 }

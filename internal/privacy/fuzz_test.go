@@ -84,7 +84,7 @@ func FuzzSeal(f *testing.F) {
 		if !ok || !kept {
 			t.Fatalf("%q is left out", b)
 		}
-		if !forms[sh].Match(masked) {
+		if sh != event.Word && !forms[sh].Match(masked) { // words stay: see TestWords
 			t.Fatalf("%q becomes %q, which shows more than it may", b, masked)
 		}
 		again, _ := s.Append(nil, g, sh, b)

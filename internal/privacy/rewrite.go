@@ -240,7 +240,7 @@ func (x *rewriting) startLine(line []byte) {
 	first, rest, _ := bytes.Cut(line, []byte{' '})
 	if len(first) > 4 && bytes.EqualFold(first[:4], []byte("SIP/")) {
 		code, reason, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte{' '})
-		if len(first) > 16 || !only(first, isWord) || len(code) > 3 || !only(code, isDigit) {
+		if len(first) > 16 || !isHarmlessWord(first) || len(code) > 3 || !only(code, isDigit) {
 			x.out = append(x.out, "BROKEN"...)
 			return
 		}
@@ -250,7 +250,7 @@ func (x *rewriting) startLine(line []byte) {
 	}
 	rest = bytes.TrimSpace(rest)
 	version := []byte(nil)
-	if i := bytes.LastIndexByte(rest, ' '); i >= 0 && len(rest)-i <= 16 && bytes.HasPrefix(bytes.ToUpper(rest[i+1:]), []byte("SIP/")) && only(rest[i+1:], isWord) {
+	if i := bytes.LastIndexByte(rest, ' '); i >= 0 && len(rest)-i <= 16 && bytes.HasPrefix(bytes.ToUpper(rest[i+1:]), []byte("SIP/")) && isHarmlessWord(rest[i+1:]) {
 		rest, version = bytes.TrimSpace(rest[:i]), rest[i+1:]
 	}
 	if version == nil && sip.ParseMethod(first) == sip.MethodOther {
@@ -261,10 +261,7 @@ func (x *rewriting) startLine(line []byte) {
 
 // request writes a request line; a version that is nil is left out.
 func (x *rewriting) request(method, uri, version []byte) {
-	if len(method) == 0 || len(method) > maxMethod || !only(method, isWord) {
-		method = []byte("UNKNOWN")
-	}
-	x.out = append(append(x.out, method...), ' ')
+	x.out = append(append(x.out, methodOf(method)...), ' ')
 	if x.uri.Parse(uri) && len(uri) <= maxValue {
 		x.whole(uri)
 	} else {
@@ -273,6 +270,17 @@ func (x *rewriting) request(method, uri, version []byte) {
 	if version != nil {
 		x.out = append(append(x.out, ' '), version...)
 	}
+}
+
+// unknown stands for a method that is none, or that may name somebody.
+var unknown = []byte("UNKNOWN")
+
+// methodOf is the method as it is written.
+func methodOf(b []byte) []byte {
+	if len(b) > 0 && len(b) <= maxMethod && only(b, isWord) && isHarmlessWord(b) {
+		return b
+	}
+	return unknown
 }
 
 // reason writes a blank and a masked reason phrase; one that everybody uses stays.
@@ -317,7 +325,7 @@ func (x *rewriting) broken(b []byte) {
 			x.out = out
 			return
 		}
-	case !m.Private(event.Addresses) && !m.Private(event.Numbers) && !m.Private(event.Tags):
+	case !m.Private(event.Addresses) && !m.Private(event.Numbers) && !m.Private(event.Tags) && !m.Private(event.CallIDs):
 		x.out = append(x.out, clip(b)...)
 		return
 	}

@@ -38,7 +38,7 @@ const invite = "INVITE sip:+4930123456@pbx.example.com:5070;transport=udp SIP/2.
 var named = []string{
 	"4930123456", "pbx.example.com", "192.0.2.17", "abcdefgh1", "abcdefgh2", "inner.example.com", "Alice", "Liddell", "alice.l", "fromtag-12345",
 	"call-id-987654", "urn:uuid", "proxy.example.com", "4930987654", "alice.auth", "realm.example.com", "nonce-abcdefg", "0123456789abcdef0123456789abcdef", "cnonce-1",
-	"secretck", "old-call-55", "aaaa-tag", "bbbb-tag", "cleared", "Snom370", "000413aabbcc", "X-Customer", "secret customer", "merger", "192.0.2.99", "body",
+	"secretck", "93809824", "old-call-55", "aaaa-tag", "bbbb-tag", "cleared", "Snom370", "000413aabbcc", "X-Customer", "secret customer", "merger", "192.0.2.99", "body",
 }
 
 // TestRewrite: in every mode nothing of the message is left, it is one all the same, and
@@ -57,7 +57,7 @@ func TestRewrite(t *testing.T) {
 				t.Errorf("%s: %q in\n%s", mode, s, got)
 			}
 		}
-		for _, s := range []string{"\r\nMax-Forwards: 70\r\n", "\r\nCSeq: 7 INVITE\r\n", "\r\nReason: Q.850;cause=16\r\n", "\r\nEvent: refer;id=93809824\r\n", "\r\nSupported: 100rel, replaces\r\n",
+		for _, s := range []string{"\r\nMax-Forwards: 70\r\n", "\r\nCSeq: 7 INVITE\r\n", "\r\nReason: Q.850;cause=16\r\n", "\r\nEvent: refer;id=", "\r\nSupported: 100rel, replaces\r\n",
 			"\r\nAllow: INVITE, ACK, BYE\r\n", "\r\nContent-Type: application/sdp\r\n", ";expires=300\r\n", "\r\nContent-Length: 0\r\n\r\n", "Proxy-Authorization: Digest"} {
 			if !bytes.Contains(got, []byte(s)) {
 				t.Errorf("%s: no %q in\n%s", mode, s, got)

@@ -78,7 +78,21 @@ func writeKept(x *rewriting, value []byte) bool {
 		value = bytes.TrimRight(value[:i], " \t;,")
 	}
 	x.out = append(x.out, value...)
-	return len(value) > 0 && only(value, isPlain)
+	return len(value) > 0 && only(value, isPlain) && namesNobody(value)
+}
+
+// namesNobody tells whether words hold neither an address nor a number of somebody. Numbers
+// alone, with a method behind them or not, are those of RAck, RSeq and the like.
+func namesNobody(b []byte) bool {
+	if holdsAddress(b) {
+		return false
+	}
+	for word := range bytes.FieldsSeq(b) {
+		if !(len(word) <= 10 && only(word, isDigit)) && holdsNumber(word) {
+			return false
+		}
+	}
+	return true
 }
 
 // isPlain: what lists of words, numbers, parameters and dates are made of.
@@ -91,7 +105,8 @@ func writeFirst(x *rewriting, value []byte) bool {
 	return writeKept(x, bytes.TrimSpace(value))
 }
 
-// writeEvent writes the package and the id of a subscription (RFC 6665 §8.2.1).
+// writeEvent writes the package, and the id of a subscription (RFC 6665 §8.2.1) masked:
+// a sender may write anything there.
 func writeEvent(x *rewriting, value []byte) bool {
 	if !writeFirst(x, value) {
 		return false
@@ -100,7 +115,7 @@ func writeEvent(x *rewriting, value []byte) bool {
 	params := sip.ParseParams(rest)
 	for name, v, ok := params.Next(); ok; name, v, ok = params.Next() {
 		if bytes.EqualFold(name, []byte("id")) && len(v) > 0 && len(v) <= 32 && only(v, isWord) {
-			x.param("id", v)
+			x.param("id", x.w.key(nil, event.CallIDs, event.CallID, "event id", v))
 			break
 		}
 	}
@@ -110,13 +125,13 @@ func writeEvent(x *rewriting, value []byte) bool {
 // writeReason writes protocol and cause of a Reason (RFC 3326 §2), no text.
 func writeReason(x *rewriting, value []byte) bool {
 	protocol, rest, _ := bytes.Cut(value, []byte{';'})
-	if protocol = bytes.TrimSpace(protocol); len(protocol) == 0 || !only(protocol, isWord) {
+	if protocol = bytes.TrimSpace(protocol); len(protocol) == 0 || !isHarmlessWord(protocol) {
 		return false
 	}
 	x.out = append(x.out, protocol...)
 	params := sip.ParseParams(rest)
 	for name, v, ok := params.Next(); ok; name, v, ok = params.Next() {
-		if bytes.EqualFold(name, []byte("cause")) && len(v) > 0 && only(v, isDigit) {
+		if bytes.EqualFold(name, []byte("cause")) && len(v) > 0 && len(v) < manyDigits && only(v, isDigit) {
 			x.param("cause", v)
 			break
 		}
@@ -135,10 +150,7 @@ func writeCSeq(x *rewriting, value []byte) bool {
 		x.out = append(x.out, "unusable"...)
 		return true
 	}
-	if len(method) > maxMethod {
-		method = []byte("UNKNOWN") // as the start line has it
-	}
-	x.out = append(append(append(x.out, number...), ' '), method...)
+	x.out = append(append(append(x.out, number...), ' '), methodOf(method)...)
 	return true
 }
 
@@ -158,7 +170,7 @@ func writeVia(x *rewriting, value []byte) bool {
 		return true
 	}
 	transport := x.via.Transport()
-	if len(transport) > 16 {
+	if len(transport) > 16 || !isHarmlessWord(transport) {
 		transport = []byte("UDP")
 	}
 	branch := x.via.Branch()
@@ -296,7 +308,7 @@ func writeSession(x *rewriting, value []byte) bool {
 func writeAuth(x *rewriting, value []byte) bool {
 	ok := x.auth.Parse(value)
 	scheme := x.auth.Scheme()
-	if !ok || len(scheme) > 32 || !only(scheme, isWord) {
+	if !ok || len(scheme) > 32 || !isHarmlessWord(scheme) {
 		return false
 	}
 	x.out = append(x.out, scheme...)
@@ -340,7 +352,7 @@ func writeAuth(x *rewriting, value []byte) bool {
 		x.out = append(x.w.token(x.out, "response", v), '"')
 	}
 	for _, name := range [...]string{"algorithm", "qop", "nc", "stale"} {
-		if v, ok := x.auth.Param(name); ok && len(v) > 0 && len(v) <= 32 && only(v, func(c byte) bool { return isWord(c) || c == ',' }) {
+		if v, ok := x.auth.Param(name); ok && len(v) > 0 && len(v) <= 32 && only(v, func(c byte) bool { return isWord(c) || c == ',' }) && namesNobody(v) {
 			next(name)
 			x.out = append(append(x.out, v...), '"')
 		}

@@ -33,6 +33,9 @@ func (p *pass) value(dst []byte, g event.Group, shape event.Shape, b []byte) []b
 	if len(b) == 0 || p.base == Clear && p.mixed(labelTail) == Clear {
 		return append(dst, b...)
 	}
+	if shape == event.Word {
+		return p.word(dst, b)
+	}
 	if p.base == Redact && !p.open {
 		p.gone = true
 		return dst

@@ -35,7 +35,7 @@ type Page struct {
 
 // Call is a call, or an attempt at one, in memory.
 type Call struct {
-	ID             string     `json:"id" private:"call_ids+tags,digest"` // sip.call.id of its records
+	ID             string     `json:"id" private:"addresses+numbers+call_ids+tags,digest"` // sip.call.id of its records
 	CallID         string     `json:"call_id" private:"call_ids,call_id"`
 	State          string     `json:"state"` // of the machine that follows it, docs/states.md
 	From           string     `json:"from,omitempty" private:"uris,uri"`
