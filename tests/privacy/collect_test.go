@@ -134,10 +134,9 @@ func (s *secrets) message(p *packet.Packet, m *sip.Message) {
 var quotedParameter = regexp.MustCompile(`(?i)\b(username|realm|nonce|cnonce|response|uri|opaque|ck|ik)="([^"]+)"`)
 
 var (
-	inURI    = regexp.MustCompile(`(?i)sips?:([^@\s<>";,]+)@(\[[^\]]*\]|[^\s<>";:,?]+)`)
-	ip4      = regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}\b`)
-	ip6      = regexp.MustCompile(`[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}`)
-	quotedIn = regexp.MustCompile(`"([^"]+)"`)
+	inURI = regexp.MustCompile(`(?i)sips?:([^@\s<>";,]+)@(\[[^\]]*\]|[^\s<>";:,?]+)`)
+	ip4   = regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}\b`)
+	ip6   = regexp.MustCompile(`[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}`)
 )
 
 // inside takes addresses, users and hosts out of any text.
