@@ -86,7 +86,7 @@ func (r *keyring) hash(dst []byte, l label, b []byte) []byte { return r.mask(dst
 func (r *keyring) mask(dst []byte, l label, sealed bool, b []byte) []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(b) > maxCached {
+	if len(b) > maxCached || sealed && len(b) < minCached {
 		return r.appendMasked(dst, l, sealed, b)
 	}
 	kind := uint16(l) << 1
