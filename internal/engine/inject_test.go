@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -198,6 +199,9 @@ func TestInjectBeside(t *testing.T) {
 	var all sync.WaitGroup
 	for h := range hands {
 		all.Go(func() {
+			for e.Now().IsZero() { // no message is taken before the first packet
+				runtime.Gosched()
+			}
 			for i := range each {
 				id := fmt.Sprint("hand", h, "-", i)
 				e.Inject(said("OPTIONS sip:bob@a SIP/2.0", id, "1 OPTIONS", "", ""), alice, bob, packet.UDP)

@@ -245,7 +245,7 @@ func TestSteeredByHTTP(t *testing.T) {
 	top = exec.Command(path, "top", "--url", "http://"+pages, "--interval", "100ms")
 	top.Env = append(os.Environ(), "SIPCMBEAT_TOKEN="+second)
 	seen, err := top.CombinedOutput()
-	for _, want := range []string{"sipcmbeat ", "other-ok ", "other-timeout ", "\nLOST ", "\nOUTPUT\nqueue "} {
+	for _, want := range []string{"sipcmbeat ", "other-ok ", "other-timeout ", "\nnothing lost", "\noutput: queue "} {
 		if err != nil || !strings.Contains(string(seen), want) {
 			t.Fatalf("%v, no %q in\n%s", err, want, seen)
 		}
