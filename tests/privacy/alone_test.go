@@ -35,7 +35,7 @@ func (s *secrets) of(g event.Group) *secrets {
 			f.Get(e, &v)
 			take := func(text string) {
 				switch {
-				case f.Private != g || f.Shape == event.Digest:
+				case f.Private != g || f.Shape == event.Digest || f.Shape == event.Word:
 					others[string(lower([]byte(text)))] = true
 				case event.Usual([]byte(text)):
 				case f.Key == "sip.transaction.branch": // some make their tags of it
