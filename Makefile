@@ -43,7 +43,7 @@ run: build ## install what is missing, build, and show the events of a shipped c
 ##@ Testing it
 
 .PHONY: test
-test: check unit-tests poison race system-tests shared-tests live-tests ## everything but the long ones of integration
+test: check unit-tests poison race system-tests privacy-tests shared-tests live-tests ## everything but the long ones of integration
 	@echo "make test: all passed"
 
 .PHONY: check
