@@ -14,7 +14,6 @@ const (
 	cacheSets  = 2048 // of two entries
 	cacheAddrs = 2048
 	maxCached  = 256 // bytes
-	minCached  = 64  // of what is sealed: shorter values are sealed anew in less time
 )
 
 // cache remembers what values became. Its hash is keyed anew in each run, so that nobody

@@ -50,10 +50,9 @@ var text = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(ba
 // keyring is what follows from one key. Its lock is held for one value.
 type keyring struct {
 	id  string
-	siv *subtle.AESSIV // opens; it keeps nothing between two calls
+	siv *subtle.AESSIV // it keeps nothing between two calls
 
 	mu     sync.Mutex
-	seals  *siv
 	prefix *prefix
 	mac    [numLabels]hash.Hash
 	sum    [sha256.Size]byte
@@ -67,7 +66,7 @@ func newKeyring(k Key) (*keyring, error) {
 		return nil, err
 	}
 	r := &keyring{
-		id: k.ID(), siv: siv, seals: newSIV(k.derive("siv", subtle.AESSIVKeySize)),
+		id: k.ID(), siv: siv,
 		prefix: newPrefix([32]byte(k.derive("pfx", 32))),
 		cache:  &cache{key: siphash.NewKey()},
 	}
@@ -86,7 +85,7 @@ func (r *keyring) hash(dst []byte, l label, b []byte) []byte { return r.mask(dst
 func (r *keyring) mask(dst []byte, l label, sealed bool, b []byte) []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(b) > maxCached || sealed && len(b) < minCached {
+	if len(b) > maxCached {
 		return r.appendMasked(dst, l, sealed, b)
 	}
 	kind := uint16(l) << 1
@@ -104,7 +103,11 @@ func (r *keyring) appendMasked(dst []byte, l label, sealed bool, b []byte) []byt
 	if !sealed {
 		return text.AppendEncode(dst, r.macSum(l, b))
 	}
-	r.word = r.seals.seal(append(r.word[:0], version), l, b)
+	out, err := r.siv.EncryptDeterministically(b, associated[l])
+	if err != nil { // of values as long as memory
+		panic(err)
+	}
+	r.word = append(append(r.word[:0], version), out...)
 	return text.AppendEncode(dst, r.word)
 }
 
