@@ -1,24 +1,18 @@
 package beater
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
+	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/elastic/beats/v7/libbeat/beat"
 	"github.com/elastic/elastic-agent-libs/mapstr"
 
-	"github.com/sipcmbeat/sipcmbeat/config"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
 	"github.com/sipcmbeat/sipcmbeat/internal/privacy"
 	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
-
-// kpiDataset is event.dataset of records of indicators.
-const kpiDataset = "sip.kpi"
 
 // indicators carries the indicators of closed windows from the lanes to libbeat. A file
 // waits for room; a live input does not, and what there is no room for is counted.
@@ -66,13 +60,11 @@ func (w *indicators) put(set view.IndicatorSet) {
 	}
 }
 
-// sendIndicators hands over what comes. It goes the way of events and is waited for as
-// these are; no list and no limit holds it.
+// sendIndicators hands over what comes.
 func (r *run) sendIndicators(w *indicators) {
 	defer close(w.done)
 	for set := range w.sets {
-		r.records.Add(1) // first: an acknowledgement may be quick
-		r.client.Publish(kpiRecord(&set, r.agent, r.masker()))
+		r.publishMeasured(kpiRecord(&set, r.agent, r.masker()))
 	}
 }
 
@@ -128,25 +120,7 @@ func kpiRecord(set *view.IndicatorSet, agent string, mask event.Masker) beat.Eve
 		}
 		out[x.Name] = fields
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %q %d %d", kpiDataset, agent, set.Peer, from, to))
-	hash := event.Hash(sum[:16])
-	if mask != nil {
-		hash = mask.Digest(hash, event.Addresses)
-	}
-	id := hex.EncodeToString(hash[:])
-	return beat.Event{
-		Timestamp: set.To.UTC(),
-		Meta:      mapstr.M{"_id": id},
-		Fields: mapstr.M{
-			"event": mapstr.M{
-				"kind": "metric", "module": config.Section, "dataset": kpiDataset, "id": id,
-				"start":    string(event.AppendTime(nil, from)),
-				"end":      string(event.AppendTime(nil, to)),
-				"duration": to - from,
-			},
-			"sip": mapstr.M{"kpi": out},
-		},
-	}
+	return measured("kpi", agent, strconv.Quote(set.Peer), set.To, from, to, out, mask)
 }
 
 // rowsOfKPI is the table of indicators by name: what is not in it is no field.

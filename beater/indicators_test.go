@@ -1,6 +1,7 @@
 package beater
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ func (p *pipe) indicators() (out []beat.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range p.events {
-		if m, ok := e.Fields["event"].(mapstr.M); ok && m["dataset"] == kpiDataset {
+		if m, ok := e.Fields["event"].(mapstr.M); ok && m["dataset"] == "sip.kpi" {
 			out = append(out, e)
 		}
 	}
@@ -169,6 +170,23 @@ func TestKPIRecordIsMasked(t *testing.T) {
 			clear, e := kpiRecord(&set, "agent", nil), kpiRecord(&set, "agent", mask)
 			if got, _ := e.Fields.GetValue("sip.kpi.peer"); got != want || e.Meta["_id"] == clear.Meta["_id"] {
 				t.Errorf("%s: %v %v", mode, got, e.Meta)
+			}
+			if id, _ := e.Fields.GetValue("sipcmbeat.privacy.key_id"); id != mask.KeyID() {
+				t.Errorf("%s: key %v, not %s", mode, id, mask.KeyID())
+			}
+			if mode == privacy.Encrypt {
+				reader, err := privacy.NewReader(cfg.Key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sealed, err := json.Marshal(e.Fields)
+				if err != nil {
+					t.Fatal(err)
+				}
+				opened, _, err := reader.Record(nil, sealed)
+				if err != nil || !bytes.Contains(opened, []byte(`"peer":"`+peer+`"`)) || bytes.Contains(opened, []byte("privacy")) {
+					t.Errorf("%v: %s", err, opened)
+				}
 			}
 			ids[e.Meta["_id"]] = true
 		}

@@ -2,9 +2,6 @@ package beater
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"slices"
 	"time"
 
@@ -16,15 +13,13 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/metric"
 )
 
-// statsDataset is event.dataset of records of statistics.
-const statsDataset = "sip.stats"
-
 // reporter makes records of statistics: of each group the totals, and what is new since
 // the last ones. It is for one goroutine.
 type reporter struct {
 	groups  []string
 	samples func(metric.Adder)
-	who     string // agent, for the ids
+	who     string              // agent, for the ids
+	mask    func() event.Masker // of now; nil: nothing is masked
 
 	from time.Time          // of the interval
 	last map[string]float64 // by field
@@ -84,25 +79,14 @@ func numeric(d *metric.Desc, n float64) any {
 
 func (p *reporter) record(group string, stats mapstr.M, now time.Time) beat.Event {
 	from, to := p.from.UnixNano(), max(now.UnixNano(), p.from.UnixNano()) // the clock may be set back
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %s %d %d", statsDataset, p.who, group, from, to))
-	id := hex.EncodeToString(sum[:16])
-	return beat.Event{
-		Timestamp: now.UTC(),
-		Meta:      mapstr.M{"_id": id},
-		Fields: mapstr.M{
-			"event": mapstr.M{
-				"kind": "metric", "module": config.Section, "dataset": statsDataset, "id": id,
-				"start":    string(event.AppendTime(nil, from)),
-				"end":      string(event.AppendTime(nil, to)),
-				"duration": to - from,
-			},
-			"sip": mapstr.M{"stats": stats},
-		},
+	var mask event.Masker
+	if p.mask != nil {
+		mask = p.mask()
 	}
+	return measured("stats", p.who, group, now, from, to, stats, mask)
 }
 
-// startReports begins the records of statistics, which a reload may ask for too. They go
-// the way of events and are waited for as these are, but no list and no limit holds them.
+// startReports begins the records of statistics, which a reload may ask for too.
 func (r *run) startReports() {
 	samples, server := r.Samples, r.server
 	if server != nil {
@@ -111,7 +95,7 @@ func (r *run) startReports() {
 			server.Samples(add)
 		}
 	}
-	p := &reporter{groups: r.cfg.Stats.Groups, samples: samples, who: r.agent, from: r.began}
+	p := &reporter{groups: r.cfg.Stats.Groups, samples: samples, who: r.agent, mask: r.masker, from: r.began}
 	r.last, r.reported, r.reporting = make(chan struct{}), make(chan struct{}), true
 	r.restats = make(chan config.Stats, 1)
 	go func() {
@@ -140,8 +124,7 @@ func (r *run) report(p *reporter, every time.Duration) {
 		}
 		if every > 0 {
 			if out := p.records(time.Now()); len(out) > 0 {
-				r.records.Add(uint64(len(out))) // first: an acknowledgement may be quick
-				r.client.PublishAll(out)
+				r.publishMeasured(out...)
 			}
 		}
 		if over {

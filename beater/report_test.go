@@ -23,7 +23,7 @@ func (p *pipe) statistics() (records []beat.Event, events int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range p.events {
-		if set, _ := e.Fields.GetValue("event.dataset"); set == statsDataset {
+		if set, _ := e.Fields.GetValue("event.dataset"); set == "sip.stats" {
 			records = append(records, e)
 		} else {
 			events++

@@ -15,6 +15,14 @@ type Label struct {
 // labeler is a Masker that says what it does.
 type labeler interface{ Label() *Label }
 
+// LabelOf is what records say of m, nil where m says nothing.
+func LabelOf(m Masker) *Label {
+	if l, ok := m.(labeler); ok {
+		return l.Label()
+	}
+	return nil
+}
+
 // masked is what a masked record has besides: what its clear values would have said in
 // fields that are made of several. The zero value is that of a record that is clear.
 type masked struct {
@@ -51,9 +59,7 @@ func (e *Event) Mask(m Masker, dst *Event) {
 	*dst = *e
 	dst.buf = buf
 	dst.masked = masked{on: true}
-	if l, ok := m.(labeler); ok {
-		dst.masked.label = l.Label()
-	}
+	dst.masked.label = LabelOf(m)
 	k := masking{m: m, from: e, to: dst}
 	k.record()
 }

@@ -51,8 +51,13 @@ func NewReader(key Key, others ...Key) (*Reader, error) {
 			}
 		}
 	}
+	r.fields[KPIPeer] = event.Secrecy{Private: event.Addresses, Shape: event.Address}
 	return r, nil
 }
+
+// KPIPeer is the only private field of records that are no events: an address, or a name
+// that the configuration gives.
+const KPIPeer = "sip.kpi.peer"
 
 // As is a Sealer of the same keys with other modes.
 func (s *Sealer) As(modes [event.NumGroups]Mode) *Sealer {
