@@ -619,10 +619,16 @@ func TestNextAllocs(t *testing.T) {
 // A source that is no regular file says when there is nothing to read, and a Close
 // ends who waits for it: for bytes, and for somebody who writes.
 func TestPipes(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pipe")
-	if err := syscall.Mkfifo(path, 0o600); err != nil {
-		t.Fatal(err)
+	// A named pipe for each: who waited in vain for a writer of the first is woken by
+	// one, and would be a reader that is gone before a byte is written.
+	pipe := func() string {
+		path := filepath.Join(t.TempDir(), "pipe")
+		if err := syscall.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
 	}
+	path := pipe()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -636,7 +642,7 @@ func TestPipes(t *testing.T) {
 		write func()
 		want  int
 	}{
-		{"a named pipe without a writer", FilesConfig{Paths: []string{path}}, func() {}, 0},
+		{"a named pipe without a writer", FilesConfig{Paths: []string{pipe()}}, func() {}, 0},
 		{"standard input", FilesConfig{Paths: []string{"-"}, Stdin: r}, func() { w.Write(text[:len(text)-5]) }, 2},
 		{"a named pipe", FilesConfig{Paths: []string{path}}, func() {
 			w, err := os.OpenFile(path, os.O_WRONLY, 0)
@@ -644,7 +650,9 @@ func TestPipes(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			w.Write(text)
+			if _, err := w.Write(text); err != nil {
+				t.Error(err)
+			}
 			t.Cleanup(func() { w.Close() })
 		}, 3},
 	} {

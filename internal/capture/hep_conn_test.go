@@ -8,6 +8,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 )
 
 // Who connects and says nothing keeps nobody out: at the maximum the oldest of those
@@ -25,7 +27,12 @@ func TestHEPSilentConnections(t *testing.T) {
 	dial(t, h, 0)
 	until(t, "4 connections", func() bool { h.mu.Lock(); defer h.mu.Unlock(); return len(h.conns) == 4 })
 	until(t, "1 wrong key", func() bool { return h.Stats().WrongKey == 1 })
-	time.Sleep(300 * time.Millisecond) // longer than PacketTimeout: what is waited for is that nothing comes
+	var f packet.Frame
+	for began := time.Now(); time.Since(began) < 300*time.Millisecond; { // longer than PacketTimeout
+		if err := h.Next(&f); !errors.Is(err, ErrIdle) {
+			t.Fatalf("%v, %q", err, f.Data)
+		}
+	}
 	late := dial(t, h, 0)
 	send(t, late, hepOf(3, 3, 100))
 	if f := next(t, h); !bytes.Equal(f.Data, hepOf(3, 3, 100)) {
