@@ -133,10 +133,31 @@ func within(q *view.Query) (p netip.Prefix, all bool, err error) {
 	return p.Masked(), false, nil
 }
 
-// contains tells whether a text has another in it, without regard to case; part is in
-// lower case.
-func contains(text, part string) bool {
-	return part == "" || strings.Contains(strings.ToLower(text), part)
+// filter is what of a list is asked for.
+type filter struct {
+	text, state string // in lower case; "" is everything
+	source      netip.Prefix
+	anywhere    bool // whatever the source
+}
+
+// newFilter reads a query. The error names what is wrong in it, and what is allowed.
+func newFilter(q *view.Query, states ...string) (f filter, err error) {
+	if q.State != "" && !slices.Contains(states, q.State) {
+		return f, fmt.Errorf("state: %q is not allowed; allowed: %s, or none", q.State, strings.Join(states, ", "))
+	}
+	f.text, f.state = strings.ToLower(q.Text), q.State
+	f.source, f.anywhere, err = within(q)
+	return f, err
+}
+
+// some tells whether it leaves anything out.
+func (f *filter) some() bool { return f.text != "" || f.state != "" || !f.anywhere }
+
+func (f *filter) from(source netip.Prefix) bool { return f.anywhere || f.source.Overlaps(source) }
+
+// contains tells whether a text has what is asked for in it, without regard to case.
+func (f *filter) contains(text string) bool {
+	return f.text == "" || strings.Contains(strings.ToLower(text), f.text)
 }
 
 // States of rates in a query.
@@ -147,18 +168,14 @@ const stateOver = "over"
 // that events do not wait for it.
 func (l *Limiter) Rates(q view.Query) (view.RatePage, error) {
 	var page view.RatePage
-	if q.State != "" && q.State != stateOver {
-		return page, fmt.Errorf("state: %q is not allowed; allowed: %s, or none", q.State, stateOver)
+	only, err := newFilter(&q, stateOver)
+	if err != nil {
+		return page, err
 	}
 	list, err := newBest[rate](&q)
 	if err != nil {
 		return page, err
 	}
-	source, all, err := within(&q)
-	if err != nil {
-		return page, err
-	}
-	text := strings.ToLower(q.Text)
 	room := make([]rate, 0, piece)
 	var windows []Window
 	scanned := 0
@@ -178,7 +195,7 @@ func (l *Limiter) Rates(q view.Query) (view.RatePage, error) {
 				continue
 			}
 			scanned++
-			if (q.State == "" || r.over) && (all || source.Overlaps(r.key.source)) {
+			if (only.state == "" || r.over) && only.from(r.key.source) {
 				room = append(room, *r)
 			}
 		}
@@ -189,7 +206,7 @@ func (l *Limiter) Rates(q view.Query) (view.RatePage, error) {
 			if r.epoch != epoch {
 				r.win, r.epoch = [MaxWindows]bucket{}, epoch
 			}
-			if contains(r.key.typ.String()+":"+show(r.key.source), text) {
+			if only.contains(r.key.typ.String() + ":" + show(r.key.source)) {
 				list.add(r.place(windows, now), r)
 			}
 		}
@@ -197,7 +214,7 @@ func (l *Limiter) Rates(q view.Query) (view.RatePage, error) {
 			break
 		}
 	}
-	if text != "" || q.State != "" || !all {
+	if only.some() {
 		page.Scanned = scanned
 	}
 	now := l.now.Load()
@@ -316,19 +333,14 @@ func (l *Limiter) ForgetRate(typ, source, who string) error {
 // Offenders lists the source blacklist, those with the last event first.
 func (l *Limiter) Offenders(q view.Query) (view.OffenderPage, error) {
 	var page view.OffenderPage
-	origins := []string{byRate.String(), byDetection.String(), byHand.String()}
-	if q.State != "" && !slices.Contains(origins, q.State) {
-		return page, fmt.Errorf("state: %q is not allowed; allowed: %s, or none", q.State, strings.Join(origins, ", "))
+	only, err := newFilter(&q, byRate.String(), byDetection.String(), byHand.String())
+	if err != nil {
+		return page, err
 	}
 	list, err := newBest[offender](&q)
 	if err != nil {
 		return page, err
 	}
-	source, all, err := within(&q)
-	if err != nil {
-		return page, err
-	}
-	text := strings.ToLower(q.Text)
 	room := make([]offender, 0, piece)
 	for from, total := 0, 1; from < total; from += piece {
 		l.mu.Lock()
@@ -336,19 +348,19 @@ func (l *Limiter) Offenders(q view.Query) (view.OffenderPage, error) {
 		total, page.Total = len(order), len(order)
 		room = room[:0]
 		for _, o := range order[min(from, total):min(from+piece, total)] {
-			if (q.State == "" || o.origin.String() == q.State) && (all || source.Overlaps(o.source)) {
+			if (only.state == "" || o.origin.String() == only.state) && only.from(o.source) {
 				room = append(room, *o)
 			}
 		}
 		l.mu.Unlock()
 		for i := range room {
 			o := &room[i]
-			if contains(show(o.source)+" "+o.reason+" "+strings.Join(o.agents, " "), text) {
+			if only.contains(show(o.source) + " " + o.reason + " " + strings.Join(o.agents, " ")) {
 				list.add(place{0, uint64(o.last), o.index}, o)
 			}
 		}
 	}
-	if text != "" || q.State != "" || !all {
+	if only.some() {
 		page.Scanned = page.Total
 	}
 	items, next := list.page()
