@@ -38,13 +38,25 @@ func newSecrets(b *beat.Beat) *secrets {
 	}
 	s := &secrets{}
 	s.store.Store(&b.Keystore)
-	conf.OverwriteConfigOpts([]ucfg.Option{ // as libbeat's own
+	LookInto(func() keystore.Keystore { return *s.store.Load() })
+	return s
+}
+
+// LookInto makes every ${NAME} be looked up in the keystore that open gives, nil where there
+// is none, and in the environment, as libbeat does.
+func LookInto(open func() keystore.Keystore) {
+	conf.OverwriteConfigOpts([]ucfg.Option{
 		ucfg.PathSep("."),
-		ucfg.Resolve(func(name string) (string, parse.Config, error) { return keystore.ResolverWrap(*s.store.Load())(name) }),
+		ucfg.Resolve(func(name string) (string, parse.Config, error) {
+			store := open()
+			if store == nil {
+				return "", parse.NoopConfig, ucfg.ErrMissing
+			}
+			return keystore.ResolverWrap(store)(name)
+		}),
 		ucfg.ResolveEnv,
 		ucfg.VarExp,
 	})
-	return s
 }
 
 // reloader reads the configuration again.

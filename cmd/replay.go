@@ -18,6 +18,7 @@ import (
 	"github.com/elastic/beats/v7/libbeat/cfgfile"
 	conf "github.com/elastic/elastic-agent-libs/config"
 
+	"github.com/sipcmbeat/sipcmbeat/beater"
 	"github.com/sipcmbeat/sipcmbeat/config"
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/dump"
@@ -198,7 +199,7 @@ func userSection(c *cobra.Command) (*conf.C, error) {
 			return nil, err
 		}
 	}
-	lookIntoKeystore(all)
+	beater.LookInto(keystoreOf(all)) // as run does
 	if !all.HasField(config.Section) {
 		return nil, nil
 	}

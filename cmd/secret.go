@@ -15,8 +15,6 @@ import (
 	conf "github.com/elastic/elastic-agent-libs/config"
 	"github.com/elastic/elastic-agent-libs/keystore"
 	"github.com/elastic/elastic-agent-libs/paths"
-	"github.com/elastic/go-ucfg"
-	"github.com/elastic/go-ucfg/parse"
 
 	"github.com/sipcmbeat/sipcmbeat/config"
 	"github.com/sipcmbeat/sipcmbeat/internal/privacy"
@@ -34,24 +32,6 @@ func keystoreOf(all *conf.C) func() keystore.Keystore {
 			return nil // what is missing is told by the key that asks for it
 		}
 		return store
-	})
-}
-
-// lookIntoKeystore makes every ${NAME} be looked up as in run: in the keystore and in the
-// environment.
-func lookIntoKeystore(all *conf.C) {
-	open := keystoreOf(all)
-	conf.OverwriteConfigOpts([]ucfg.Option{
-		ucfg.PathSep("."),
-		ucfg.Resolve(func(name string) (string, parse.Config, error) {
-			store := open()
-			if store == nil {
-				return "", parse.NoopConfig, ucfg.ErrMissing
-			}
-			return keystore.ResolverWrap(store)(name)
-		}),
-		ucfg.ResolveEnv,
-		ucfg.VarExp,
 	})
 }
 
