@@ -120,7 +120,7 @@ func newRoot() *cmd.BeatsRootCmd {
 	}
 	withoutKibana(root.SetupCmd)
 	setSetup(root.SetupCmd)
-	root.AddCommand(newReplay(), newDevices(), newDoctor(), newTop(), newDecrypt(), newKeys())
+	root.AddCommand(newReplay(), newDevices(), newDoctor(), newTop(), newEncrypt(), newDecrypt(), newKeys())
 	usageErrors(&root.Command)
 	return root
 }

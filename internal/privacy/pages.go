@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 
@@ -53,13 +54,22 @@ func (p *Pages) Shown(clear, masked *event.Event) {
 	}
 }
 
-// asked are the kinds that can be asked for, with the group whose mode says whether they
-// can be opened.
-var asked = map[string]event.Group{"digest": event.Public, "call_id": event.CallIDs, "uri": event.URIs, "address": event.Addresses}
+// asked are the kinds that can be asked for, with the groups that may be in them: where one
+// of those is hashed, a value does not open.
+var asked = map[string][]event.Group{
+	"digest":  nil, // never opens
+	"call_id": {event.CallIDs, event.Addresses, event.Numbers},
+	"uri":     {event.URIs, event.Numbers, event.Addresses},
+	"address": {event.Addresses},
+}
 
 func (p *Pages) note(kind, masked, clear string) {
-	g, ok := asked[kind]
-	if !ok || g != event.Public && p.s.Modes()[g] != HMAC {
+	of, ok := asked[kind]
+	hashed := func(g event.Group) bool {
+		m := p.s.Modes()[g]
+		return m == HMAC || kind == "call_id" && m > Encrypt // of Call-IDs, nothing is cut or left out
+	}
+	if !ok || masked == clear || masked == "" || len(of) > 0 && !slices.ContainsFunc(of, hashed) {
 		return
 	}
 	key := kind + " " + masked
@@ -118,7 +128,8 @@ func (p *Pages) ID(id string) (string, error) {
 	if clear, ok := p.find("digest", id); ok {
 		return clear, nil
 	}
-	if !p.s.Private(event.CallIDs) {
+	g, private := p.anyOf(asked["call_id"]...)
+	if !private {
 		return id, nil
 	}
 	if clear, ok := p.find("call_id", id); ok {
@@ -127,7 +138,10 @@ func (p *Pages) ID(id string) (string, error) {
 	if clear, ok := p.open(id, event.CallID); ok {
 		return clear, nil
 	}
-	return "", errUnknown(event.CallIDs)
+	if !p.s.Private(event.CallIDs) && p.same(id, event.CallIDs, event.CallID) {
+		return id, nil // nothing of it is private
+	}
+	return "", errUnknown(g)
 }
 
 // AOR is the address of record that was asked for.
@@ -135,7 +149,7 @@ func (p *Pages) AOR(aor string) (string, error) {
 	if p == nil {
 		return aor, nil
 	}
-	g, private := p.anyOf(event.URIs, event.Numbers, event.Addresses)
+	g, private := p.anyOf(asked["uri"]...)
 	if !private {
 		return aor, nil
 	}
@@ -145,15 +159,15 @@ func (p *Pages) AOR(aor string) (string, error) {
 	if clear, ok := p.open(aor, event.Whole); ok {
 		return clear, nil
 	}
-	if !p.s.Private(event.URIs) && p.same(aor, event.Whole) {
+	if !p.s.Private(event.URIs) && p.same(aor, event.URIs, event.Whole) {
 		return aor, nil // nothing of it is private
 	}
 	return "", errUnknown(g)
 }
 
 // same tells whether a text has nothing private in it.
-func (p *Pages) same(text string, shape event.Shape) bool {
-	out, ok := p.s.Append(nil, event.URIs, shape, []byte(text))
+func (p *Pages) same(text string, g event.Group, shape event.Shape) bool {
+	out, ok := p.s.Append(nil, g, shape, []byte(text))
 	return ok && string(out) == text
 }
 

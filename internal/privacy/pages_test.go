@@ -165,6 +165,42 @@ func TestPagesFind(t *testing.T) {
 	}
 }
 
+// TestPagesNarrow: an address or a number within a value that is clear otherwise is asked
+// for as it was shown, and not as it is; what has none in it is clear.
+func TestPagesNarrow(t *testing.T) {
+	for _, c := range []struct {
+		group event.Group
+		mode  Mode
+		ids   bool // Call-IDs with one of the group, else URIs
+	}{
+		{event.Addresses, Encrypt, true}, {event.Addresses, HMAC, true}, {event.Addresses, Truncate, true}, {event.Addresses, Redact, true},
+		{event.Numbers, Encrypt, true}, {event.Numbers, HMAC, true}, {event.Numbers, Encrypt, false}, {event.Numbers, HMAC, false},
+		{event.Addresses, Encrypt, false}, {event.Addresses, HMAC, false},
+	} {
+		var modes [event.NumGroups]Mode
+		modes[c.group] = c.mode
+		p := NewPages(newSealer(t, modes))
+		ask, clear, without := p.AOR, "sip:+4930123456@192.0.2.1", "sip:alice@example.com"
+		b := view.Binding{AOR: clear}
+		d := view.CallDetail{Call: view.Call{CallID: "+4930123456-1@192.0.2.1"}}
+		p.Show(&b)
+		p.Show(&d)
+		shown := b.AOR
+		if c.ids {
+			ask, clear, without, shown = p.ID, "+4930123456-1@192.0.2.1", "a84b4c76e66710", d.CallID
+		}
+		if got, err := ask(shown); err != nil || got != clear || shown == clear {
+			t.Errorf("%s %s: %q is %q, %v", c.group, c.mode, shown, got, err)
+		}
+		if got, err := ask(clear); err == nil && got == clear { // an address is taken as a masked one
+			t.Errorf("%s %s: %q is taken as %q", c.group, c.mode, clear, got)
+		}
+		if got, err := ask(without); err != nil || got != without {
+			t.Errorf("%s %s: %q is %q, %v", c.group, c.mode, without, got, err)
+		}
+	}
+}
+
 // TestPagesSource: networks are asked for as they are shown.
 func TestPagesSource(t *testing.T) {
 	with := func(mode Mode) *Pages {

@@ -43,16 +43,20 @@ func NewReader(key Key, others ...Key) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{keys: s, fields: map[string]event.Secrecy{}, opened: map[string][]byte{}}
+	return &Reader{keys: s, fields: privateFields(), opened: map[string][]byte{}}, nil
+}
+
+// privateFields are the fields that are masked, native and with older names.
+func privateFields() map[string]event.Secrecy {
+	fields := map[string]event.Secrecy{KPIPeer: {Private: event.Addresses, Shape: event.Address}}
 	for _, table := range [][]event.Field{event.OlderFields(), event.Fields} {
 		for i := range table {
 			if f := &table[i]; f.Private != event.Public {
-				r.fields[f.Key] = f.Secrecy
+				fields[f.Key] = f.Secrecy
 			}
 		}
 	}
-	r.fields[KPIPeer] = event.Secrecy{Private: event.Addresses, Shape: event.Address}
-	return r, nil
+	return fields
 }
 
 // KPIPeer is the only private field of records that are no events: an address, or a name
