@@ -161,6 +161,9 @@ func (s *masked) Offenders(q view.Query) (view.OffenderPage, error) {
 	}
 	page, err := s.run.Offenders(q)
 	s.pages().Show(&page)
+	if sealer := s.sealer.Load(); sealer != nil {
+		page.Masked = sealer.Private(event.Addresses)
+	}
 	return page, err
 }
 

@@ -147,6 +147,7 @@ func TestPagesAreMasked(t *testing.T) {
 				asked(t, base, call)
 			}
 			refused(t, base)
+			noFirewall(t, base)
 			end()
 			if logs.FilterMessageSnippet("put in by hand").Len() == 0 || logs.FilterMessageSnippet("source blacklist").Len() == 0 {
 				t.Error("the log does not say what was done")
@@ -223,6 +224,14 @@ func refused(t *testing.T, base string) {
 		if fmt.Sprint(status) != code || !strings.Contains(text, reason) {
 			t.Errorf("%s: %d %s, want %s", path, status, text, want)
 		}
+	}
+}
+
+// noFirewall: the page of offenders offers no list that is refused.
+func noFirewall(t *testing.T, base string) {
+	_, text := fetch(t, base+"/offenders", "text/html")
+	if strings.Contains(text, "format=ipset") || !strings.Contains(text, "sipcmbeat encrypt") {
+		t.Error("the page of offenders is that of clear addresses")
 	}
 }
 

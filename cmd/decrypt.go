@@ -230,6 +230,10 @@ func (d *decrypt) records(from string, in io.Reader) error {
 		if end != nil && end != io.EOF { // half a line is no record
 			return fmt.Errorf("read %s: %w", from, end)
 		}
+		if t := string(bytes.TrimSpace(line)); n == 1 && (t == "{" || t == "[") {
+			d.refuse(fmt.Sprintf("%s: its records are spread over lines; allowed: one a line, as jq -c . makes them", from))
+			return nil
+		}
 		where := fmt.Sprintf("%s, record %d", from, n)
 		if long {
 			d.refuse(fmt.Sprintf("%s: it is longer than %d MiB", where, maxRecord>>20))

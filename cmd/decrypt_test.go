@@ -57,6 +57,7 @@ func TestDecryptLines(t *testing.T) {
 		"quoted value": {`"` + string(sealed) + `"`, "x@y\n", ""},
 		"no value":     {"hello\n" + record, opened, "record 1: is neither a record nor an encrypted value"},
 		"address":      {"192.0.2.1\n", "", "record 1: an address does not say whether it is encrypted; --ip 192.0.2.1 opens it"},
+		"spread":       {"{\n  \"a\": 1\n}\n", "", "standard input: its records are spread over lines; allowed: one a line"},
 		"nothing":      {"", "", ""},
 	} {
 		d, out, said := opener(t, key)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	conf "github.com/elastic/elastic-agent-libs/config"
+
 	"github.com/sipcmbeat/sipcmbeat/config"
 	"github.com/sipcmbeat/sipcmbeat/internal/privacy"
 )
@@ -115,7 +117,10 @@ Exit status: 0, 1 when something is wrong.`,
 				return err
 			}
 			if section == nil && !k.any() {
-				return usageError{errors.New("keys check: nothing to check is given; --key-file FILE, or -c with a configuration")}
+				if f := c.Flags().Lookup("c"); f == nil || !f.Changed {
+					return usageError{errors.New("keys check: nothing to check is given; --key-file FILE, or -c with a configuration")}
+				}
+				section = conf.NewConfig() // one that says nothing of this program
 			}
 			keys, err := k.read()
 			if err != nil {

@@ -190,6 +190,7 @@ type Offender struct {
 type OffenderPage struct {
 	Page
 	Offenders []Offender `json:"offenders"`
+	Masked    bool       `json:"masked,omitempty"` // addresses are private: sources are named as they are shown here
 }
 
 // Alert is a finding.

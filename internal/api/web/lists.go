@@ -104,7 +104,8 @@ func offenders(a asked, answer any) any {
 	return struct {
 		List      listing
 		Offenders []view.Offender
-	}{a.list(p.Page, len(p.Offenders), "sources", "No source is held. Sources get here by a rate that stays over its limit, by a detection, or by hand with the form below."), p.Offenders}
+		Masked    bool
+	}{a.list(p.Page, len(p.Offenders), "sources", "No source is held. Sources get here by a rate that stays over its limit, by a detection, or by hand with the form below."), p.Offenders, p.Masked}
 }
 
 func alerts(a asked, answer any) any {
