@@ -334,12 +334,8 @@ func (k *masking) within(u *URI, from, to int) Text {
 
 // endOf is where the first of signs stands in b, or b ends.
 func endOf(b []byte, signs string) int {
-	for i, c := range b {
-		for j := range len(signs) {
-			if c == signs[j] {
-				return i
-			}
-		}
+	if i := bytes.IndexAny(b, signs); i >= 0 {
+		return i
 	}
 	return len(b)
 }
