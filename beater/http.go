@@ -19,6 +19,7 @@ func (r *run) newServer(version string) {
 	cfg.Schema = event.NewSchema(event.Fields, r.cfg.Headers)
 	cfg.Enrich = r.numbers.Add
 	cfg.Log = func(line string) { r.log.Info(line) }
+	cfg.Fault = func(line string) { r.log.Error(line) }
 	s := &masked{run: r}
 	cfg.Private, cfg.Shown = r.masker, s.note
 	r.server = api.New(cfg, s)

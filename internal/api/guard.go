@@ -109,8 +109,7 @@ func (s *Server) caught(w *written, r *http.Request) {
 	if cause == http.ErrAbortHandler {
 		panic(cause)
 	}
-	s.count.faults.Add(1)
-	s.say("a request was not answered, a fault of this program; please report it: %v\n%s", cause, debug.Stack())
+	s.fault("a request was not answered: %v\n%s", cause, debug.Stack())
 	if w.status == 0 {
 		s.call(w, r, nil).fail(refuse(http.StatusInternalServerError, "a fault of this program; the log has it"))
 	}

@@ -382,7 +382,7 @@ func TestProfilerIsAskedFor(t *testing.T) {
 // A fault in one answer is told, and ends nothing else.
 func TestFault(t *testing.T) {
 	var said []string
-	s := started(t, faulty{newFake()}, func(c *Config) { c.Log = func(line string) { said = append(said, line) } })
+	s := started(t, faulty{newFake()}, func(c *Config) { c.Fault = func(line string) { said = append(said, line) } })
 	ask(t, s).problem("GET", "/kpi", "", 500)
 	if resp, _ := ask(t, s).do("GET", "/calls", ""); resp.StatusCode != 200 || len(said) != 1 || s.count.faults.Load() != 1 {
 		t.Error(resp.StatusCode, said)

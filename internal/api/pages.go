@@ -53,7 +53,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, row *Route) {
 	}
 	html, err := s.site.Page(row.Path, r, answer)
 	if err != nil {
-		s.say("a page was not made, a fault of this program; please report it: %v", err)
+		s.fault("the page %s was not made: %v", row.Path, err)
 		c.fail(refuse(http.StatusInternalServerError, "a fault of this program; the log has it"))
 		return
 	}

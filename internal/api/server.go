@@ -150,3 +150,11 @@ func (s *Server) say(format string, args ...any) {
 		s.cfg.Log(fmt.Sprintf(format, args...))
 	}
 }
+
+// fault counts a fault of this program and tells the log of it.
+func (s *Server) fault(format string, args ...any) {
+	s.count.faults.Add(1)
+	if s.cfg.Fault != nil {
+		s.cfg.Fault("a fault of this program, please report it: " + fmt.Sprintf(format, args...))
+	}
+}
