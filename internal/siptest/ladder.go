@@ -346,7 +346,7 @@ func (w *world) fresh(d *dialog, m *message) *request {
 	case "REGISTER", "MESSAGE", "PUBLISH":
 		inDialog = false
 	}
-	local, remote := fmt.Sprintf("sip:%s@example.com", callerUser(d, m)), fmt.Sprintf("sip:%s@example.com", d.toUser)
+	local, remote := fmt.Sprintf("sip:%s@example.com", d.caller), fmt.Sprintf("sip:%s@example.com", d.toUser)
 	r.fromTag, r.toTag = d.fromTag, ""
 	if inDialog {
 		r.toTag = d.toTag
@@ -383,8 +383,6 @@ func (w *world) fresh(d *dialog, m *message) *request {
 	}
 	return r
 }
-
-func callerUser(d *dialog, m *message) string { return d.caller }
 
 // last is the last request on a hop.
 func (d *dialog) last(src, dst, method string) *request {
