@@ -301,7 +301,7 @@ func (d *examine) output(c *cobra.Command) {
 		return
 	}
 	defer os.RemoveAll(home)
-	args := append([]string{"test", "output"}, settingsOf(c)...)
+	args := append([]string{"test", "output"}, settingsOf(os.Args[1:])...)
 	args = append(args, "--path.data", filepath.Join(home, "data"), "--path.logs", filepath.Join(home, "logs"))
 	test := exec.CommandContext(ctx, self, args...)
 	test.Stdout, test.Stderr = &said, &said
@@ -320,10 +320,9 @@ func (d *examine) output(c *cobra.Command) {
 	}
 }
 
-// settingsOf gives the flags of this command line that say where the configuration
-// is and what it holds.
-func settingsOf(c *cobra.Command) (args []string) {
-	all := os.Args[1:]
+// settingsOf gives the flags of a command line that say where the configuration is and
+// what it holds.
+func settingsOf(all []string) (args []string) {
 	for i := 0; i < len(all); i++ {
 		name, _, joined := strings.Cut(strings.TrimLeft(all[i], "-"), "=")
 		taken := name == "c" || name == "E" || name == "path.home" || name == "path.config" || name == "strict.perms"
