@@ -90,10 +90,7 @@ func (s *Sealer) networkField(dst []byte, key string, p netip.Prefix) ([]byte, e
 	if a.Is4In6() && bits >= 96 {
 		a, bits = a.Unmap(), bits-96
 	}
-	short := 48
-	if a.Is4() {
-		short = 24
-	}
+	short := keptBits(a)
 	switch m := s.modes[event.Addresses]; {
 	case m == HMAC:
 		return dst, fmt.Errorf("%s: privacy.addresses: hmac keeps no networks; allowed: an address", key)

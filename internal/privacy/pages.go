@@ -194,10 +194,7 @@ func (p *Pages) Source(source string) (string, error) {
 		net = netip.PrefixFrom(p.s.OpenAddr(a), min(net.Bits(), a.BitLen())).Masked()
 		return string(event.AppendSource(nil, net)), nil
 	case Truncate:
-		short := 48
-		if a.Is4() {
-			short = 24
-		}
+		short := keptBits(a)
 		if net.Bits() <= short {
 			return source, nil
 		}
