@@ -31,7 +31,7 @@ func (c *Counter) Indicators(q view.Query) ([]view.IndicatorSet, error) {
 		}
 	}
 	if q.State != "" && !slices.Contains(names, q.State) {
-		return nil, fmt.Errorf("window %q is not there; allowed: %s", q.State, strings.Join(names, ", "))
+		return nil, fmt.Errorf("window: %q is not allowed; allowed: %s", q.State, strings.Join(names, ", "))
 	}
 	var sets []view.IndicatorSet
 	c.mu.Lock()
