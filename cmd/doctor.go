@@ -62,9 +62,10 @@ func newDoctor() *cobra.Command {
 		Use:   "doctor [FILE...]",
 		Short: "Say what is seen of SIP and what is not, and why",
 		Long: `Looks at an interface for a few seconds (or at capture files) without the kernel's
-filter, listens where HEP is taken, and says what is seen and what is not: packets, SIP, one direction only, ports
-that are not listed, TLS, VLANs, fragments, losses; and whether the output can be
-reached. Lines with BAD say what to do. The exit status is 1 if there is one.`,
+filter, listens where HEP is taken, and says what is seen and what is not: packets, SIP,
+one direction only, ports that are not listed, TLS, VLANs, fragments, losses; and whether
+the output can be reached. Lines with BAD say what to do. The exit status is 1 if there
+is one.`,
 		Example: `  sipcmbeat doctor -i eth0
   sipcmbeat doctor -c /etc/sipcmbeat/sipcmbeat.yml --for 30s
   sipcmbeat doctor trace.pcap`,
