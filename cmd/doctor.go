@@ -104,7 +104,7 @@ func (d *examine) run(c *cobra.Command) error {
 		}
 	}
 	if len(d.files) == 0 && !d.noProbe && ctx.Err() == nil {
-		d.output(c)
+		d.output()
 	}
 	if d.bad > 0 {
 		return errSaid
@@ -287,7 +287,7 @@ const untestable = "output doesn't support testing"
 
 // output lets libbeat try the output: its command test output, in a process of its
 // own, which it would end.
-func (d *examine) output(c *cobra.Command) {
+func (d *examine) output() {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	self, err := os.Executable()
