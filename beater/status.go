@@ -154,7 +154,23 @@ func (r *run) line(s *engine.Stats) string {
 			return "connections to " + r.sayEnd(tls.TLS[i].Addr), tls.TLS[i].Connections
 		})
 	}
-	losses := []loss{
+	losses := r.lossesOf(s, &written, &state)
+	counts(&b, "; lost: ", len(losses), func(i int) (string, uint64) { return losses[i].what, losses[i].n })
+	evicted := s.Track.Evicted
+	counts(&b, "; gave way for want of memory (calls_max_*, regs_max_*): ", len(evicted), func(i int) (string, uint64) { return track.EvictedWords[i], evicted[i] })
+	if r.live {
+		fmt.Fprintf(&b, "; in memory: %d calls and transactions, %s, %d MiB",
+			s.Track.Entries, plural(uint64(s.Track.Bindings), "binding"), s.Track.Bytes>>20)
+		if n := r.ring.waiting(); n > 0 {
+			fmt.Fprintf(&b, "; %s waiting for the output", plural(uint64(n), "event"))
+		}
+	}
+	return b.String()
+}
+
+// lossesOf are the counters of what is gone.
+func (r *run) lossesOf(s *engine.Stats, written *dump.Stats, state *engine.KeeperStats) []loss {
+	return []loss{
 		{"packets by the kernel (pcap_buf_kb, buffer_kb)", s.Capture.KernelDrops},
 		{"packets by the interface", s.Capture.InterfaceDrops},
 		{"times an interface that went away", s.Capture.Outages},
@@ -175,17 +191,6 @@ func (r *run) line(s *engine.Stats) string {
 		{"capture files by the full queue (pcap_dump.queue_size)", written.Refused},
 		{"times the state could not be written (state.path)", state.Failed},
 	}
-	counts(&b, "; lost: ", len(losses), func(i int) (string, uint64) { return losses[i].what, losses[i].n })
-	evicted := s.Track.Evicted
-	counts(&b, "; gave way for want of memory (calls_max_*, regs_max_*): ", len(evicted), func(i int) (string, uint64) { return track.EvictedWords[i], evicted[i] })
-	if r.live {
-		fmt.Fprintf(&b, "; in memory: %d calls and transactions, %s, %d MiB",
-			s.Track.Entries, plural(uint64(s.Track.Bindings), "binding"), s.Track.Bytes>>20)
-		if n := r.ring.waiting(); n > 0 {
-			fmt.Fprintf(&b, "; %s waiting for the output", plural(uint64(n), "event"))
-		}
-	}
-	return b.String()
 }
 
 // dumped is what became of the messages for files of single calls.

@@ -9,9 +9,9 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 )
 
-// CSVColumns are the columns of --format csv, by the names of docs/fields.md. The
+// csvColumns are the columns of --format csv, by the names of docs/fields.md. The
 // list is stable: a new column goes to its end.
-var CSVColumns = []string{
+var csvColumns = []string{
 	"@timestamp", "event.action", "event.outcome", "event.reason",
 	"source.ip", "source.port", "destination.ip", "destination.port", "network.transport",
 	"sip.method", "sip.code", "sip.call_id",
@@ -36,7 +36,7 @@ type csvWriter struct {
 
 func newCSV(w *bufio.Writer) printer {
 	p := &csvWriter{w: w}
-	for i, name := range CSVColumns {
+	for i, name := range csvColumns {
 		p.rows = append(p.rows, fieldNamed(name))
 		if i > 0 {
 			p.b = append(p.b, ',')

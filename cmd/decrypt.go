@@ -48,8 +48,8 @@ func newDecrypt() *cobra.Command {
 		Long: `Reads records, one JSON object a line, from files or standard input, gzip or not, and
 writes them as they would have been in clear: what is encrypted is opened, and
 sipcmbeat.privacy taken out. Hits of Elasticsearch are opened too, and lines that are
-single encrypted values. What was masked one way (hmac, truncate,
-redact, hashes) stays, and is counted. docs/privacy.md tells more.
+single encrypted values. What was masked one way (hmac, truncate, redact, hashes) stays,
+and is counted. docs/privacy.md tells more.
 
 An argument that is no file is a single encrypted value, which is written in clear. An
 address can be any address, so --ip says that it is an encrypted one. In the addresses of

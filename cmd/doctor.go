@@ -62,9 +62,10 @@ func newDoctor() *cobra.Command {
 		Use:   "doctor [FILE...]",
 		Short: "Say what is seen of SIP and what is not, and why",
 		Long: `Looks at an interface for a few seconds (or at capture files) without the kernel's
-filter, listens where HEP is taken, and says what is seen and what is not: packets, SIP, one direction only, ports
-that are not listed, TLS, VLANs, fragments, losses; and whether the output can be
-reached. Lines with BAD say what to do. The exit status is 1 if there is one.`,
+filter, listens where HEP is taken, and says what is seen and what is not: packets, SIP,
+one direction only, ports that are not listed, TLS, VLANs, fragments, losses; and whether
+the output can be reached. Lines with BAD say what to do. The exit status is 1 if there
+is one.`,
 		Example: `  sipcmbeat doctor -i eth0
   sipcmbeat doctor -c /etc/sipcmbeat/sipcmbeat.yml --for 30s
   sipcmbeat doctor trace.pcap`,
@@ -103,7 +104,7 @@ func (d *examine) run(c *cobra.Command) error {
 		}
 	}
 	if len(d.files) == 0 && !d.noProbe && ctx.Err() == nil {
-		d.output(c)
+		d.output()
 	}
 	if d.bad > 0 {
 		return errSaid
@@ -286,7 +287,7 @@ const untestable = "output doesn't support testing"
 
 // output lets libbeat try the output: its command test output, in a process of its
 // own, which it would end.
-func (d *examine) output(c *cobra.Command) {
+func (d *examine) output() {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	self, err := os.Executable()
@@ -301,7 +302,7 @@ func (d *examine) output(c *cobra.Command) {
 		return
 	}
 	defer os.RemoveAll(home)
-	args := append([]string{"test", "output"}, settingsOf(c)...)
+	args := append([]string{"test", "output"}, settingsOf(os.Args[1:])...)
 	args = append(args, "--path.data", filepath.Join(home, "data"), "--path.logs", filepath.Join(home, "logs"))
 	test := exec.CommandContext(ctx, self, args...)
 	test.Stdout, test.Stderr = &said, &said
@@ -320,10 +321,9 @@ func (d *examine) output(c *cobra.Command) {
 	}
 }
 
-// settingsOf gives the flags of this command line that say where the configuration
-// is and what it holds.
-func settingsOf(c *cobra.Command) (args []string) {
-	all := os.Args[1:]
+// settingsOf gives the flags of a command line that say where the configuration is and
+// what it holds.
+func settingsOf(all []string) (args []string) {
 	for i := 0; i < len(all); i++ {
 		name, _, joined := strings.Cut(strings.TrimLeft(all[i], "-"), "=")
 		taken := name == "c" || name == "E" || name == "path.home" || name == "path.config" || name == "strict.perms"

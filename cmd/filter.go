@@ -54,7 +54,7 @@ func (f *filter) compile() error {
 	}
 	if f.number != "" {
 		if f.digits = appendDigits(nil, []byte(f.number)); len(f.digits) == 0 {
-			return fmt.Errorf("--number %q holds no digit", f.number)
+			return fmt.Errorf("--number %q holds no digit; allowed: a telephone number, such as +49-30-1234567", f.number)
 		}
 	}
 	var err error

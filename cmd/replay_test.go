@@ -221,7 +221,7 @@ func TestCSV(t *testing.T) {
 	}
 	cells := map[string]string{}
 	for i, cell := range splitCSV(lines[1]) {
-		cells[CSVColumns[i]] = cell
+		cells[csvColumns[i]] = cell
 	}
 	for name, want := range map[string]string{
 		"event.action": "call-end", "source.ip": "192.0.2.1", "source.port": "5060", "sip.call_id": "call-1@example.org",
@@ -273,8 +273,8 @@ func TestCSVColumnsAreDocumented(t *testing.T) {
 	for _, m := range regexp.MustCompile("(?m)^\\| \\d+ \\| `([^`]+)` \\|").FindAllStringSubmatch(string(doc), -1) {
 		listed = append(listed, m[1])
 	}
-	if !slices.Equal(listed, CSVColumns) {
-		t.Errorf("docs/replay.md lists %v\nthe program writes %v", listed, CSVColumns)
+	if !slices.Equal(listed, csvColumns) {
+		t.Errorf("docs/replay.md lists %v\nthe program writes %v", listed, csvColumns)
 	}
 }
 

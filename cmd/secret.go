@@ -112,7 +112,7 @@ func textKey(text string) (privacy.Key, error) {
 func secretKey(name string) (privacy.Key, error) {
 	c, err := conf.NewConfigFrom(map[string]any{"key": "${" + name + "}"})
 	if err != nil {
-		return privacy.Key{}, errors.New("it is no name")
+		return privacy.Key{}, errors.New("it is no name; allowed: that of a variable of the environment, or of a secret of the keystore")
 	}
 	text, err := c.String("key", -1)
 	if err != nil {

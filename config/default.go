@@ -150,7 +150,7 @@ func numberTexts(numbers []float64) (texts []string) {
 
 func durationTexts(all []time.Duration) (texts []string) {
 	for _, d := range all {
-		texts = append(texts, durationText(d))
+		texts = append(texts, limit.DurationText(d))
 	}
 	return texts
 }

@@ -332,7 +332,7 @@ func valueText(v reflect.Value) string {
 		}
 		return "[" + strings.Join(x, ", ") + "]"
 	case time.Duration:
-		return durationText(x)
+		return limit.DurationText(x)
 	case bool:
 		return strconv.FormatBool(x)
 	case *bool:
@@ -354,19 +354,4 @@ func plural(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// durationText leaves out the zeros of 12h0m0s.
-func durationText(d time.Duration) string {
-	if d == 0 {
-		return "0"
-	}
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }

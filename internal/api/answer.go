@@ -26,9 +26,6 @@ const (
 // ErrMissing is what a Program says of a thing that is not there: 404.
 var ErrMissing = errors.New("not there")
 
-// ErrOff is what a Program says of what is not switched on: 409.
-var ErrOff = errors.New("not switched on")
-
 // wantsPage tells whether HTML is asked for: it has to be named. A program that takes
 // anything (*/*, as curl does), or says nothing, gets JSON.
 func wantsPage(r *http.Request) bool {
@@ -116,8 +113,6 @@ func (c *call) fail(err error) {
 	case errors.As(err, &e):
 	case errors.Is(err, ErrMissing):
 		e = refuse(http.StatusNotFound, err.Error()).(*refusal)
-	case errors.Is(err, ErrOff):
-		e = refuse(http.StatusConflict, err.Error()).(*refusal)
 	default:
 		e = refuse(http.StatusBadRequest, err.Error()).(*refusal)
 	}

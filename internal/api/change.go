@@ -1,7 +1,6 @@
 package api
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -14,7 +13,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
 
-// words takes a list apart: of several fields, or with commas in one.
+// formList takes a list apart: of several fields, or with commas in one.
 func formList(form url.Values, name string) (all []string) {
 	for _, v := range form[name] {
 		for w := range strings.SplitSeq(v, ",") {
@@ -169,11 +168,11 @@ func forgive(c *call) (any, error) {
 
 func reload(c *call) (any, error) {
 	done, err := c.s.program.Reload(c.who)
-	if err != nil && !errors.Is(err, ErrOff) {
+	if err != nil {
 		return nil, refuse(http.StatusUnprocessableEntity, err.Error(), "what runs goes on as it was; mend the file and reload again")
 	}
 	done.Changed, done.Restart = some(done.Changed), some(done.Restart)
-	return done, err
+	return done, nil
 }
 
 func inject(c *call) (any, error) {

@@ -158,7 +158,7 @@ func (d *spec) valid(at string, schema, v any) (wrong []string) {
 	return wrong
 }
 
-// paths with what is there in fake in place of the wildcards.
+// filled makes paths with what is there in fake in place of the wildcards.
 var filled = strings.NewReplacer("{id}", "aa", "{aor}", url.PathEscape("sip:alice@example.com"), "{name}", "heap")
 
 // request is what a row can be asked with.

@@ -249,15 +249,14 @@ func TestClose(t *testing.T) {
 	}
 	o := open(t, s, "")
 	done := make(chan struct{})
-	began := time.Now()
-	go func() { s.Close(5 * time.Second); close(done) }()
+	go func() { s.Close(2 * patience); close(done) }()
 	select {
 	case <-done:
-	case <-time.After(8 * time.Second):
-		t.Fatal("does not end")
+	case <-time.After(patience):
+		t.Fatal("does not end before its grace is over")
 	}
-	if name, _ := o.next(t); name != "end" || time.Since(began) > 4*time.Second {
-		t.Error(name, time.Since(began))
+	if name, _ := o.next(t); name != "end" {
+		t.Error(name)
 	}
 	if n := s.count.streams.Load(); n != 0 {
 		t.Errorf("%d streams", n)

@@ -47,7 +47,7 @@ func TestNoHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(patience))
 	fmt.Fprint(c, "GET /healthz HTTP/1.0\r\n\r\n")
 	if b, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(b), "HTTP/1.0 200 ") {
 		t.Errorf("%v, %s", err, b)
@@ -140,7 +140,7 @@ func certificate(t *testing.T) (cert, key string, roots *x509.CertPool) {
 func TestTLS(t *testing.T) {
 	cert, key, roots := certificate(t)
 	s := started(t, newFake(), func(c *Config) { c.Certificate, c.Key, c.Token = cert, key, token })
-	https := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}, Timeout: 10 * time.Second}
+	https := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}, Timeout: patience}
 	defer https.CloseIdleConnections()
 	r, _ := http.NewRequest("GET", s.URL()+"/stats", nil)
 	r.Header.Set("Authorization", "Bearer "+token)
@@ -405,7 +405,7 @@ func TestThousandConnections(t *testing.T) {
 		open = append(open, c)
 	}
 	last := open[len(open)-1]
-	_ = last.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = last.SetDeadline(time.Now().Add(patience))
 	if b, err := io.ReadAll(last); err != nil || !strings.HasPrefix(string(b), "HTTP/1.1 503 ") {
 		t.Errorf("the last: %q %v", b, err)
 	}
@@ -421,12 +421,15 @@ func TestThousandConnections(t *testing.T) {
 	}
 }
 
+// patience is how long is waited for what has to come, however busy the machine is.
+const patience = 30 * time.Second
+
 // until waits for something.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(patience)
 	for !ok() {
 		select {
 		case <-tick.C:
@@ -458,7 +461,7 @@ func TestSlowClients(t *testing.T) {
 			}
 			defer c.Close()
 			fmt.Fprint(c, text)
-			_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+			_ = c.SetDeadline(time.Now().Add(patience))
 			b, err := io.ReadAll(c)
 			if err != nil {
 				t.Errorf("not cut: %v", err)
@@ -492,7 +495,7 @@ func TestRubbish(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(patience))
 		fmt.Fprint(c, text)
 		_ = c.(*net.TCPConn).CloseWrite()
 		line, _ := bufio.NewReader(c).ReadString('\n')

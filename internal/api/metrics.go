@@ -20,9 +20,6 @@ func (s *Server) samples(add metric.Adder) {
 	s.Samples(add)
 }
 
-// prefix is before the names in /metrics.
-const prefix = "sipcmbeat_"
-
 // collector hands the samples of now to Prometheus's library.
 type collector struct{ of *Server }
 
@@ -33,9 +30,9 @@ func (collector) Describe(chan<- *prometheus.Desc) {}
 func (c collector) Collect(out chan<- prometheus.Metric) {
 	descs := map[*metric.Desc]*prometheus.Desc{}
 	c.of.samples(func(d *metric.Desc, value string, n float64) {
-		name, kind, labels := prefix+d.Name, prometheus.GaugeValue, []string(nil)
+		kind, labels := prometheus.GaugeValue, []string(nil)
 		if d.Kind == metric.Counter {
-			name, kind = name+"_total", prometheus.CounterValue
+			kind = prometheus.CounterValue
 		}
 		var values []string
 		if d.Label != "" {
@@ -43,7 +40,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		}
 		desc := descs[d]
 		if desc == nil {
-			desc = prometheus.NewDesc(name, d.Help, labels, nil)
+			desc = prometheus.NewDesc(d.Prometheus(), d.Help, labels, nil)
 			descs[d] = desc
 		}
 		if m, err := prometheus.NewConstMetric(desc, kind, n, values...); err == nil {
@@ -95,7 +92,7 @@ func (c libbeat) Collect(out chan<- prometheus.Metric) {
 		}
 	}
 	for _, part := range []string{"libbeat", "beat"} {
-		walk(prefix+part, c.of.program.Libbeat()[part])
+		walk(metric.Prefix+part, c.of.program.Libbeat()[part])
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/api/web"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
@@ -28,7 +29,7 @@ func overview(c *call) (any, error) {
 	if page, err := p.Bindings(one); err == nil {
 		o.AORs, o.Bindings = page.AORs, page.Total
 	}
-	if page, err := p.Rates(view.Query{Limit: 20, State: "over"}); err == nil {
+	if page, err := p.Rates(view.Query{Limit: web.MostOver, State: "over"}); err == nil {
 		o.Over = page.Rates
 	}
 	o.Over = some(o.Over)

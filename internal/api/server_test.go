@@ -60,7 +60,7 @@ func ask(t *testing.T, s *Server, pairs ...string) asked {
 	return asked{t, s, h}
 }
 
-var client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Timeout: 10 * time.Second}
+var client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Timeout: patience}
 
 // do sends a request and reads the whole answer.
 func (a asked) do(method, path, body string) (*http.Response, string) {

@@ -42,7 +42,7 @@ func TestHEPSilentConnections(t *testing.T) {
 	if f := next(t, h); !bytes.Equal(f.Data, hepOf(3, 4, 100)) {
 		t.Errorf("%q", f.Data)
 	}
-	stranger.SetReadDeadline(time.Now().Add(5 * time.Second))
+	stranger.SetReadDeadline(time.Now().Add(patience))
 	if _, err := stranger.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("the oldest of the silent ones is still there")
 	}

@@ -15,20 +15,8 @@ import (
 	"testing"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 )
-
-// shared is where the captures are that are too many to be copied here.
-func shared(t *testing.T, name string) string {
-	t.Helper()
-	dir := filepath.Join("..", "..", "..", "shared", name)
-	if _, err := os.Stat(dir); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("needs the shared captures in %s: %v", dir, err)
-		}
-		t.Skipf("needs the shared captures in %s", dir)
-	}
-	return dir
-}
 
 // A datagram or segment as the decoder gives it, owned.
 type datagram struct {
@@ -65,7 +53,7 @@ func sip(payload string) bool {
 // The same packets under every link type and in every encapsulation that is read
 // give the same messages at the same time.
 func TestLabEncapsulations(t *testing.T) {
-	dir := shared(t, "lab/16-encap-a")
+	dir := siptest.Shared(t, "lab/16-encap-a")
 	want, _, errs := decode(t, filepath.Join(dir, "capture.pcap"))
 	if errs != nil || len(want) != 164 { // of truth.json
 		t.Fatalf("capture.pcap: %d datagrams, %v", len(want), errs)
@@ -124,7 +112,7 @@ func truth(t *testing.T, dir string) map[string]struct {
 // Every lab capture that holds SIP over UDP gives as many frames and messages as
 // tshark counts.
 func TestLabCounts(t *testing.T) {
-	lab := shared(t, "lab")
+	lab := siptest.Shared(t, "lab")
 	for _, name := range []string{
 		"01-reg-a", "02-regedge-a", "04-calls-a", "05-failed-a", "07-fork-a", "09-ipv6-a", "10-frag-a", "14-scanners-a",
 		"15-damage-a", "17-mixed-a", "20-retrans-a",
@@ -163,7 +151,7 @@ func TestLabCounts(t *testing.T) {
 
 // A file as it is, in pcapng, with nanoseconds and packed are one.
 func TestLabFormats(t *testing.T) {
-	dir := shared(t, "lab/15-damage-a/calls")
+	dir := siptest.Shared(t, "lab/15-damage-a/calls")
 	want, _, errs := decode(t, filepath.Join(dir, "asis-nsec.pcap"))
 	if errs != nil || len(want) != 624 {
 		t.Fatalf("%d datagrams, %v", len(want), errs)
@@ -199,7 +187,7 @@ func TestLabFormats(t *testing.T) {
 // The captures of other projects, against their manifest and what tshark says of
 // every SIP message in a UDP datagram without a tunnel.
 func TestCorpus(t *testing.T) {
-	dir := shared(t, "corpus")
+	dir := siptest.Shared(t, "corpus")
 	manifest, err := os.ReadFile(filepath.Join(dir, "MANIFEST.tsv"))
 	if err != nil {
 		t.Fatal(err)

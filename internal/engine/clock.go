@@ -14,9 +14,8 @@ func (e *Engine) Now() time.Time {
 	return time.Unix(0, now).UTC()
 }
 
-// Rounds appends how often each live lane that has not ended went round, and its name's
-// place among the inputs. A lane without packets goes round some ten times a second. It
-// takes no lock.
+// Rounds appends how often each live lane that has not ended went round, and the place of
+// its input. A lane without packets goes round some ten times a second. It takes no lock.
 func (e *Engine) Rounds(dst []Round) []Round {
 	for i, l := range e.lanes {
 		if l.in.Live && !l.over.Load() {

@@ -165,11 +165,13 @@ func TestHEPSource(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Close()
-		for n := 0; n < 500; n++ {
+		for deadline := time.Now().Add(30 * time.Second); ; <-time.After(10 * time.Millisecond) {
 			if s := src.Stats(); s.Frames+s.WrongKey == uint64(i)+1 {
 				break
 			}
-			time.Sleep(10 * time.Millisecond)
+			if time.Now().After(deadline) {
+				t.Fatalf("packet %d did not come: %+v", i, src.Stats())
+			}
 		}
 	}
 	src.Close()

@@ -250,13 +250,6 @@ func (e *Event) CopyFrom(o *Event) {
 // Size is the memory of e in bytes, about.
 func (e *Event) Size() int { return 1024 + cap(e.buf) }
 
-// Shrink gives a large buffer back, for records that are kept for long.
-func (e *Event) Shrink() {
-	if cap(e.buf) > len(e.buf)+256 {
-		e.buf = append(make([]byte, 0, len(e.buf)), e.buf...)
-	}
-}
-
 // Trim gives a buffer back that has grown beyond n bytes; e is empty then. It is for
 // records that go to a pool: a sender chooses how long values are.
 func (e *Event) Trim(n int) {

@@ -217,10 +217,3 @@ func (v *Value) Each(f func([]byte)) {
 		f(b)
 	}
 }
-
-// EachInt calls f with what NextInt returns.
-func (v *Value) EachInt(f func(int64)) {
-	for n, ok := v.NextInt(); ok; n, ok = v.NextInt() {
-		f(n)
-	}
-}

@@ -74,13 +74,16 @@ func (c *Config) Validate() error {
 // nerCodes reads ner_codes.
 func nerCodes(items []string) (codes []int, noAnswer bool, err error) {
 	const allowed = "up to 32 codes from 400 to 699, and " + NoAnswer
+	if len(items) > maxListed {
+		return nil, false, fmt.Errorf("kpi.ner_codes: %d items are not allowed; allowed: %s", len(items), allowed)
+	}
 	for _, item := range items {
 		if item == NoAnswer {
 			noAnswer = true
 			continue
 		}
 		n, err := strconv.Atoi(item)
-		if err != nil || n < 400 || n > 699 || len(items) > maxListed {
+		if err != nil || n < 400 || n > 699 {
 			return nil, false, fmt.Errorf("kpi.ner_codes: %q is not allowed; allowed: %s", item, allowed)
 		}
 		codes = append(codes, n)
@@ -90,6 +93,10 @@ func nerCodes(items []string) (codes []int, noAnswer bool, err error) {
 
 // serExclude reads ser_exclude; a class is its first digit.
 func serExclude(items []string) (codes []int, err error) {
+	const allowed = "up to 32 codes from 300 to 699, and 3xx, 4xx, 5xx, 6xx"
+	if len(items) > maxListed {
+		return nil, fmt.Errorf("kpi.ser_exclude: %d items are not allowed; allowed: %s", len(items), allowed)
+	}
 	for _, item := range items {
 		text, class := strings.CutSuffix(item, "xx")
 		n, err := strconv.Atoi(text)
@@ -97,8 +104,8 @@ func serExclude(items []string) (codes []int, err error) {
 		if class {
 			low, high = 3, 6
 		}
-		if err != nil || n < low || n > high || len(items) > maxListed {
-			return nil, fmt.Errorf("kpi.ser_exclude: %q is not allowed; allowed: up to 32 codes from 300 to 699, and 3xx, 4xx, 5xx, 6xx", item)
+		if err != nil || n < low || n > high {
+			return nil, fmt.Errorf("kpi.ser_exclude: %q is not allowed; allowed: %s", item, allowed)
 		}
 		codes = append(codes, n)
 	}
@@ -118,6 +125,9 @@ func trunkName(item string) string {
 
 // trunks reads them, the narrowest networks first.
 func trunks(items []string) (all []trunk, err error) {
+	if len(items) > maxTrunks {
+		return nil, fmt.Errorf("trunks: %d items are not allowed; allowed: up to %d", len(items), maxTrunks)
+	}
 	for _, item := range items {
 		_, text, _ := strings.Cut(item, "=")
 		name, text := trunkName(item), strings.TrimSpace(text)
@@ -126,9 +136,9 @@ func trunks(items []string) (all []trunk, err error) {
 			net, err = netip.PrefixFrom(a.Unmap().WithZone(""), a.Unmap().BitLen()), nil
 		}
 		_, isAddr := netip.ParseAddr(name)
-		if err != nil || name == "" || name == otherName || isAddr == nil || len(name) > 64 || len(items) > maxTrunks {
+		if err != nil || name == "" || name == otherName || isAddr == nil || len(name) > 64 {
 			return nil, fmt.Errorf("trunks: %q is not allowed; allowed: up to %d of the form name=network, such as carrier=192.0.2.0/24; "+
-				"a name may have several, and is neither an address nor %s", item, maxTrunks, otherName)
+				"a name may have several, is of 64 bytes at most, and is neither an address nor %s", item, maxTrunks, otherName)
 		}
 		all = append(all, trunk{name, net.Masked()})
 	}

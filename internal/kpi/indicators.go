@@ -31,7 +31,7 @@ func (c *Counter) Indicators(q view.Query) ([]view.IndicatorSet, error) {
 		}
 	}
 	if q.State != "" && !slices.Contains(names, q.State) {
-		return nil, fmt.Errorf("window %q is not there; allowed: %s", q.State, strings.Join(names, ", "))
+		return nil, fmt.Errorf("window: %q is not allowed; allowed: %s", q.State, strings.Join(names, ", "))
 	}
 	var sets []view.IndicatorSet
 	c.mu.Lock()
@@ -57,14 +57,17 @@ func (c *Counter) Indicators(q view.Query) ([]view.IndicatorSet, error) {
 }
 
 // windowName is the window of the records as a user would write it.
-func (c *Config) windowName() string {
-	if c.Window%time.Hour == 0 {
-		return fmt.Sprintf("%dh", c.Window/time.Hour)
+func (c *Config) windowName() string { return spanName(c.Window) }
+
+// spanName writes whole seconds without the zeros of 15m0s.
+func spanName(d time.Duration) string {
+	switch {
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d%time.Minute == 0:
+		return fmt.Sprintf("%dm", d/time.Minute)
 	}
-	if c.Window%time.Minute == 0 {
-		return fmt.Sprintf("%dm", c.Window/time.Minute)
-	}
-	return fmt.Sprintf("%ds", c.Window/time.Second)
+	return fmt.Sprintf("%ds", d/time.Second)
 }
 
 // read makes the indicators of one window. The caller holds the lock.

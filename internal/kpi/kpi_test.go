@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -534,6 +535,9 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.NERCodes = []string{"busy"} }, `kpi.ner_codes: "busy"`},
 		{func(c *Config) { c.SERExclude = []string{"2xx"} }, `kpi.ser_exclude: "2xx"`},
 		{func(c *Config) { c.SERExclude = []string{"200"} }, `kpi.ser_exclude: "200"`},
+		{func(c *Config) { c.NERCodes = slices.Repeat([]string{"486"}, 33) }, "kpi.ner_codes: 33 items"},
+		{func(c *Config) { c.SERExclude = slices.Repeat([]string{"3xx"}, 33) }, "kpi.ser_exclude: 33 items"},
+		{func(c *Config) { c.Trunks = slices.Repeat([]string{"a=192.0.2.0/24"}, 65) }, "trunks: 65 items"},
 		{func(c *Config) { c.Trunks = []string{"192.0.2.0/24"} }, `trunks: "192.0.2.0/24"`},
 		{func(c *Config) { c.Trunks = []string{"a=192.0.2.0/99"} }, `trunks: "a=192.0.2.0/99"`},
 		{func(c *Config) { c.Trunks = []string{"other=192.0.2.0/24"} }, `trunks: "other=192.0.2.0/24"`},

@@ -105,7 +105,7 @@ func (c *Counter) Methods(q view.MethodQuery) (view.MethodSeries, error) {
 			s.within(b.hour, func(minute, step int) { row[step] += uint64(b.rows[i][minute]) })
 		}
 	})
-	out := view.MethodSeries{From: time.Unix(0, s.from).UTC(), To: time.Unix(0, s.to).UTC(), Step: stepName(s.step), Rows: []view.MethodCount{}}
+	out := view.MethodSeries{From: time.Unix(0, s.from).UTC(), To: time.Unix(0, s.to).UTC(), Step: spanName(time.Duration(s.step)), Rows: []view.MethodCount{}}
 	for k, row := range counts {
 		line := k.line()
 		if line.Counts, line.Total = row, sum(row); line.Total > 0 {
@@ -136,7 +136,7 @@ func (c *Counter) EventsOver(from, to time.Time, step time.Duration) (view.Event
 			s.within(b.hour, func(minute, step int) { counts[t][step] += uint64(b.events[t][minute]) })
 		}
 	})
-	out := view.EventSeries{From: time.Unix(0, s.from).UTC(), To: time.Unix(0, s.to).UTC(), Step: stepName(s.step), Rows: []view.EventCount{}}
+	out := view.EventSeries{From: time.Unix(0, s.from).UTC(), To: time.Unix(0, s.to).UTC(), Step: spanName(time.Duration(s.step)), Rows: []view.EventCount{}}
 	for t := range counts {
 		if n := sum(counts[t]); n > 0 {
 			out.Rows = append(out.Rows, view.EventCount{Type: event.Type(t).String(), Counts: counts[t], Total: n})
@@ -151,14 +151,6 @@ func sum(row []uint64) (n uint64) {
 		n += c
 	}
 	return n
-}
-
-// stepName writes a step without the zeros of 15m0s.
-func stepName(step int64) string {
-	if d := time.Duration(step); d%time.Hour == 0 {
-		return fmt.Sprintf("%dh", d/time.Hour)
-	}
-	return fmt.Sprintf("%dm", step/minute)
 }
 
 // filter is what a query asks for.

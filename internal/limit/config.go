@@ -142,7 +142,7 @@ func (r *Rates) String() string {
 	return b.String()
 }
 
-// DurationText writes 1m0s as 1m.
+// DurationText writes 1m0s as 1m, as a configuration has it.
 func DurationText(d time.Duration) string {
 	if d == 0 {
 		return "0"

@@ -375,7 +375,7 @@ func (l *Limiter) Forgive(source, who string) error {
 	}
 	l.mu.Unlock()
 	if o == nil {
-		return fmt.Errorf("source: %s is not on the list", source)
+		return fmt.Errorf("source: %s is not on the list; allowed: one that is", source)
 	}
 	l.say(fmt.Sprintf("source blacklist: %s was taken off it by %s", l.name(p), who))
 	return nil

@@ -27,12 +27,6 @@ type Desc struct {
 	Help  string // a sentence for the documents
 }
 
-// Sample is a value of a family.
-type Sample struct {
-	*Desc
-	Value string // of the label
-	N     float64
-}
-
-// Adder takes the samples of one moment.
+// Adder takes the samples of one moment: of each its family, the value of the label, "" where
+// there is none, and the number.
 type Adder func(d *Desc, value string, n float64)

@@ -148,7 +148,8 @@ func FuzzKeep(f *testing.F) {
 	})
 }
 
-// TestKeepChanged: the same with single bytes changed of what was written.
+// TestKeepChanged: with single bytes changed of what was written it is refused, or makes a
+// Decoder that decodes, within its bounds, and can be kept again.
 func TestKeepChanged(t *testing.T) {
 	cfg := DefaultConfig()
 	r := rand.New(rand.NewPCG(9, 9))
@@ -170,6 +171,10 @@ func TestKeepChanged(t *testing.T) {
 				for i := range all {
 					x.Decode(&all[i])
 				}
+				if s := x.Stats(); s.Held > cfg.FragmentMax || s.Bytes > cfg.FragmentBytes {
+					t.Errorf("byte %d as %#x: %d datagrams of %d bytes are held", at, w.B[at], s.Held, s.Bytes)
+				}
+				keepOn(t, x, cfg)
 			}
 			w.B[at] = was
 		}

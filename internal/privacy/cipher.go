@@ -184,11 +184,7 @@ func (r *keyring) addr(a netip.Addr, m Mode) netip.Addr {
 	case HMAC:
 		return r.hashAddr(a)
 	case Truncate:
-		bits := 48
-		if a.Is4() {
-			bits = 24
-		}
-		p, _ := a.Prefix(bits) // of valid addresses and lengths
+		p, _ := a.Prefix(keptBits(a)) // of valid addresses and lengths
 		return p.Addr()
 	}
 	return netip.Addr{}

@@ -41,23 +41,13 @@ func (s *Sealer) Field(dst []byte, key string, value []byte) ([]byte, error) {
 }
 
 func (s *Sealer) tokenField(dst []byte, key string, value []byte) ([]byte, error) {
-	if len(value) < 2 || value[0] != '+' || !allDigits(value[1:]) {
+	if len(value) < 2 || value[0] != '+' || !isDigits(value[1:]) {
 		return dst, fmt.Errorf("%s: %.200q is not allowed; allowed: a number in its E.164 form, as +4930123456", key, value)
 	}
 	if !s.Private(event.Numbers) {
 		return dst, fmt.Errorf("%s: is in records only while privacy.numbers is not clear", key)
 	}
 	return s.Token(dst, value), nil
-}
-
-// allDigits tells whether b has nothing else.
-func allDigits(b []byte) bool {
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return true
 }
 
 // addressField takes an address or a network, with or without the type of event that a
@@ -90,10 +80,7 @@ func (s *Sealer) networkField(dst []byte, key string, p netip.Prefix) ([]byte, e
 	if a.Is4In6() && bits >= 96 {
 		a, bits = a.Unmap(), bits-96
 	}
-	short := 48
-	if a.Is4() {
-		short = 24
-	}
+	short := keptBits(a)
 	switch m := s.modes[event.Addresses]; {
 	case m == HMAC:
 		return dst, fmt.Errorf("%s: privacy.addresses: hmac keeps no networks; allowed: an address", key)

@@ -1,30 +1,6 @@
 package privacy
 
-import (
-	"strings"
-
-	"github.com/sipcmbeat/sipcmbeat/internal/event"
-)
-
-// MinPassphrase is the least length of a passphrase, in bytes.
-const MinPassphrase = minPhrase
-
-// ReadPassphrase reads a passphrase from a file that nobody but its owner may read. The
-// end of its line is no part of it.
-func ReadPassphrase(path string) (string, error) {
-	b, err := secretFile(path, maxKeyFile)
-	return strings.TrimRight(string(b), "\r\n"), err
-}
-
-// ParseMode finds a mode by its word.
-func ParseMode(word string) (Mode, bool) {
-	for m := Clear; m < NumModes; m++ {
-		if m.String() == word {
-			return m, true
-		}
-	}
-	return Clear, false
-}
+import "github.com/sipcmbeat/sipcmbeat/internal/event"
 
 // Label is what records say that s masks; nil where it masks nothing.
 func (s *Sealer) Label() *event.Label { return s.label }

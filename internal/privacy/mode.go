@@ -6,7 +6,11 @@
 // anywhere but in a cache of fixed size.
 package privacy
 
-import "github.com/sipcmbeat/sipcmbeat/internal/event"
+import (
+	"net/netip"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
+)
 
 // Mode is what becomes of the values of a group.
 type Mode uint8
@@ -24,6 +28,24 @@ const (
 // String is the word of the configuration.
 func (m Mode) String() string {
 	return [...]string{"clear", "encrypt", "hmac", "truncate", "redact"}[m]
+}
+
+// ParseMode finds a mode by its word.
+func ParseMode(word string) (Mode, bool) {
+	for m := Clear; m < NumModes; m++ {
+		if m.String() == word {
+			return m, true
+		}
+	}
+	return Clear, false
+}
+
+// keptBits is how many bits of an address Truncate keeps.
+func keptBits(a netip.Addr) int {
+	if a.Is4() {
+		return 24
+	}
+	return 48
 }
 
 // Config is what a Sealer needs to know.

@@ -34,7 +34,8 @@ func NewPages(s *Sealer) *Pages { return &Pages{s: s, known: map[string]string{}
 // Of tells whether p masks by s.
 func (p *Pages) Of(s *Sealer) bool { return p.s == s }
 
-// Show masks what a page shows, in place, as the function of that name.
+// Show masks what a page shows, in place: v points to a structure of package view, whose
+// tags say what of it is private.
 func (p *Pages) Show(v any) {
 	if p != nil {
 		show(p.s, v, p.note)
@@ -194,10 +195,7 @@ func (p *Pages) Source(source string) (string, error) {
 		net = netip.PrefixFrom(p.s.OpenAddr(a), min(net.Bits(), a.BitLen())).Masked()
 		return string(event.AppendSource(nil, net)), nil
 	case Truncate:
-		short := 48
-		if a.Is4() {
-			short = 24
-		}
+		short := keptBits(a)
 		if net.Bits() <= short {
 			return source, nil
 		}

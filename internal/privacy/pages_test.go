@@ -83,7 +83,7 @@ var detailNames = []string{strings.Repeat("ab", 16), "callid-1", "alice", "examp
 func TestShow(t *testing.T) {
 	for _, mode := range []Mode{Encrypt, HMAC, Redact} {
 		d := detail()
-		Show(newSealer(t, all(mode)), &d)
+		show(newSealer(t, all(mode)), &d, nil)
 		text, _ := json.Marshal(d)
 		for _, s := range detailNames {
 			if strings.Contains(string(text), s) {
@@ -101,7 +101,7 @@ func TestShow(t *testing.T) {
 		}
 	}
 	var d view.CallDetail // nothing in it
-	Show(newSealer(t, all(Encrypt)), &d)
+	show(newSealer(t, all(Encrypt)), &d, nil)
 	if !reflect.DeepEqual(d, view.CallDetail{}) {
 		t.Errorf("%+v", d)
 	}

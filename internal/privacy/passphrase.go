@@ -20,17 +20,26 @@ const (
 	argonMemory  = 64 << 10 // KiB
 	argonLanes   = 4
 	saltBytes    = 16
-	minPhrase    = 16 // bytes
 	maxSaltFile  = 256
 	saltFileMode = 0o600
 )
+
+// MinPassphrase is the least length of a passphrase, in bytes.
+const MinPassphrase = 16
+
+// ReadPassphrase reads a passphrase from a file that nobody but its owner may read. The
+// end of its line is no part of it.
+func ReadPassphrase(path string) (string, error) {
+	b, err := secretFile(path, maxKeyFile)
+	return strings.TrimRight(string(b), "\r\n"), err
+}
 
 // Passphrase makes a key of a passphrase by argon2id (RFC 9106), with the salt that is
 // stored in a file. Where there is no such file, one is made that its owner alone may
 // read. Who loses the salt has lost the key.
 func Passphrase(text, saltPath string) (Key, error) {
-	if len(text) < minPhrase {
-		return Key{}, fmt.Errorf("the passphrase has %d bytes: at least %d are needed", len(text), minPhrase)
+	if len(text) < MinPassphrase {
+		return Key{}, fmt.Errorf("the passphrase has %d bytes: at least %d are needed", len(text), MinPassphrase)
 	}
 	salt, err := readSalt(saltPath)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -48,7 +48,7 @@ func NewReader(key Key, others ...Key) (*Reader, error) {
 
 // privateFields are the fields that are masked, native and with older names.
 func privateFields() map[string]event.Secrecy {
-	fields := map[string]event.Secrecy{KPIPeer: {Private: event.Addresses, Shape: event.Address}}
+	fields := map[string]event.Secrecy{kpiPeer: {Private: event.Addresses, Shape: event.Address}}
 	for _, table := range [][]event.Field{event.OlderFields(), event.Fields} {
 		for i := range table {
 			if f := &table[i]; f.Private != event.Public {
@@ -59,9 +59,9 @@ func privateFields() map[string]event.Secrecy {
 	return fields
 }
 
-// KPIPeer is the only private field of records that are no events: an address, or a name
+// kpiPeer is the only private field of records that are no events: an address, or a name
 // that the configuration gives.
-const KPIPeer = "sip.kpi.peer"
+const kpiPeer = "sip.kpi.peer"
 
 // As is a Sealer of the same keys with other modes.
 func (s *Sealer) As(modes [event.NumGroups]Mode) *Sealer {

@@ -13,7 +13,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
 )
 
-// call is a record as calls have it.
+// record is one as calls have it.
 func record(typ event.Type) *event.Event {
 	var e event.Event
 	e.Reset()

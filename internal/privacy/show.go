@@ -11,16 +11,14 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 )
 
-// Show masks what a page shows, in place: v points to a structure of package view. What
+// show masks what a page shows, in place: v points to a structure of package view. What
 // of it is private, and how, its members say:
 //
 //	From string `private:"uris,uri"`
 //
 // has the group and the kind; a kind may have several groups, separated by plus signs.
 // Without a tag a text is public; a test has the list of those. Members that are left
-// out become empty.
-func Show(m event.Masker, v any) { show(m, v, nil) }
-
+// out become empty. note is told of what can be asked for, and may be nil.
 func show(m event.Masker, v any, note func(kind, masked, clear string)) {
 	w := shower{m: m, w: NewRewriter(m), note: note}
 	x := reflect.ValueOf(v).Elem()
@@ -128,7 +126,7 @@ func groupNamed(name string) event.Group {
 	return event.Public
 }
 
-// shower is one call of Show.
+// shower is one call of show.
 type shower struct {
 	m    event.Masker
 	w    *Rewriter

@@ -156,7 +156,6 @@ func classes() (t [256]uint8) {
 	return t
 }
 
-// isToken tells whether b is a token (RFC 3261 §25.1).
 // IsToken tells whether b is a token (RFC 3261 §25.1): a method, the name of a header.
 func IsToken(b []byte) bool { return isToken(b) }
 

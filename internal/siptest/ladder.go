@@ -259,14 +259,14 @@ func (w *world) build(m *message) ([]byte, error) {
 	if code, e := strconv.Atoi(m.what); e == nil {
 		b, err = w.answer(d, m, code)
 	} else {
-		b, err = w.request(d, m)
+		b = w.request(d, m)
 	}
 	w.sent[key] = b
 	return b, err
 }
 
 // request writes a request.
-func (w *world) request(d *dialog, m *message) ([]byte, error) {
+func (w *world) request(d *dialog, m *message) []byte {
 	w.addr(m.src, 0)
 	w.addr(m.dst, 0)
 	var r *request
@@ -291,7 +291,7 @@ func (w *world) request(d *dialog, m *message) ([]byte, error) {
 	}
 	r.vias = append([]string{via}, r.vias...)
 	d.requests = append(d.requests, r)
-	return w.write(d, m, r.method+" "+r.ruri+" SIP/2.0", r, ""), nil
+	return w.write(d, m, r.method+" "+r.ruri+" SIP/2.0", r, "")
 }
 
 // hopByHop is the INVITE whose branch a CANCEL or the ACK of a refusal has.
@@ -346,7 +346,7 @@ func (w *world) fresh(d *dialog, m *message) *request {
 	case "REGISTER", "MESSAGE", "PUBLISH":
 		inDialog = false
 	}
-	local, remote := fmt.Sprintf("sip:%s@example.com", callerUser(d, m)), fmt.Sprintf("sip:%s@example.com", d.toUser)
+	local, remote := fmt.Sprintf("sip:%s@example.com", d.caller), fmt.Sprintf("sip:%s@example.com", d.toUser)
 	r.fromTag, r.toTag = d.fromTag, ""
 	if inDialog {
 		r.toTag = d.toTag
@@ -383,8 +383,6 @@ func (w *world) fresh(d *dialog, m *message) *request {
 	}
 	return r
 }
-
-func callerUser(d *dialog, m *message) string { return d.caller }
 
 // last is the last request on a hop.
 func (d *dialog) last(src, dst, method string) *request {

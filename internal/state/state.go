@@ -36,11 +36,8 @@ const (
 	headSize  = len(magic) + 4
 	partHead  = 9
 	endSize   = 12
-	kindEnd   = 0
+	kindEnd   = 0 // below 16 kinds are of the file, the others of what is kept
 	kindAbout = 1
-
-	// FirstKind is the first kind that is free for what is kept.
-	FirstKind = 16
 
 	// MaxPart is the greatest part, in bytes. A length that is damaged takes no memory:
 	// room is made as bytes are read.

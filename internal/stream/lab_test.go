@@ -14,21 +14,9 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 	"github.com/sipcmbeat/sipcmbeat/internal/stream"
 )
-
-// shared is where the captures are that are too many to be copied here.
-func shared(t testing.TB, name string) string {
-	t.Helper()
-	dir := filepath.Join("..", "..", "..", "shared", name)
-	if _, err := os.Stat(dir); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("needs the shared captures in %s: %v", dir, err)
-		}
-		t.Skipf("needs the shared captures in %s", dir)
-	}
-	return dir
-}
 
 // A tally is what was found in a capture.
 type tally struct {
@@ -108,7 +96,7 @@ func none(*packet.Packet) stream.Ports { return stream.PortAny }
 // Lab captures against what tshark counts over UDP and TCP together, and over TCP
 // against testdata/count.py, which knows nothing of this package.
 func TestLab(t *testing.T) {
-	lab := shared(t, "lab")
+	lab := siptest.Shared(t, "lab")
 	for _, c := range []struct {
 		name       string
 		tcp        int
@@ -158,7 +146,7 @@ func TestLab(t *testing.T) {
 // Generated traffic, of which a fifth of the messages are cut at random places,
 // against what its generator wrote down.
 func TestGenerated(t *testing.T) {
-	script := filepath.Join(shared(t, "perf"), "genload.py")
+	script := filepath.Join(siptest.Shared(t, "perf"), "genload.py")
 	if _, err := exec.LookPath("python3"); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal(err)

@@ -251,7 +251,7 @@ func (t *Tracker) challengeRequest(r *request, v *view) {
 		t.stepRequest(r, sawMistaken)
 	case heldForRetry:
 		h := t.hold(&r.creds, &r.early, cid, r.rec)
-		t.finishAuthFailed(&h.ev, r.first, r.decided, &r.creds)
+		t.finishAuthFailed(&h.ev, r.first, r.decided)
 		if next := r.nextTry(); next != nil { // it overtook the challenge
 			next.holds = t.follow(h, next.holds, &next.creds)
 		}

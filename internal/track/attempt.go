@@ -285,14 +285,14 @@ func (t *Tracker) freeAttempt(a *attempt) {
 
 // stepAttempt moves the attempt and says what the table says; a call-start is
 // the caller's to say, who has the dialog.
-func (t *Tracker) stepAttempt(a *attempt, y symbol) cell {
+func (t *Tracker) stepAttempt(a *attempt, y symbol) {
 	c := t.step(&attemptMachine, a.state, y)
 	old := a.state
 	switch c.emit {
 	case event.CallAttempt:
 		t.sayAttempt(a, y)
 	case event.AuthFailed:
-		t.finishAuthFailed(t.send(event.AuthFailed, &a.rec), a.round, a.decided, &a.creds)
+		t.finishAuthFailed(t.send(event.AuthFailed, &a.rec), a.round, a.decided)
 	}
 	a.state = c.next
 	if old != answered && old != failed && (y == sawChallenge || y == sawWrong || y == sawRetryable || y == sawFinal) {
@@ -301,7 +301,6 @@ func (t *Tracker) stepAttempt(a *attempt, y symbol) cell {
 	if old != c.next || y == saw1xx {
 		t.armAttempt(a)
 	}
-	return c
 }
 
 // armAttempt sets the linger of the present state and its worth.

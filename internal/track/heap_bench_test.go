@@ -68,7 +68,7 @@ func (c *crowd) register(i int, first string, cseq int, toTag string) []byte {
 
 const okLine = "SIP/2.0 200 OK"
 
-// sights of one call from its INVITE to its ACK, and of its end.
+// start gives the sights of one call from its INVITE to its ACK.
 func (c *crowd) start(i int, to func(answer bool, i int, text []byte)) {
 	to(false, i, c.call(i, "INVITE sip:+4930@voip.example.net SIP/2.0", 1, "INVITE", "", sdpOffer))
 	to(true, i, c.call(i, "SIP/2.0 180 Ringing", 1, "INVITE", ";tag=as7", ""))

@@ -505,7 +505,7 @@ func (t *Tracker) challenge(a *attempt) {
 		t.stepAttempt(a, sawWrong)
 	case heldForRetry:
 		h := t.hold(&a.creds, &a.early, cid, &a.rec)
-		t.finishAuthFailed(&h.ev, a.round, a.decided, &a.creds)
+		t.finishAuthFailed(&h.ev, a.round, a.decided)
 		h.attempt, a.hold = a, h
 		t.stepAttempt(a, sawChallenge)
 	default:

@@ -87,7 +87,7 @@ func (t *Tracker) lateInvite(a *attempt, v *view) {
 		h.ev.Set(&h.ev.Status, answer.Bytes(answer.Status))
 		h.ev.Set(&h.ev.Server, answer.Bytes(answer.Server))
 		h.ev.SetKey(&h.ev.To.Tag, answer.Bytes(answer.To.Tag))
-		t.finishAuthFailed(&h.ev, min(v.time, h.early.given), h.early.given, &v.creds)
+		t.finishAuthFailed(&h.ev, min(v.time, h.early.given), h.early.given)
 		a.know(v.cseq)
 		t.release(h, failed, 0)
 	case h == nil && !a.knows(v.cseq):
@@ -104,7 +104,7 @@ func (t *Tracker) lateChallenge(a *attempt, v *view) {
 	case h != nil && h.early.n == 0:
 		failed := t.judge(&h.creds, &t.early, v.cid, h.asked) == wrongPassword
 		t.fillAnswer(&h.ev, v)
-		t.finishAuthFailed(&h.ev, h.asked, v.time, &h.creds)
+		t.finishAuthFailed(&h.ev, h.asked, v.time)
 		a.know(v.cseq)
 		t.release(h, failed, 0)
 	case h == nil && !a.knows(v.cseq):

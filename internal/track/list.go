@@ -193,11 +193,10 @@ func (l *listing) end(t *Tracker, r *roster) {
 
 func (l *listing) filtered() bool { return l.q.Text != "" || l.q.Source != "" || l.q.State != "" }
 
-// slice looks at entries until show has filled the page or enough was done for now. Cost
-// is what an entry that is looked at costs; show tells whether it is on the page.
-func (l *listing) slice(r *roster, cost int, shownSoFar func() int, show func(x *slot) bool) (more bool) {
+// slice looks at entries until show, which tells whether one is on the page, has filled it,
+// or enough was done for now.
+func (l *listing) slice(r *roster, shownSoFar func() int, show func(x *slot) bool) (more bool) {
 	left := sliceCost
-	more = false
 	r.before(l.from, func(number uint64, x *slot) bool {
 		if shownSoFar() >= l.q.Limit || l.looked >= maxLooked {
 			return false
@@ -208,7 +207,7 @@ func (l *listing) slice(r *roster, cost int, shownSoFar func() int, show func(x 
 		}
 		l.from = number
 		l.looked++
-		left -= cost
+		left--
 		if show(x) {
 			left -= costShown
 		}

@@ -45,7 +45,7 @@ func (l *BindingListing) Slice(t *Tracker) (more bool) {
 			return false
 		}
 	}
-	more = l.slice(r, 1, func() int { return len(l.out) }, func(x *slot) bool {
+	more = l.slice(r, func() int { return len(l.out) }, func(x *slot) bool {
 		b := x.link.owner.(*binding)
 		if !l.wanted(b) || l.exact && t.isAOR(b.aor, l.q.Text) {
 			return false

@@ -70,7 +70,7 @@ func (l *CallListing) Slice(t *Tracker) (more bool) {
 			return false
 		}
 	}
-	more = l.slice(r, 1, func() int { return len(l.out) }, func(x *slot) bool {
+	more = l.slice(r, func() int { return len(l.out) }, func(x *slot) bool {
 		if !l.inState(x.link.owner) || !l.may(t, x.link.owner) {
 			return false
 		}
@@ -209,7 +209,7 @@ func (t *Tracker) recordOf(x evictable) *event.Event {
 	return &t.temp
 }
 
-// callID is sip.call.id of a record; see identifyCall.
+// callHash is sip.call.id of a record; see identifyCall.
 func (t *Tracker) callHash(x evictable, e *event.Event) event.Hash {
 	t.idBuf = t.idBuf[:0]
 	if _, ok := x.(*attempt); ok {

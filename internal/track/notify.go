@@ -43,7 +43,7 @@ func (t *Tracker) subscribing(r *request, v *view) {
 }
 
 // subscribe follows the request that asks for a subscription, or for its refresh.
-func (t *Tracker) subscribe(r *request, ev uint64, refer uint32, at int64) *subscription {
+func (t *Tracker) subscribe(r *request, ev uint64, refer uint32, at int64) {
 	var s *subscription
 	if r.set.subs != nil {
 		s = r.set.subs.get(subKey(r.ft, r.tt, ev))
@@ -53,7 +53,6 @@ func (t *Tracker) subscribe(r *request, ev uint64, refer uint32, at int64) *subs
 	}
 	s.asked, s.refer, s.forks = at, refer, r.tt == 0
 	t.stepSubscription(s, sawSubscribe)
-	return s
 }
 
 // expects reports whether a NOTIFY is one of the subscription: of one that is over
@@ -120,7 +119,7 @@ func (t *Tracker) subscriptionDecided(r *request, e *event.Event) {
 	if s != nil {
 		e.Subscription.Notifies = s.notifies
 		if r.method != sip.MethodNotify {
-			e.Subscription.State = s.stateTold(r)
+			e.Subscription.State = s.stateTold()
 		}
 	}
 	if e.Subscription.Package.Len() > 0 && e.From.Tag.Len() > 0 && e.To.Tag.Len() > 0 {
@@ -130,7 +129,7 @@ func (t *Tracker) subscriptionDecided(r *request, e *event.Event) {
 
 // stateTold is the state that a SUBSCRIBE's event tells: what the last NOTIFY said,
 // and nothing where there was no subscription before it was refused.
-func (s *subscription) stateTold(r *request) event.SubState {
+func (s *subscription) stateTold() event.SubState {
 	switch {
 	case s.state == subPending:
 		return event.SubPending

@@ -188,7 +188,7 @@ func (t *Tracker) bound(r *request) {
 			t.removeContact(r, a, known, c, granted)
 			continue
 		}
-		t.setContact(r, a, known, c, asked, granted)
+		t.setContact(r, a, c, asked, granted)
 	}
 	for i := range granted {
 		if !granted[i].used {
@@ -271,7 +271,7 @@ func (t *Tracker) removeContact(r *request, a *aor, known bool, c *contact, gran
 }
 
 // setContact follows a contact that a REGISTER sets or refreshes.
-func (t *Tracker) setContact(r *request, a *aor, known bool, c *contact, asked, granted []contact) {
+func (t *Tracker) setContact(r *request, a *aor, c *contact, asked, granted []contact) {
 	b := t.find(a, c)
 	g := t.match(a, b, c, asked, granted)
 	if g == nil && len(granted) > 0 && !r.grantedCut {

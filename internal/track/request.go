@@ -196,7 +196,7 @@ func (t *Tracker) stepRequest(r *request, y symbol) {
 	switch c.emit {
 	case event.None:
 	case event.AuthFailed:
-		t.finishAuthFailed(t.send(event.AuthFailed, r.rec), r.first, r.decided, &r.creds)
+		t.finishAuthFailed(t.send(event.AuthFailed, r.rec), r.first, r.decided)
 	default:
 		t.sayRequest(r, c.emit, y)
 	}
@@ -495,7 +495,7 @@ func (t *Tracker) sayRequest(r *request, typ event.Type, why symbol) {
 }
 
 // finishAuthFailed sets what an auth-failed has besides its request's record.
-func (t *Tracker) finishAuthFailed(e *event.Event, asked, at int64, c *creds) {
+func (t *Tracker) finishAuthFailed(e *event.Event, asked, at int64) {
 	e.Type = event.AuthFailed
 	e.Time, e.Start, e.End, e.Outcome = at, asked, at, event.Failure
 	e.Delay = since(asked, at)

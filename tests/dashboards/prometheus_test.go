@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	metrics "github.com/sipcmbeat/sipcmbeat/internal/metric"
@@ -104,14 +103,14 @@ func TestPrometheusMetrics(t *testing.T) {
 	if err := os.WriteFile(config, shipped, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	background(t, bin, "-c", config, "--path.data", dir, "--path.logs", dir, "-E", "pcap="+root+"tests/captures/demo.pcap",
+	stores.Background(t, bin, "-c", config, "--path.data", dir, "--path.logs", dir, "-E", "pcap="+root+"tests/captures/demo.pcap",
 		"-E", "run_forever=true", "-E", "http.enabled=true", "-E", "http.host="+host, "-E", "http.port="+port,
 		"-E", "output.elasticsearch.enabled=false", "-E", "output.file.enabled=true", "-E", "output.file.path="+dir)
-	background(t, exporter, "--collector.disable-defaults", "--collector.textfile", "--collector.textfile.directory="+dir,
+	stores.Background(t, exporter, "--collector.disable-defaults", "--collector.textfile", "--collector.textfile.directory="+dir,
 		"--web.listen-address="+metrics)
 	url := "http://" + stats + "/stats"
 	var out []byte
-	until(t, "the program answers", func() (err error) {
+	stores.Until(t, "the program answers", func() (err error) {
 		out, err = exec.Command(prometheus+"sipcmbeat-stats", url, dir).CombinedOutput()
 		if err != nil {
 			err = fmt.Errorf("%w: %s", err, out)
@@ -123,7 +122,7 @@ func TestPrometheusMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	until(t, "node_exporter has what the rules need", func() error {
+	stores.Until(t, "node_exporter has what the rules need", func() error {
 		resp, err := http.Get("http://" + metrics + "/metrics")
 		if err != nil {
 			return err
@@ -163,41 +162,4 @@ func free(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return addr
-}
-
-// background runs a program until the test ends.
-func background(t *testing.T, name string, args ...string) {
-	t.Helper()
-	c := exec.Command(name, args...)
-	var said bytes.Buffer
-	c.Stdout, c.Stderr = &said, &said
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = c.Process.Kill()
-		_ = c.Wait()
-		if t.Failed() {
-			t.Logf("%s: %s", name, said.String())
-		}
-	})
-}
-
-// until waits for something, for a minute at most.
-func until(t *testing.T, what string, try func() error) {
-	t.Helper()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	limit := time.After(time.Minute)
-	for {
-		err := try()
-		if err == nil {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-limit:
-			t.Fatalf("not in time: %s: %v", what, err)
-		}
-	}
 }

@@ -3,7 +3,6 @@
 package http
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -15,7 +14,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/tests/stores"
 )
@@ -47,44 +45,6 @@ func tool(t *testing.T, name string) string {
 		stop(t, name+" is missing; run make http-tests")
 	}
 	return path
-}
-
-// background runs a program until the test ends.
-func background(t *testing.T, name string, args ...string) {
-	t.Helper()
-	c := exec.Command(name, args...)
-	var said bytes.Buffer
-	c.Stdout, c.Stderr = &said, &said
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = c.Process.Kill()
-		_ = c.Wait()
-		if t.Failed() {
-			text := said.Bytes()
-			t.Logf("%s: %s", name, short(text[max(len(text)-4000, 0):]))
-		}
-	})
-}
-
-// until waits for something, for a minute at most.
-func until(t *testing.T, what string, try func() error) {
-	t.Helper()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	limit := time.After(time.Minute)
-	for {
-		err := try()
-		if err == nil {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-limit:
-			t.Fatalf("not in time: %s: %v", what, err)
-		}
-	}
 }
 
 func get(url string, answer any) error {
@@ -120,10 +80,10 @@ func program(t *testing.T, args ...string) (url string) {
 		t.Fatal(err)
 	}
 	_, port, _ := strings.Cut(addr, ":")
-	background(t, bin, append([]string{"-c", config, "-e", "--path.data", dir, "--path.logs", dir, "-E", "pcap=" + root + "tests/captures/demo.pcap",
+	stores.Background(t, bin, append([]string{"-c", config, "-e", "--path.data", dir, "--path.logs", dir, "-E", "pcap=" + root + "tests/captures/demo.pcap",
 		"-E", "run_forever=true", "-E", "http_port=" + port, "-E", "output.elasticsearch.enabled=false", "-E", "output.file.enabled=true", "-E", "output.file.path=" + dir}, args...)...)
 	url = "http://" + addr
-	until(t, "the capture is read", func() error {
+	stores.Until(t, "the capture is read", func() error {
 		var p struct{ Total int }
 		if err := get(url+"/events", &p); err != nil {
 			return err
@@ -205,10 +165,10 @@ func TestPrometheus(t *testing.T) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	background(t, prometheus, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+addr, "--log.level=warn")
+	stores.Background(t, prometheus, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+addr, "--log.level=warn")
 	api := "http://" + addr + "/api/v1/"
 
-	until(t, "the program is scraped", func() error {
+	stores.Until(t, "the program is scraped", func() error {
 		if v, err := value(api, `up{job="sipcmbeat"}`); err != nil || v != "1" {
 			return fmt.Errorf("up: %s %v", v, err)
 		}
@@ -266,7 +226,7 @@ func value(api, query string) (string, error) {
 // judged waits until every shipped rule was evaluated without an error; none fires.
 func judged(t *testing.T, api string) {
 	t.Helper()
-	until(t, "the rules are evaluated", func() error {
+	stores.Until(t, "the rules are evaluated", func() error {
 		var answer struct {
 			Data struct {
 				Groups []struct {

@@ -145,7 +145,7 @@ func (b *beat) have() counts {
 func (b *beat) settle(want counts) counts {
 	t := b.room.t
 	t.Helper()
-	within(t, 10*time.Second, func() bool { return b.have().String() == want.String() })
+	within(t, 30*time.Second, func() bool { return b.have().String() == want.String() })
 	if err := b.end(syscall.SIGTERM); err != nil {
 		t.Errorf("sipcmbeat ended with %v:\n%s", err, tail(b.said()))
 	}

@@ -148,7 +148,7 @@ func TestSiptraceRefused(t *testing.T) {
 			b := r.watch("inputs: [{type: hep, listen: ['udp:127.0.0.1:9060'], auth_keys: ["+hepKey+"]}]\n", "udp/9060")
 			k := r.kamailio("kamailio", tracing(3, "sip:127.0.0.1:9060", key...), "udp:127.0.0.1:5060", "tcp:127.0.0.1:5060")
 			sipp := r.proxied(8)
-			within(t, 5*time.Second, func() bool { return strings.Contains(b.said(), refused) })
+			within(t, 30*time.Second, func() bool { return strings.Contains(b.said(), refused) })
 			have := b.settle(counts{})
 			k.stop(r)
 			var dropped int

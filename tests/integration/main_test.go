@@ -28,7 +28,7 @@ import (
 // enclosed is set in the environment of the suite's inner process.
 const enclosed = "SIPCMBEAT_INTEGRATION_ENCLOSED"
 
-// run is where everything of the suite stands, on a file system in memory.
+// runDir is where everything of the suite stands, on a file system in memory.
 const runDir = "/run/tmp"
 
 // missing says why nothing can run here.

@@ -53,7 +53,7 @@ func TestSipcapture(t *testing.T) {
 			if m := sentByHEP.FindStringSubmatch(b.said()); m != nil {
 				sent, _ = strconv.Atoi(m[1])
 			}
-			within(t, 5*time.Second, func() bool { return strings.Count(k.said(), "CAPTURED") >= sent })
+			within(t, 30*time.Second, func() bool { return strings.Count(k.said(), "CAPTURED") >= sent })
 			k.stop(here) // now it writes the table
 			rows := stored(t, table)
 			byCall := map[string]int{}

@@ -179,7 +179,7 @@ func cards(o view.Overview, hour []line) []card {
 	}
 	if n := len(o.Over); n > 0 {
 		all[3].Kind, all[3].Note = "warn", plural(n, "source and type is", "sources and types are")+" held back"
-		if n >= mostOver {
+		if n >= MostOver {
 			all[3].Value += "+"
 		}
 	}
@@ -213,8 +213,8 @@ func sum(lines []line, t event.Type) (n uint64) {
 	return n
 }
 
-// mostOver of the keys over their limit are in the answer.
-const mostOver = 20
+// MostOver is how many of the keys over their limit are in the answer.
+const MostOver = 20
 
 // speed is a rate that may not be known yet.
 func speed(n *float64) string {
