@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -325,16 +326,17 @@ func (d *examine) output() {
 // what it holds.
 func settingsOf(all []string) (args []string) {
 	for i := 0; i < len(all); i++ {
-		name, _, joined := strings.Cut(strings.TrimLeft(all[i], "-"), "=")
-		taken := name == "c" || name == "E" || name == "path.home" || name == "path.config" || name == "strict.perms"
-		if !strings.HasPrefix(all[i], "-") || !taken {
+		flag := settingFlag.FindString(all[i])
+		if flag == "" {
 			continue
 		}
 		args = append(args, all[i])
-		if !joined && name != "strict.perms" && i+1 < len(all) {
+		if flag == all[i] && !strings.HasSuffix(flag, "=") && flag != "--strict.perms" && i+1 < len(all) {
 			i++
 			args = append(args, all[i])
 		}
 	}
 	return args
 }
+
+var settingFlag = regexp.MustCompile(`^(-[ehvN]*[cE]|--(c|E|path\.home|path\.config|strict\.perms)(=|$))`)

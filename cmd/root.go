@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -217,29 +218,38 @@ func ownSettings(args []string) ([]string, error) {
 	out := make([]string, 0, len(args))
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
-		switch {
-		case arg == "--":
+		if arg == "--" {
 			return append(out, args[i:]...), nil
-		case (arg == "-E" || arg == "--E") && i+1 < len(args):
-			i++
-			setting, err := ownSetting(args[i])
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, arg, setting)
-		case strings.HasPrefix(arg, "-E="), strings.HasPrefix(arg, "--E="):
-			name, setting, _ := strings.Cut(arg, "=")
-			setting, err := ownSetting(setting)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, name+"="+setting)
-		default:
+		}
+		flag := eFlag.FindString(arg)
+		setting := arg[len(flag):]
+		if flag == "" || flag == "--E" && setting != "" { // another that begins with it
 			out = append(out, arg)
+			continue
+		}
+		apart := setting == "" && !strings.HasSuffix(flag, "=")
+		if apart {
+			if i++; i == len(args) {
+				return append(out, arg), nil // whoever reads flags says what is missing
+			}
+			setting = args[i]
+		}
+		setting, err := ownSetting(setting)
+		if err != nil {
+			return nil, err
+		}
+		if apart {
+			out = append(out, flag, setting)
+		} else {
+			out = append(out, flag+setting)
 		}
 	}
 	return out, nil
 }
+
+// eFlag is -E in front of its setting, in each form that is read: apart, behind a sign of
+// equality, at once (-Ekey=value), behind flags that take nothing (-eE).
+var eFlag = regexp.MustCompile(`^(-[ehvN]*E|--E)=?`)
 
 // topLevel are the names under which libbeat has settings.
 var topLevel = []string{

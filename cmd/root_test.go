@@ -29,6 +29,10 @@ func TestOwnSettings(t *testing.T) {
 		"-E pcap=a=b.pcap":                                  "-E sipcmbeat.pcap=a=b.pcap",
 		"replay -- -E pcap=a":                               "replay -- -E pcap=a",
 		"-E":                                                "-E",
+		"-Epcap=a":                                          "-Esipcmbeat.pcap=a",
+		"-eE pcap=a":                                        "-eE sipcmbeat.pcap=a",
+		"-evE=pcap=a -eEpcap=a":                             "-evE=sipcmbeat.pcap=a -eEsipcmbeat.pcap=a",
+		"--Else=1 --E=pcap=a":                               "--Else=1 --E=sipcmbeat.pcap=a",
 		"-E unknown=1":                                      "-E unknown=1",
 	} {
 		args := append([]string{"sipcmbeat"}, split(given)...)
@@ -47,6 +51,7 @@ func TestOwnSettings(t *testing.T) {
 func TestMisspeltSettings(t *testing.T) {
 	for given, want := range map[string]string{
 		"-E pcpa=x.pcap":              "-E pcpa=x.pcap: pcpa is no setting; did you mean sipcmbeat.pcap?",
+		"-eEportz=1":                  "-E portz=1: portz is no setting; did you mean sipcmbeat.ports?",
 		"-E=portz=1":                  "-E portz=1: portz is no setting; did you mean sipcmbeat.ports?",
 		"replay x -E pcpa=5":          "-E pcpa=5: pcpa is no setting; did you mean sipcmbeat.pcap?",
 		"-E calls_timeout.invite=1s":  "-E calls_timeout.invite=1s: calls_timeout.invite is no setting; did you mean sipcmbeat.calls_timeouts.invite?",
@@ -160,6 +165,21 @@ func TestDefaults(t *testing.T) {
 	} {
 		if got, err := c.String(key, -1); err != nil || got != want {
 			t.Errorf("%s is %q, not the user's %s: %v", key, got, want, err)
+		}
+	}
+}
+
+// What doctor hands on to the trial of the output.
+func TestSettingsOf(t *testing.T) {
+	for given, want := range map[string]string{
+		"doctor -i eth0 -c a.yml -E x=1 --for 5s":     "-c a.yml -E x=1",
+		"-ca.yml -Ex=1 -eEx=2 -eE x=3 -c=b -E=x=4":    "-ca.yml -Ex=1 -eEx=2 -eE x=3 -c=b -E=x=4",
+		"--c a --E x=1 --E=y=1 --count 2 --Else=1":    "--c a --E x=1 --E=y=1",
+		"--strict.perms=false --path.home /x":         "--strict.perms=false --path.home /x",
+		"--path.config=/y --strict.perms a.pcap -v c": "--path.config=/y --strict.perms",
+	} {
+		if got := strings.Join(settingsOf(split(given)), " "); got != want {
+			t.Errorf("%s\ngives %s\nwant  %s", given, got, want)
 		}
 	}
 }
