@@ -27,10 +27,15 @@ import (
 type indexes struct {
 	ilm lifecycle.SupportFactory // of an export; nil is libbeat's choice
 	say func(line string)        // tells the user of setup
+
+	unread bool // for the keystore: the configuration may name what is to be put into it
 }
 
 // support implements idxmgmt.SupportFactory.
 func (x *indexes) support(log *logp.Logger, info beat.Info, root *conf.C) (idxmgmt.Supporter, error) {
+	if x.unread {
+		return idxmgmt.MakeDefaultSupport(x.ilm, log)(log, info, root)
+	}
 	c, err := section(root)
 	if err != nil {
 		return nil, err

@@ -186,6 +186,18 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// Of a side that is left out nothing but the port is shown.
+func TestTableLeftOut(t *testing.T) {
+	var e event.Event
+	e.Reset()
+	e.Type, e.Time = event.OtherOK, 1
+	e.Src, e.Dst = netip.AddrPortFrom(netip.Addr{}, 5060), netip.AddrPortFrom(netip.Addr{}, 5062)
+	lines := strings.Split(print(func(w *bufio.Writer) printer { return newTable(w, false) }, &e), "\n")
+	if got := strings.Join(strings.Fields(lines[2])[2:5], " "); got != ":5060 -> :5062" {
+		t.Errorf("%q", lines[2])
+	}
+}
+
 // Whatever the texts hold, a line is a line, and its columns have their widths.
 func TestTableKeepsItsColumns(t *testing.T) {
 	e := an(event.CallAttempt, func(e *event.Event) {

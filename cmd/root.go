@@ -109,6 +109,9 @@ func newRoot() *cmd.BeatsRootCmd {
 	for _, c := range root.ExportCmd.Commands() {
 		index.exports(c)
 	}
+	for _, c := range root.KeystoreCmd.Commands() {
+		c.PreRun = func(*cobra.Command, []string) { index.unread = true }
+	}
 	aloud := func(c *cobra.Command, args []string) error {
 		told.aloud = true
 		return checkFile(c, args)

@@ -142,7 +142,7 @@ func appendFrom(b []byte, e *event.Event) []byte {
 	if e.AOR.All.Len() > 0 {
 		uri = &e.AOR
 	}
-	return appendParty(b, e, uri, e.Src.String())
+	return appendParty(b, e, uri, endText(e.Src))
 }
 
 // appendTo says with whom: the number that was called, or the contact.
@@ -157,7 +157,7 @@ func appendTo(b []byte, e *event.Event) []byte {
 	if user, _ := userOf(e, &e.RequestURI); len(user) > 0 {
 		return appendParty(b, e, &e.RequestURI, "")
 	}
-	return appendParty(b, e, &e.To.URI, e.Dst.String())
+	return appendParty(b, e, &e.To.URI, endText(e.Dst))
 }
 
 func appendParty(b []byte, e *event.Event, u *event.URI, otherwise string) []byte {

@@ -39,8 +39,8 @@ type List struct {
 
 // URI is a URI, whole and split. The parts are views into All.
 type URI struct {
-	All    Text `private:"uris,Whole"`
-	Scheme Text
+	All    Text   `private:"uris,Whole"`
+	Scheme Text   `private:"uris,Scheme"`
 	User   Text   `private:"uris,User"`
 	Host   Text   `private:"uris,Host"`
 	Port   uint16 // 0 when not written

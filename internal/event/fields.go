@@ -38,6 +38,7 @@ var (
 	asConnection = Secrecy{Addresses, Plain}
 	asFlow       = Secrecy{Addresses, Digest}
 	asURI        = Secrecy{URIs, Whole}
+	asScheme     = Secrecy{URIs, Scheme}
 	asNameAddr   = Secrecy{URIs, NameAddr}
 	asVia        = Secrecy{URIs, ViaValue}
 	asUser       = Secrecy{URIs, User}
@@ -242,7 +243,7 @@ var ends = []row{
 	{"url.full", keyword, asURI, func(e *Event, v *Value) { v.str(e, e.RequestURI.All) }},
 	{"url.original", keyword, asURI, func(e *Event, v *Value) { v.str(e, e.RequestURI.All) }},
 	{"url.port", long, public, func(e *Event, v *Value) { v.positive(int64(e.RequestURI.Port)) }},
-	{"url.scheme", keyword, public, func(e *Event, v *Value) { v.str(e, e.RequestURI.Scheme) }},
+	{"url.scheme", keyword, asScheme, func(e *Event, v *Value) { v.str(e, e.RequestURI.Scheme) }},
 	{"url.username", keyword, asUser, func(e *Event, v *Value) { v.str(e, e.RequestURI.User) }},
 	{"related.hosts", keyword, asHost, func(e *Event, v *Value) {
 		for i, host := range e.hosts() {
@@ -522,7 +523,7 @@ func address(name string, dst bool) []row {
 func uri(name string, of func(*Event) *URI) []row {
 	return []row{
 		{name + ".original", keyword, asURI, func(e *Event, v *Value) { v.str(e, of(e).All) }},
-		{name + ".scheme", keyword, public, func(e *Event, v *Value) { v.str(e, of(e).Scheme) }},
+		{name + ".scheme", keyword, asScheme, func(e *Event, v *Value) { v.str(e, of(e).Scheme) }},
 		{name + ".username", keyword, asUser, func(e *Event, v *Value) { v.str(e, of(e).User) }},
 		{name + ".host", keyword, asHost, func(e *Event, v *Value) { v.str(e, of(e).Host) }},
 		{name + ".port", long, public, func(e *Event, v *Value) { v.positive(int64(of(e).Port)) }},

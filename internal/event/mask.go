@@ -285,7 +285,7 @@ func (k *masking) uri(u *URI) {
 	scheme := k.from.Bytes(was.Scheme)
 	ends := userEnds(scheme)
 	if n := len(scheme); n >= len(all) || !bytes.Equal(all[:n], scheme) || ends == "" {
-		k.keep(&u.Scheme)
+		k.text(&u.Scheme, asScheme)
 		k.text(&u.User, asUser)
 		k.text(&u.Host, asHost)
 		return

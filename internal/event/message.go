@@ -140,7 +140,7 @@ func partNumber(p Part) func(*Event, *Value) {
 func partURI(name string, p Part) []row {
 	return []row{
 		{name + ".original", keyword, asURI, part(p)},
-		{name + ".scheme", keyword, public, part(p + 1)},
+		{name + ".scheme", keyword, asScheme, part(p + 1)},
 		{name + ".username", keyword, asUser, part(p + 2)},
 		{name + ".host", keyword, asHost, part(p + 3)},
 		{name + ".port", long, public, partNumber(p + 4)},

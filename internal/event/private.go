@@ -44,6 +44,7 @@ const (
 	Agent                 // a User-Agent or Server
 	Number                // a telephone number
 	Digest                // a hash of private values: keyed, and never opened
+	Scheme                // the scheme of a URI, which stays unless it is one that nobody knows
 	Word                  // a word of the protocol, which stays unless it may name somebody
 	NumShapes
 )

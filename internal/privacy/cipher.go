@@ -39,7 +39,7 @@ const (
 var labelNames = [numLabels]string{
 	event.Plain: "plain", event.Address: "address", event.Host: "host", event.User: "user",
 	event.Whole: "uri", event.NameAddr: "name-addr", event.ViaValue: "via", event.CallID: "call-id",
-	event.Tag: "tag", event.Agent: "agent", event.Number: "number", event.Digest: "digest", event.Word: "word",
+	event.Tag: "tag", event.Agent: "agent", event.Number: "number", event.Digest: "digest", event.Scheme: "scheme", event.Word: "word",
 	labelName: "name", labelTail: "tail", labelToken: "token",
 }
 

@@ -13,9 +13,9 @@ import (
 // network too, which holds the masked addresses of it when they are encrypted. The error
 // says why there is no such value.
 func (s *Sealer) Field(dst []byte, key string, value []byte) ([]byte, error) {
-	f, ok := privateFields()[key]
+	f, ok := secrecyOf(privateFields(), []byte(key))
 	if !ok {
-		return dst, fmt.Errorf("%s: is no field that is ever masked; allowed: those with a group in docs/fields.md", key)
+		return dst, fmt.Errorf("%s: is no field that is ever masked; allowed: those with a group in docs/fields.md, and sip.header.NAME", key)
 	}
 	if f.Private == event.Numbers && f.Shape == event.Digest {
 		return s.tokenField(dst, key, value)
@@ -30,7 +30,8 @@ func (s *Sealer) Field(dst []byte, key string, value []byte) ([]byte, error) {
 		}
 		return out, nil
 	}
-	if f.Private == event.Errors && f.Shape == event.Plain && event.Usual(value) {
+	phrase := f.Private == event.Errors && f.Shape == event.Plain && !strings.HasPrefix(key, event.HeaderPrefix)
+	if phrase && event.Usual(value) {
 		return append(dst, value...), nil
 	}
 	out, ok := s.Append(dst, f.Private, f.Shape, value)

@@ -54,6 +54,25 @@ func TestField(t *testing.T) {
 	}
 }
 
+// TestFieldHeader: headers that the configuration names are masked whatever they say, also
+// what would stay as the phrase of a status.
+func TestFieldHeader(t *testing.T) {
+	s := newSealer(t, all(Encrypt))
+	for _, value := range []string{"leg one", "ringing"} {
+		e := record(event.CallEnd)
+		e.Headers.Clear()
+		e.AddHeader(nil, "x-cid:", []byte(value))
+		_, sealed := masked(t, s, e, schemas["native"])
+		want := leaves(t, sealed)["sip.header.x-cid"]
+		if got, err := s.Field(nil, "sip.header.x-cid", []byte(value)); err != nil || string(got) != want || want == value {
+			t.Errorf("%s: %q, %v, want %q", value, got, err, want)
+		}
+	}
+	if got, err := s.Field(nil, "sip.status", []byte("ringing")); err != nil || string(got) != "ringing" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 // leaves are the texts of a record by the path of their field.
 func leaves(t testing.TB, text []byte) map[string]string {
 	t.Helper()

@@ -62,6 +62,8 @@ var asked = map[string][]event.Group{
 	"call_id": {event.CallIDs, event.Addresses, event.Numbers},
 	"uri":     {event.URIs, event.Numbers, event.Addresses},
 	"address": {event.Addresses},
+	"peer":    {event.Addresses}, // one that is a source
+	"agent":   {event.UserAgents, event.Addresses, event.Numbers},
 }
 
 func (p *Pages) note(kind, masked, clear string) {
@@ -182,8 +184,10 @@ func (p *Pages) Source(source string) (string, error) {
 	if source == "" || mode == Clear {
 		return source, nil
 	}
-	if clear, ok := p.find("address", source); ok {
-		return clear, nil
+	for _, kind := range [...]string{"address", "peer"} {
+		if clear, ok := p.find(kind, source); ok {
+			return clear, nil
+		}
 	}
 	net, port, ok := parseEnd(source)
 	if !ok || port != "" {
@@ -218,7 +222,7 @@ func (p *Pages) Text(text string, of ...event.Group) (string, error) {
 	if text == "" || !private {
 		return text, nil
 	}
-	for _, kind := range [...]string{"digest", "call_id", "uri", "address"} {
+	for _, kind := range [...]string{"digest", "call_id", "uri", "address", "peer", "agent"} {
 		if clear, ok := p.find(kind, text); ok {
 			return clear, nil
 		}

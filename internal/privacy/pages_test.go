@@ -138,16 +138,18 @@ func TestPagesFind(t *testing.T) {
 	for _, mode := range []Mode{Encrypt, HMAC} {
 		p := NewPages(newSealer(t, all(mode)))
 		d, b := detail(), view.Binding{AOR: "sip:alice@example.com", Source: "192.0.2.17:5060"}
-		r := view.Rate{Source: "198.51.100.7"}
+		r, set := view.Rate{Source: "198.51.100.7"}, view.IndicatorSet{Peer: "198.51.100.8"}
 		p.Show(&d)
 		p.Show(&b)
 		p.Show(&r)
+		p.Show(&set)
 		for _, c := range []struct {
 			ask  func(string) (string, error)
 			what string
 			want string
 		}{
-			{p.ID, d.ID, detail().ID}, {p.ID, d.CallID, detail().CallID}, {p.AOR, b.AOR, "sip:alice@example.com"}, {p.Source, r.Source, "198.51.100.7"},
+			{p.ID, d.ID, detail().ID}, {p.ID, d.CallID, detail().CallID}, {p.AOR, b.AOR, "sip:alice@example.com"}, {p.Source, r.Source, "198.51.100.7"}, {p.Source, set.Peer, "198.51.100.8"},
+			{func(s string) (string, error) { return p.Text(s, event.UserAgents) }, d.UserAgent, detail().UserAgent},
 			{func(s string) (string, error) { return p.Text(s, event.CallIDs) }, d.CallID, detail().CallID},
 			{func(s string) (string, error) { return p.Text(s, event.URIs) }, d.From, detail().From},
 		} {

@@ -59,6 +59,16 @@ func privateFields() map[string]event.Secrecy {
 	return fields
 }
 
+// secrecyOf is that of a field by its key, false for one that is never masked. Headers that
+// the configuration names have no row of their own.
+func secrecyOf(fields map[string]event.Secrecy, key []byte) (event.Secrecy, bool) {
+	secrecy, private := fields[string(key)]
+	if !private && bytes.HasPrefix(key, []byte(event.HeaderPrefix)) {
+		return event.Secrecy{Private: event.Errors, Shape: event.Plain}, true
+	}
+	return secrecy, private
+}
+
 // kpiPeer is the only private field of records that are no events: an address, or a name
 // that the configuration gives.
 const kpiPeer = "sip.kpi.peer"

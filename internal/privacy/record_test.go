@@ -267,6 +267,27 @@ func BenchmarkMask(b *testing.B) {
 	}
 }
 
+// TestSchemeOfHost: what looks like the scheme of a URI and is a host is masked as its URI
+// is, and opens with it.
+func TestSchemeOfHost(t *testing.T) {
+	e := record(event.CallEnd)
+	e.SetURI(&e.RequestURI, []byte("pbx.example.com:5060"), []byte("pbx.example.com"), []byte("5060"), nil, 0)
+	e.SetURI(&e.Contact.URI, []byte("URN:service:sos"), []byte("URN"), []byte("service"), nil, 0)
+	for _, m := range []Mode{Encrypt, HMAC, Redact} {
+		clear, sealed := masked(t, newSealer(t, all(m)), e, schemas["native"])
+		if bytes.Contains(sealed, []byte("pbx")) || !bytes.Contains(sealed, []byte(`"scheme":"URN"`)) {
+			t.Errorf("%s: %s", m, sealed)
+		}
+		if m != Encrypt {
+			continue
+		}
+		opened, _, err := reader(t, testKey()).Record(nil, sealed)
+		if err != nil || oneWay(t, opened) != oneWay(t, clear) {
+			t.Errorf("%v\n got %s\nwant %s", err, opened, clear)
+		}
+	}
+}
+
 // checkParts masks a URI as a record has it, and holds its parts to those masked alone.
 func checkParts(t *testing.T, s *Sealer, text []byte) {
 	t.Helper()
@@ -288,7 +309,7 @@ func checkParts(t *testing.T, s *Sealer, text []byte) {
 	if g, w := string(m.Bytes(got.All)), want(event.Whole, was.All); g != w {
 		t.Errorf("%q is %q, not %q", text, g, w)
 	}
-	if g, w := string(m.Bytes(got.Scheme)), string(e.Bytes(was.Scheme)); g != w {
+	if g, w := string(m.Bytes(got.Scheme)), want(event.Scheme, was.Scheme); g != w {
 		t.Errorf("%q: scheme %q, not %q", text, g, w)
 	}
 	if g, w := string(m.Bytes(got.User)), want(event.User, was.User); g != w {

@@ -51,14 +51,14 @@ var rules = [sip.NumHeaders]rule{
 	sip.HeaderReason:            {write: writeReason, all: true},
 	sip.HeaderContentType:       {write: writeFirst},
 	sip.HeaderEvent:             {write: writeEvent},
-	sip.HeaderMaxForwards:       {write: writeKept},
-	sip.HeaderExpires:           {write: writeKept},
-	sip.HeaderMinExpires:        {write: writeKept},
-	sip.HeaderRetryAfter:        {write: writeKept},
-	sip.HeaderSessionExpires:    {write: writeKept},
-	sip.HeaderMinSE:             {write: writeKept},
-	sip.HeaderRSeq:              {write: writeKept},
-	sip.HeaderRAck:              {write: writeKept},
+	sip.HeaderMaxForwards:       {write: writeNumbers},
+	sip.HeaderExpires:           {write: writeNumbers},
+	sip.HeaderMinExpires:        {write: writeNumbers},
+	sip.HeaderRetryAfter:        {write: writeNumbers},
+	sip.HeaderSessionExpires:    {write: writeNumbers},
+	sip.HeaderMinSE:             {write: writeNumbers},
+	sip.HeaderRSeq:              {write: writeNumbers},
+	sip.HeaderRAck:              {write: writeNumbers},
 	sip.HeaderDate:              {write: writeKept},
 	sip.HeaderAllow:             {write: writeKept},
 	sip.HeaderAllowEvents:       {write: writeKept},
@@ -71,24 +71,37 @@ var rules = [sip.NumHeaders]rule{
 	sip.HeaderSubscriptionState: {write: writeKept},
 }
 
-// writeKept writes a value as it is, if it is numbers and words: a comment or a quoted
-// string, and what follows, is left out.
-func writeKept(x *rewriting, value []byte) bool {
+// writeKept writes a value as it is, if it is words: a comment or a quoted string, and
+// what follows, is left out.
+func writeKept(x *rewriting, value []byte) bool { return x.kept(value, namesNobody) }
+
+// writeNumbers is writeKept for counters and spans of time.
+func writeNumbers(x *rewriting, value []byte) bool { return x.kept(value, counts) }
+
+func (x *rewriting) kept(value []byte, harmless func([]byte) bool) bool {
 	if i := bytes.IndexAny(value, `("<@`); i >= 0 {
 		value = bytes.TrimRight(value[:i], " \t;,")
 	}
 	x.out = append(x.out, value...)
-	return len(value) > 0 && only(value, isPlain) && namesNobody(value)
+	return len(value) > 0 && only(value, isPlain) && harmless(value)
 }
 
-// namesNobody tells whether words hold neither an address nor a number of somebody. Numbers
-// alone, with a method behind them or not, are those of RAck, RSeq and the like.
+// namesNobody tells whether words hold neither an address nor a number of somebody.
 func namesNobody(b []byte) bool {
-	if holdsAddress(b) {
-		return false
-	}
 	for word := range bytes.FieldsSeq(b) {
-		if !(len(word) <= 10 && only(word, isDigit)) && holdsNumber(word) {
+		if holdsNumber(word) {
+			return false
+		}
+	}
+	return !holdsAddress(b)
+}
+
+// counts is namesNobody where numbers alone, with a method behind them or not, are those of
+// RAck, RSeq and the like.
+func counts(b []byte) bool {
+	const digits = 10 // of 32 bits
+	for word := range bytes.FieldsSeq(b) {
+		if !(len(word) <= digits && only(word, isDigit)) && !namesNobody(word) {
 			return false
 		}
 	}
@@ -352,7 +365,7 @@ func writeAuth(x *rewriting, value []byte) bool {
 		x.out = append(x.w.token(x.out, "response", v), '"')
 	}
 	for _, name := range [...]string{"algorithm", "qop", "nc", "stale"} {
-		if v, ok := x.auth.Param(name); ok && len(v) > 0 && len(v) <= 32 && only(v, func(c byte) bool { return isWord(c) || c == ',' }) && namesNobody(v) {
+		if v, ok := x.auth.Param(name); ok && len(v) > 0 && len(v) <= 32 && only(v, func(c byte) bool { return isWord(c) || c == ',' }) && counts(v) {
 			next(name)
 			x.out = append(append(x.out, v...), '"')
 		}

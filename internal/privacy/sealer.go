@@ -168,7 +168,7 @@ func (s *Sealer) Open(dst []byte, shape event.Shape, b []byte) ([]byte, error) {
 var groupOf = [event.NumShapes]event.Group{
 	event.Plain: event.Errors, event.Address: event.Addresses, event.Host: event.URIs, event.User: event.URIs,
 	event.Whole: event.URIs, event.NameAddr: event.URIs, event.ViaValue: event.URIs, event.CallID: event.CallIDs,
-	event.Tag: event.Tags, event.Agent: event.UserAgents, event.Number: event.Numbers, event.Word: event.Errors,
+	event.Tag: event.Tags, event.Agent: event.UserAgents, event.Number: event.Numbers, event.Scheme: event.URIs, event.Word: event.Errors,
 }
 
 // OpenAs appends to dst the value of a group and a shape that Append made b of, by a Sealer

@@ -91,6 +91,7 @@ var forms = func() (f [event.NumShapes]*regexp.Regexp) {
 	whole := map[event.Shape]string{
 		event.Address: hostForm, event.Host: hostForm, event.Whole: uriForm,
 		event.NameAddr: `(?:\*|(?:"` + sealedForm + `" )?<` + uriForm + `>` + tailForm + `|` + uriForm + tailForm + `)`,
+		event.Scheme:   `(?i:sips?|tel|urn|im|pres|mailto|https?|cid|xmpp|h323|fax|modem)`,
 		event.ViaValue: `SIP/2\.0/[A-Za-z-]+ ` + hostForm + `(?::\d*)?` + tailForm,
 	}
 	for sh := range f {

@@ -36,6 +36,9 @@ func (p *pass) value(dst []byte, g event.Group, shape event.Shape, b []byte) []b
 	if shape == event.Word {
 		return p.word(dst, b)
 	}
+	if shape == event.Scheme && isScheme(b) {
+		return append(dst, b...)
+	}
 	if p.base == Redact && !p.open {
 		p.gone = true
 		return dst
@@ -56,6 +59,8 @@ func (p *pass) value(dst []byte, g event.Group, shape event.Shape, b []byte) []b
 		return p.nameAddr(dst, b)
 	case event.ViaValue:
 		return p.via(dst, b)
+	case event.Scheme: // it may be a host, and is masked as its URI is
+		return p.unparsed(dst, b)
 	}
 	return p.text(dst, g, label(shape), b)
 }
@@ -231,6 +236,20 @@ var opaque = map[string]bool{
 	"xmpp": true, "h323": true, "fax": true, "modem": true,
 }
 
+// isScheme tells whether a scheme is one that stays.
+func isScheme(b []byte) bool {
+	var room [8]byte
+	if len(b) > len(room) {
+		return false
+	}
+	switch lower := appendLower(room[:0], b); string(lower) {
+	case "sip", "sips", "tel":
+		return true
+	default:
+		return opaque[string(lower)]
+	}
+}
+
 // isApart tells whether a URI can be masked in parts and read again: its scheme is known,
 // and the signs that end a user are not in one.
 func isApart(u *sip.URI) bool {
@@ -243,8 +262,7 @@ func isApart(u *sip.URI) bool {
 	case u.SchemeIs("tel"):
 		return isUserinfo(u.User())
 	}
-	var room [8]byte
-	return len(scheme) <= len(room) && opaque[string(appendLower(room[:0], scheme))]
+	return isScheme(scheme)
 }
 
 func isUserinfo(b []byte) bool {

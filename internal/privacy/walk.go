@@ -202,10 +202,7 @@ func (w *walk) text() {
 		return
 	}
 	w.i = end
-	secrecy, private := w.r.fields[string(w.path)]
-	if !private && bytes.HasPrefix(w.path, []byte(event.HeaderPrefix)) {
-		secrecy, private = event.Secrecy{Private: event.Errors, Shape: event.Plain}, true
-	}
+	secrecy, private := secrecyOf(w.r.fields, w.path)
 	if !private || w.sealer == nil {
 		w.dst = append(w.dst, raw...)
 		return

@@ -26,9 +26,6 @@ func (p *pass) word(dst, b []byte) []byte {
 // isHarmlessWord tells whether a text is made of words and holds neither an address, nor as
 // many digits as a number has, nor a run of letters and digits as identifiers have.
 func isHarmlessWord(b []byte) bool {
-	if isCounter(b) {
-		return true
-	}
 	if len(b) > maxWord || len(b) > 1 && b[0] == '0' && b[1] >= '4' && b[1] <= '7' { // or it may be some of a sealed text
 		return false
 	}
@@ -47,11 +44,4 @@ func isHarmlessWord(b []byte) bool {
 		}
 	}
 	return !holdsAddress(b) && !holdsNumber(b)
-}
-
-// isCounter tells whether a word is a decimal of 32 bits, such as the CSeq that is the id of
-// a subscription (RFC 3515 §2.4.6), or the time that is that of a session (RFC 8866 §5.2).
-func isCounter(b []byte) bool {
-	const digits = 10
-	return isDigits(b) && len(b) <= digits && (b[0] != '0' || len(b) == 1)
 }

@@ -24,7 +24,7 @@ func TestWords(t *testing.T) {
 				}
 			}
 			for _, word := range []string{
-				"X203.0.113.77", "M004930998877", "203.0.113.77-004930998877", "a84b4c76e66710f0a1",
+				"X203.0.113.77", "M004930998877", "4930998877", "30998877/4930", "203.0.113.77-004930998877", "a84b4c76e66710f0a1",
 				`multipart/mixed;boundary="b203.0.113.77"`, "multipart/mixed;boundary=a84b4c76@203.0.113.77", ";a@203.0.113.77",
 			} {
 				out, ok := s.Append(nil, event.Errors, event.Word, []byte(word))
@@ -47,7 +47,7 @@ func TestRewriteWords(t *testing.T) {
 	const message = "X203.0.113.77 sip:a@b.example SIP/2.0\r\n" +
 		"Via: SIP/2.0/UDP-203.0.113.77 c.example;branch=z9hG4bKx\r\nFrom: <sip:a@b.example>;tag=1\r\nTo: <sip:c@d.example>\r\n" +
 		"Call-ID: x\r\nCSeq: 1 X203.0.113.77\r\nAccept: application/x-203.0.113.77\r\nAllow: INVITE, M004930998877\r\n" +
-		"Supported: t004930998877\r\nEvent: presence;id=203.0.113.77-1\r\nReason: SIP-203.0.113.77;cause=200\r\n" +
+		"Supported: t004930998877\r\nRequire: 4930998877\r\nPriority: 4930998877\r\nAllow-Events: 30998877, a\r\nEvent: presence;id=203.0.113.77-1\r\nReason: SIP-203.0.113.77;cause=200\r\n" +
 		"Reason: Q.850;cause=004930998877\r\nPrivacy: id;203.0.113.77\r\nSubscription-State: terminated;reason=x203.0.113.77\r\n" +
 		"Authorization: Digest-203.0.113.77 username=\"a\"\r\nRAck: 2147483647 1 INVITE\r\nContent-Length: 0\r\n\r\n"
 	cfg := Config{Key: NewKey()}

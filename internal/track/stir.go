@@ -45,10 +45,13 @@ func readPassport(e *event.Event, b []byte) {
 		e.Attest = v[0]
 	}
 	if _, after, ok := bytes.Cut(b, []byte(`"orig"`)); ok {
-		e.Set(&e.IdentityOrig, jsonString(after, `"tn"`))
+		if v := jsonString(after, `"tn"`); isTN(v) {
+			e.Set(&e.IdentityOrig, v)
+		}
 	}
 	if _, after, ok := bytes.Cut(b, []byte(`"dest"`)); ok {
-		if _, list, ok := bytes.Cut(after, []byte{'['}); ok {
+		_, after, _ = bytes.Cut(after, []byte(`"tn"`)) // a list of "uri" may stand beside it
+		if list, ok := bytes.CutPrefix(bytes.TrimLeft(after, " :"), []byte{'['}); ok {
 			list, _, _ = bytes.Cut(list, []byte{']'})
 			for len(list) > 0 {
 				var v []byte
@@ -58,7 +61,9 @@ func readPassport(e *event.Event, b []byte) {
 				if v, list, ok = bytes.Cut(list, []byte{'"'}); !ok {
 					break
 				}
-				e.Add(&e.IdentityDest, v)
+				if isTN(v) {
+					e.Add(&e.IdentityDest, v)
+				}
 			}
 		}
 	}
@@ -70,6 +75,18 @@ func readPassport(e *event.Event, b []byte) {
 		}
 		e.IdentityIAT, _ = strconv.ParseInt(string(after[:n]), 10, 64)
 	}
+}
+
+// isTN tells whether a claim is a telephone number, as those of "tn" are (RFC 8225 §5.2.1):
+// anything else would leave as one, whatever is private.
+func isTN(b []byte) bool {
+	b = bytes.TrimPrefix(b, []byte{'+'})
+	for _, c := range b {
+		if c-'0' > 9 && c != '*' && c != '#' {
+			return false
+		}
+	}
+	return len(b) > 0
 }
 
 // jsonString is the text value behind a name; it borrows from b.

@@ -75,7 +75,7 @@ func (s *secrets) Put(e *event.Event) {
 		take := func(b []byte) {
 			// A word (a method, a codec) stays where it is one; what somebody wrote into it is
 			// looked for by what else says it.
-			if f.Private == event.Public || f.Shape == event.Word {
+			if f.Private == event.Public || f.Shape == event.Word || f.Shape == event.Scheme && schemes[string(lower(b))] {
 				s.public[strings.ToLower(string(b))] = true
 				return
 			}
@@ -278,6 +278,12 @@ func (s *secrets) put(field, value string) {
 	if _, ok := s.values[value]; !ok {
 		s.values[value] = field
 	}
+}
+
+// schemes are those that stay: docs/privacy.md.
+var schemes = map[string]bool{
+	"sip": true, "sips": true, "tel": true, "urn": true, "im": true, "pres": true, "mailto": true, "http": true, "https": true,
+	"cid": true, "xmpp": true, "h323": true, "fax": true, "modem": true,
 }
 
 // lower is bytes.ToLower of ASCII: what is no UTF-8 stays.
