@@ -204,6 +204,47 @@ func TestFullList(t *testing.T) {
 	}
 }
 
+// TestPardon: who is put on the allow list leaves the blacklist, whoever put him there,
+// and does not come back with the saved state; a wider network stays.
+func TestPardon(t *testing.T) {
+	var said []string
+	r := with(func(cfg *Config) { cfg.Say = func(line string) { said = append(said, line) } })
+	r.tell(t0)
+	r.flood(event.RegNew, "10.0.0.5", t0, 1, 300)
+	for _, source := range []string{"10.1.0.0/16", "10.0.0.0/8", "192.0.2.1", "2001:db8::1"} {
+		if err := r.l.Offend(source, "", 0, "me"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range 2 {
+		r.l.Blame(netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}), "scan", 0)
+	}
+	r.flood(event.RegDel, "10.0.0.0", t0+500, 1, 5)
+	before := parts(t, r.l)
+	cfg := r.l.cfg
+	cfg.Allow = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/15"), netip.MustParsePrefix("2001:db8::/32")}
+	said = nil
+	r.l.Configure(cfg)
+	for _, l := range []*Limiter{r.l, takeUp(t, cfg, before)} {
+		got := listed(t, l, view.Query{})
+		if slices.Sort(got); !slices.Equal(got, []string{"10.0.0.0/8", "192.0.2.1"}) {
+			t.Errorf("listed %v", got)
+		}
+	}
+	if want := "source blacklist: 5 sources taken off it, which evr_allow has"; !slices.Equal(said, []string{want, want}) {
+		t.Errorf("said %q", said)
+	}
+	if r.tell(t0 + 600); len(r.calms) != 1 || r.calms[0].Rate.Ended != event.RateForgotten || r.calms[0].Rate.Total != 4 {
+		t.Errorf("told %+v", r.calms)
+	}
+	if err := r.l.Offend("10.1.2.0/24", "", 0, "me"); err == nil {
+		t.Error("a network that is never held is taken")
+	}
+	if err := r.l.Offend("10.0.0.0/14", "", 0, "me"); err != nil {
+		t.Errorf("a network that is wider than what is never held: %v", err)
+	}
+}
+
 func TestSourceRefused(t *testing.T) {
 	l := with(func(cfg *Config) { cfg.Allow = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} }).l
 	for _, source := range []string{"", "x", "192.0.2.1/33", "0.0.0.0/0", "::/0", "fe80::1%eth0", "::ffff:192.0.2.0/120", "10.2.3.4", "192.0.2.1; rm"} {

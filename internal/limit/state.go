@@ -163,6 +163,9 @@ func (l *Limiter) Restore(r *Restoring) {
 	for i := range r.offenders {
 		l.relist(&r.offenders[i])
 	}
+	if line := l.pardon(); line != "" {
+		lines = append(lines, line)
+	}
 	l.mu.Unlock()
 	for _, line := range lines {
 		l.say(line)
@@ -218,7 +221,6 @@ func (l *Limiter) Configure(cfg Config) {
 	l.changing.Lock()
 	defer l.changing.Unlock()
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if cfg.Held != l.cfg.Held {
 		l.held = cfg.Held
 	}
@@ -226,6 +228,11 @@ func (l *Limiter) Configure(cfg Config) {
 		l.apply(cfg.Rates)
 	}
 	l.allowed(cfg.Allow)
+	line := l.pardon()
 	cfg.Say = l.cfg.Say
 	l.cfg = cfg
+	l.mu.Unlock()
+	if line != "" {
+		l.say(line)
+	}
 }
