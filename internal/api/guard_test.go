@@ -15,10 +15,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
 
 const token = "correct-horse-battery"
@@ -329,6 +332,36 @@ func TestOffendersForOtherPrograms(t *testing.T) {
 	want := "create sipcmbeat4 hash:net family inet -exist\ncreate sipcmbeat6 hash:net family inet6 -exist\nflush sipcmbeat4\nflush sipcmbeat6\n" +
 		"add sipcmbeat4 192.0.2.66 -exist\nadd sipcmbeat6 2001:db8::/64 -exist\n"
 	if _, text := ask(t, s).do("GET", "/offenders?format=ipset", ""); text != want {
+		t.Error(text)
+	}
+}
+
+// restless has pages of one source each, and the last source moves to the first place
+// after each, as one does that goes on sending.
+type restless struct{ *fake }
+
+func (r restless) Offenders(q view.Query) (p view.OffenderPage, err error) {
+	p, err = r.fake.Offenders(q)
+	if q.All || err != nil {
+		return p, err
+	}
+	at, _ := strconv.Atoi(q.Cursor)
+	if p.Offenders = p.Offenders[at : at+1]; at+1 < p.Total {
+		p.Next = strconv.Itoa(at + 1)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sources = append(r.sources[p.Total-1:], r.sources[:p.Total-1]...)
+	return p, nil
+}
+
+// TestAllOffenders: what a firewall is given has every source, whatever happens while it
+// is made.
+func TestAllOffenders(t *testing.T) {
+	f := newFake()
+	f.sources = append(f.sources, view.Offender{Source: "192.0.2.67", Origin: "rate", First: noon, Last: noon})
+	s := started(t, restless{f}, nil)
+	if _, text := ask(t, s).do("GET", "/offenders?format=plain", ""); text != "192.0.2.66\n2001:db8::/64\n192.0.2.67\n" {
 		t.Error(text)
 	}
 }

@@ -326,6 +326,25 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// TestAllOffenders: who asks for all gets all, more than a page has.
+func TestAllOffenders(t *testing.T) {
+	r := with(nil)
+	r.tell(t0)
+	want := view.MaxLimit + 500
+	for n := range want {
+		r.l.Blame(netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}), "scan", 0)
+	}
+	for _, q := range []view.Query{{All: true}, {All: true, Limit: 3, Cursor: "0.0.0"}} {
+		got := listed(t, r.l, q)
+		if slices.Sort(got); len(slices.Compact(got)) != want {
+			t.Errorf("%+v: %d of %d", q, len(got), want)
+		}
+	}
+	if got := listed(t, r.l, view.Query{All: true, Source: "10.0.1.0/24"}); len(got) != 256 {
+		t.Errorf("%d of the network", len(got))
+	}
+}
+
 // TestStepBack: when the time is set back nobody stays on the list for longer than from
 // then on, and who was there for ever does.
 func TestStepBack(t *testing.T) {

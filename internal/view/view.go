@@ -12,6 +12,7 @@ import "time"
 type Query struct {
 	Limit  int    // entries; 0 is DefaultLimit
 	Cursor string // opaque; "" begins
+	All    bool   // of offenders: every one at once, whatever Limit and Cursor
 	Text   string // only what contains this, without regard to case; "" is everything
 	Source string // only from this address or network
 	State  string // only in this state
