@@ -329,6 +329,9 @@ func TestOffendersForOtherPrograms(t *testing.T) {
 			t.Errorf("%q: %q", h, text)
 		}
 	}
+	if resp, text := ask(t, s, "Accept", "text/html").do("GET", "/offenders?format=json", ""); resp.Header.Get("Content-Type") != "application/json" || !strings.HasPrefix(text, `{"total":2,`) {
+		t.Errorf("a browser that asks for JSON gets %.100q", text)
+	}
 	want := "create sipcmbeat4 hash:net family inet -exist\ncreate sipcmbeat6 hash:net family inet6 -exist\nflush sipcmbeat4\nflush sipcmbeat6\n" +
 		"add sipcmbeat4 192.0.2.66 -exist\nadd sipcmbeat6 2001:db8::/64 -exist\n"
 	if _, text := ask(t, s).do("GET", "/offenders?format=ipset", ""); text != want {
