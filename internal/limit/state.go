@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -160,6 +161,7 @@ func (l *Limiter) Restore(r *Restoring) {
 	if r.settings != nil {
 		lines = l.settings(r.settings)
 	}
+	slices.SortStableFunc(r.offenders, func(a, b offender) int { return cmp.Compare(a.last, b.last) }) // as they give way
 	for i := range r.offenders {
 		l.relist(&r.offenders[i])
 	}
