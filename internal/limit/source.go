@@ -141,10 +141,12 @@ func (l *Limiter) accuse(r *rate, worst int, now int64) *offender {
 		if o = l.list(r.key.source, byRate, reason, now); o == nil {
 			return nil
 		}
-		o.lasts, o.hits, o.held = l.cfg.OffenderLife, r.total-1, r.total-1
+		o.lasts = l.cfg.OffenderLife
 		o.expires = now + int64(o.lasts)
 		l.await(o)
 	}
+	o.hits += r.total - 1 // those before this one
+	o.held += r.total - 1
 	return o
 }
 

@@ -135,6 +135,26 @@ func TestByRate(t *testing.T) {
 	}
 }
 
+// TestByRateAgain: all that is held of a source counts, also of a type that is over its
+// limit later, and of a flood that comes again.
+func TestByRateAgain(t *testing.T) {
+	r := with(func(cfg *Config) {
+		cfg.Rates.Limits, cfg.Rates.Intervals = []float64{20}, []time.Duration{time.Second}
+	})
+	r.flood(event.AuthFailed, "192.0.2.1", t0, 1, 320)
+	r.flood(event.RegNew, "192.0.2.1", t0+1000, 1, 320)
+	r.tell(t0 + 60*sec)
+	r.flood(event.RegNew, "192.0.2.1", t0+60*sec, 1, 320)
+	page, err := r.l.Offenders(view.Query{})
+	if err != nil || len(page.Offenders) != 1 {
+		t.Fatalf("%+v, %v", page, err)
+	}
+	s := r.l.Stats()
+	if o, held := page.Offenders[0], s.Sum(HeldRate); o.Held != held || o.Hits != held {
+		t.Errorf("%d hits, %d held, want %d of both", o.Hits, o.Held, held)
+	}
+}
+
 // TestBlame: what a detection lists is held and expires; what a hand lists stays.
 func TestBlame(t *testing.T) {
 	r := with(func(cfg *Config) { cfg.Allow = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} })
