@@ -307,6 +307,19 @@ func TestPageForms(t *testing.T) {
 	}
 }
 
+// TestCommandsOfPages: what a page offers to be copied goes to where the page came from.
+func TestCommandsOfPages(t *testing.T) {
+	s := started(t, newFake(), nil)
+	for path, want := range map[string]string{
+		"/events/blst": "curl -X POST '" + s.URL() + "/events/blst?other-ok=1'",
+		"/offenders":   "curl -s '" + s.URL() + "/offenders?format=ipset' | ipset restore",
+	} {
+		if _, page := ask(t, s, "Accept", "text/html").do("GET", path, ""); !strings.Contains(html.UnescapeString(page), want) {
+			t.Errorf("%s does not offer %s", path, want)
+		}
+	}
+}
+
 // TestStatic: what pages need is served with its kind, for ever under its version, and
 // nothing else is.
 func TestStatic(t *testing.T) {
