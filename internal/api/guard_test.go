@@ -140,6 +140,29 @@ func certificate(t *testing.T) (cert, key string, roots *x509.CertPool) {
 	return cert, key, roots
 }
 
+// TestPageOfStrangers: a page that refuses somebody without the token, or under another
+// name, says nothing of how the program is.
+func TestPageOfStrangers(t *testing.T) {
+	f := newFake()
+	f.unready = true
+	s := started(t, f, func(c *Config) { c.Token = token })
+	for _, x := range []struct {
+		status int
+		header []string
+		known  bool
+	}{
+		{http.StatusUnauthorized, nil, false},
+		{http.StatusMisdirectedRequest, []string{"Host", "evil.example"}, false},
+		{http.StatusNotFound, []string{"Authorization", "Bearer " + token}, true},
+	} {
+		resp, page := ask(t, s, append(x.header, "Accept", "text/html")...).do("GET", "/nowhere", "")
+		known := strings.Contains(page, "1 problem") || strings.Contains(page, "<time")
+		if resp.StatusCode != x.status || known != x.known || !strings.Contains(page, "What is right") {
+			t.Errorf("%d, says how it is: %v\n%s", resp.StatusCode, known, page)
+		}
+	}
+}
+
 func TestTLS(t *testing.T) {
 	cert, key, roots := certificate(t)
 	s := started(t, newFake(), func(c *Config) { c.Certificate, c.Key, c.Token = cert, key, token })

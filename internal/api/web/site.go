@@ -76,6 +76,7 @@ type page struct {
 	Title string
 	Path  string // of the entry of the navigation that it belongs to
 	Base  string // how the reader reached this server, for commands
+	Known bool   // the reader may know how the program is: what follows
 	Now   time.Time
 	Ready view.Health
 	Nav   []section
@@ -167,7 +168,12 @@ func Base(r *http.Request) string {
 }
 
 func (s *Site) render(file, title string, r *http.Request, now time.Time, body any) ([]byte, error) {
-	p := page{Title: title, Path: place(r.URL.Path), Base: Base(r), Now: now, Ready: s.program.Ready(), Nav: navigation, Body: body, site: s}
+	p := page{Title: title, Path: place(r.URL.Path), Base: Base(r), Known: true, Now: now, Nav: navigation, Body: body, site: s}
+	if e, ok := body.(view.Problem); ok && (e.Status == http.StatusUnauthorized || e.Status == http.StatusMisdirectedRequest) {
+		p.Known = false // without the token, or led here by a page from elsewhere
+	} else {
+		p.Ready = s.program.Ready()
+	}
 	var b bytes.Buffer
 	if err := s.sets[file].ExecuteTemplate(&b, "base.html", p); err != nil {
 		return nil, fmt.Errorf("render %s: %w", file, err)
