@@ -152,6 +152,16 @@ type RatePage struct {
 	Rates     []Rate    `json:"rates"`
 }
 
+// Measured are the intervals of the windows that each rate has: one of 0 is turned off.
+func (p RatePage) Measured() (on []string) {
+	for _, i := range p.Intervals {
+		if i != "0" {
+			on = append(on, i)
+		}
+	}
+	return on
+}
+
 // Limits are the limits of rates, to be changed at run time. What is nil stays.
 type Limits struct {
 	Limits    []float64 `json:"limits,omitempty"`
