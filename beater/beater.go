@@ -197,6 +197,7 @@ type run struct {
 	health health
 
 	unsaved atomic.Bool   // the last state could not be written
+	whole   bool          // all was read, and the state of then is to be kept; known once nothing is being read
 	records atomic.Uint64 // that are no events
 	count   *kpi.Counter
 	windows *indicators // nil: no records of them
@@ -422,6 +423,7 @@ func (r *run) finished() bool {
 // end closes what is open and makes the last line. why is "" when nothing is left.
 func (r *run) end(why string) error {
 	r.stopServer()
+	r.saveChanges()
 	r.ring.abort()
 	if r.windows != nil {
 		close(r.windows.aborted)

@@ -25,7 +25,7 @@ type health struct {
 	packets seen
 	acked   seen
 	dropped seen
-	lost    uint64 // in the rise of dropped that was last seen
+	lost    uint64 // since dropped rises without a pause of dropsLinger
 	ended   bool   // all is read
 	quit    chan struct{}
 	wait    sync.WaitGroup
@@ -98,10 +98,7 @@ func (r *run) look(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.packets.see(frames, now)
-	before := h.dropped.n
-	if h.dropped.see(dropped, now) {
-		h.lost = dropped - before
-	}
+	h.drops(dropped, now)
 	done := r.ledger.done()
 	h.acked.see(done, now)
 	if done >= r.ring.accepted.Load() {
@@ -114,6 +111,18 @@ func (r *run) look(now time.Time) {
 		lanes[l.Input] = s
 	}
 	h.lanes = lanes
+}
+
+// drops takes how many packets were lost since the start. The caller holds the lock.
+func (h *health) drops(n uint64, now time.Time) {
+	before := h.dropped
+	switch {
+	case !h.dropped.see(n, now):
+		return
+	case now.Sub(before.when) >= dropsLinger:
+		h.lost = 0
+	}
+	h.lost += n - before.n
 }
 
 func healthOf(checks ...view.Check) view.Health {
@@ -172,7 +181,7 @@ func (r *run) dropsCheck(now time.Time) view.Check {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.lost > 0 && h.dropped.still(now) < dropsLinger {
-		return view.Check{Name: "drops", Detail: fmt.Sprintf("%s lost by the kernel or the interface within the last minute, %d since the start (pcap_buf_kb, workers)",
+		return view.Check{Name: "drops", Detail: fmt.Sprintf("%s lost by the kernel or the interface, the last within the last minute, %d since the start (pcap_buf_kb, workers)",
 			plural(h.lost, "packet"), h.dropped.n)}
 	}
 	return view.Check{Name: "drops", OK: true, Detail: fmt.Sprintf("no packets lost within the last minute, %d since the start", h.dropped.n)}

@@ -228,8 +228,8 @@ func (r *run) reload() (got view.Reloaded, err error) {
 		r.take(merged)
 		r.sealer.Store(sealer)
 	}
-	if r.server != nil {
-		r.server.Renew(merged.HTTP.Token, pair)
+	if r.server != nil && r.server.Renew(merged.HTTP.Token, pair) {
+		got.Changed = append(got.Changed, config.Section+".http.tls.certificate") // another in the same file
 	}
 	return got, nil
 }

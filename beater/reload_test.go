@@ -1,7 +1,15 @@
 package beater
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
+	"fmt"
+	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +17,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/elastic/beats/v7/libbeat/beat"
 	conf "github.com/elastic/elastic-agent-libs/config"
@@ -267,5 +276,52 @@ func TestReloadStatistics(t *testing.T) {
 	}
 	if n := p.count(); n > 83 {
 		t.Errorf("%d records after they were switched off", n-81)
+	}
+}
+
+// TestReloadCertificate: a certificate that was renewed in its file is taken up, and said
+// to be.
+func TestReloadCertificate(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	renewed := func() {
+		t.Helper()
+		private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+		public, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret, err := x509.MarshalPKCS8PrivateKey(private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: public}, key: {Type: "PRIVATE KEY", Bytes: secret}} {
+			if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	renewed()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	r, _, signals, done := reloading(t, fmt.Sprintf("%srun_forever: true\nhttp_port: %d\nhttp.tls.certificate: %s\nhttp.tls.key: %s", calls, l.Addr().(*net.TCPAddr).Port, cert, key), "")
+	for _, want := range [][]string{{}, {"sipcmbeat.http.tls.certificate"}, {}} {
+		if got, err := r.Reload("a test"); err != nil || !slices.Equal(got.Changed, want) || len(got.Restart) > 0 {
+			t.Errorf("%+v, %v, want %v", got, err, want)
+		}
+		if len(want) == 0 {
+			renewed()
+		}
+	}
+	signals <- syscall.SIGTERM
+	if err := result(t, done); err != nil {
+		t.Error(err)
 	}
 }

@@ -86,7 +86,7 @@ func start(t *testing.T, p *pipe, text string) (*run, chan os.Signal, chan error
 	return startWith(t, p, cfg, logptest.NewTestingLogger(t, ""))
 }
 
-func startWith(t *testing.T, p *pipe, cfg *config.Config, log *logp.Logger) (*run, chan os.Signal, chan error) {
+func startWith(t *testing.T, p *pipe, cfg *config.Config, log *logp.Logger, with ...func(*run)) (*run, chan os.Signal, chan error) {
 	t.Helper()
 	signals := make(chan os.Signal, 4)
 	r := &run{cfg: cfg, log: log, live: cfg.Live(), signals: signals}
@@ -95,6 +95,9 @@ func startWith(t *testing.T, p *pipe, cfg *config.Config, log *logp.Logger) (*ru
 		t.Fatal(err)
 	}
 	r.sealer.Store(sealer)
+	for _, set := range with {
+		set(r)
+	}
 	if r.inputs, err = openAll(cfg, r.masker, nil); err != nil {
 		t.Fatal(err)
 	}

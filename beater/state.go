@@ -72,6 +72,7 @@ func (r *run) capture(ctx context.Context) error {
 		r.log.Warn("the files were not read to their ends: the saved state is left as it was")
 		return err
 	}
+	r.whole = true
 	if r.save() {
 		s := r.keeper.Stats()
 		r.log.Infof("saved the state: %s, %d KiB in %v", plural(uint64(s.Entries), "entry"), s.Bytes>>10, s.Took.Round(time.Millisecond))
@@ -89,6 +90,13 @@ func (r *run) saveEvery(interval time.Duration, ended <-chan struct{}) {
 		case <-ended:
 			return
 		}
+	}
+}
+
+// saveChanges saves what was changed by hand while a run over files waited for a signal.
+func (r *run) saveChanges() {
+	if r.cfg.RunForever && !r.live && !r.reading && r.whole {
+		r.save()
 	}
 }
 

@@ -15,6 +15,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
 
 // pages is a program that answers as docs/http.md says, with values of a test.
@@ -294,5 +296,16 @@ func TestTopOnATerminal(t *testing.T) {
 	keys <- 'q'
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestColumnsOfTalkers: each number stands below its interval, also where one is off.
+func TestColumnsOfTalkers(t *testing.T) {
+	p := picture{now: &answers{rates: view.RatePage{Intervals: []string{"1s", "0", "1h"}, Rates: []view.Rate{
+		{Type: "auth-failed", Source: "192.0.2.66", Held: 5, Windows: []view.RateWindow{{Interval: "1s", Rate: 11}, {Interval: "1h", Rate: 33}}}}}}}
+	got := p.talkers()
+	head, row := strings.Join(strings.Fields(got.name+got.head), " "), strings.Join(strings.Fields(got.rows[0].text), " ")
+	if head != "SOURCE EVENT IN 1s IN 1h HELD" || row != "192.0.2.66 auth-failed 11 33 5" {
+		t.Errorf("%q above %q", head, row)
 	}
 }

@@ -160,7 +160,7 @@ func (p picture) talkers() block {
 	const kind = 14 // width of the longest name of a type
 	r := &p.now.rates
 	head := " " + column("EVENT", kind)
-	for _, i := range shown3(r.Intervals) {
+	for _, i := range shown3(r.Measured()) {
 		head += fmt.Sprintf(" %7s", plain("IN "+i))
 	}
 	rates := slices.Clone(r.Rates)

@@ -15,10 +15,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
 
 const token = "correct-horse-battery"
@@ -135,6 +138,29 @@ func certificate(t *testing.T) (cert, key string, roots *x509.CertPool) {
 	parsed, _ := x509.ParseCertificate(der)
 	roots.AddCert(parsed)
 	return cert, key, roots
+}
+
+// TestPageOfStrangers: a page that refuses somebody without the token, or under another
+// name, says nothing of how the program is.
+func TestPageOfStrangers(t *testing.T) {
+	f := newFake()
+	f.unready = true
+	s := started(t, f, func(c *Config) { c.Token = token })
+	for _, x := range []struct {
+		status int
+		header []string
+		known  bool
+	}{
+		{http.StatusUnauthorized, nil, false},
+		{http.StatusMisdirectedRequest, []string{"Host", "evil.example"}, false},
+		{http.StatusNotFound, []string{"Authorization", "Bearer " + token}, true},
+	} {
+		resp, page := ask(t, s, append(x.header, "Accept", "text/html")...).do("GET", "/nowhere", "")
+		known := strings.Contains(page, "1 problem") || strings.Contains(page, "<time")
+		if resp.StatusCode != x.status || known != x.known || !strings.Contains(page, "What is right") {
+			t.Errorf("%d, says how it is: %v\n%s", resp.StatusCode, known, page)
+		}
+	}
 }
 
 func TestTLS(t *testing.T) {
@@ -326,9 +352,42 @@ func TestOffendersForOtherPrograms(t *testing.T) {
 			t.Errorf("%q: %q", h, text)
 		}
 	}
+	if resp, text := ask(t, s, "Accept", "text/html").do("GET", "/offenders?format=json", ""); resp.Header.Get("Content-Type") != "application/json" || !strings.HasPrefix(text, `{"total":2,`) {
+		t.Errorf("a browser that asks for JSON gets %.100q", text)
+	}
 	want := "create sipcmbeat4 hash:net family inet -exist\ncreate sipcmbeat6 hash:net family inet6 -exist\nflush sipcmbeat4\nflush sipcmbeat6\n" +
 		"add sipcmbeat4 192.0.2.66 -exist\nadd sipcmbeat6 2001:db8::/64 -exist\n"
 	if _, text := ask(t, s).do("GET", "/offenders?format=ipset", ""); text != want {
+		t.Error(text)
+	}
+}
+
+// restless has pages of one source each, and the last source moves to the first place
+// after each, as one does that goes on sending.
+type restless struct{ *fake }
+
+func (r restless) Offenders(q view.Query) (p view.OffenderPage, err error) {
+	p, err = r.fake.Offenders(q)
+	if q.All || err != nil {
+		return p, err
+	}
+	at, _ := strconv.Atoi(q.Cursor)
+	if p.Offenders = p.Offenders[at : at+1]; at+1 < p.Total {
+		p.Next = strconv.Itoa(at + 1)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sources = append(r.sources[p.Total-1:], r.sources[:p.Total-1]...)
+	return p, nil
+}
+
+// TestAllOffenders: what a firewall is given has every source, whatever happens while it
+// is made.
+func TestAllOffenders(t *testing.T) {
+	f := newFake()
+	f.sources = append(f.sources, view.Offender{Source: "192.0.2.67", Origin: "rate", First: noon, Last: noon})
+	s := started(t, restless{f}, nil)
+	if _, text := ask(t, s).do("GET", "/offenders?format=plain", ""); text != "192.0.2.66\n2001:db8::/64\n192.0.2.67\n" {
 		t.Error(text)
 	}
 }

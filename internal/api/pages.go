@@ -51,6 +51,10 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, row *Route) {
 		c.write(http.StatusOK, "text/plain; charset=utf-8", []byte(text))
 		return
 	}
+	if !c.page { // the row was asked for JSON by name
+		c.json(http.StatusOK, "application/json", answer)
+		return
+	}
 	html, err := s.site.Page(row.Path, r, answer)
 	if err != nil {
 		s.fault("the page %s was not made: %v", row.Path, err)

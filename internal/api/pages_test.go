@@ -307,6 +307,52 @@ func TestPageForms(t *testing.T) {
 	}
 }
 
+// odd is a Program of which one window of rates is turned off.
+type odd struct{ *fake }
+
+func (o odd) Rates(view.Query) (view.RatePage, error) {
+	return view.RatePage{Page: view.Page{Total: 1}, Limits: []float64{20, 240, 3600}, Intervals: []string{"1s", "0", "1h"}, Rates: []view.Rate{{Type: "auth-failed", Source: "192.0.2.66",
+		Last: noon, Windows: []view.RateWindow{{Interval: "1s", Rate: 11, Limit: 20}, {Interval: "1h", Rate: 33, Limit: 3600}}}}}, nil
+}
+
+// TestColumnsOfRates: each number stands below its interval, also where one is off.
+func TestColumnsOfRates(t *testing.T) {
+	s := started(t, odd{newFake()}, nil)
+	table := regexp.MustCompile(`(?s)<thead>(.*?)</thead>\s*<tbody>(.*?)</tbody>`)
+	cell := regexp.MustCompile(`<t[hd][^>]*>([^<]*)`)
+	for _, path := range []string{"/", "/evrateblst"} {
+		_, page := ask(t, s, "Accept", "text/html").do("GET", path, "")
+		found := 0
+		for _, m := range table.FindAllStringSubmatch(page, -1) {
+			head, row := cell.FindAllStringSubmatch(m[1], -1), cell.FindAllStringSubmatch(m[2], -1)
+			for i, h := range head {
+				if want, ok := map[string]string{"In 1s": "11", "In 0": "?", "In 1h": "33"}[h[1]]; ok {
+					found++
+					if i >= len(row) || !strings.HasPrefix(row[i][1], want) {
+						t.Errorf("%s: no %s below %s in %q", path, want, h[1], row)
+					}
+				}
+			}
+		}
+		if found != 2 {
+			t.Errorf("%s: %d columns", path, found)
+		}
+	}
+}
+
+// TestCommandsOfPages: what a page offers to be copied goes to where the page came from.
+func TestCommandsOfPages(t *testing.T) {
+	s := started(t, newFake(), nil)
+	for path, want := range map[string]string{
+		"/events/blst": "curl -X POST '" + s.URL() + "/events/blst?other-ok=1'",
+		"/offenders":   "curl -s '" + s.URL() + "/offenders?format=ipset' | ipset restore",
+	} {
+		if _, page := ask(t, s, "Accept", "text/html").do("GET", path, ""); !strings.Contains(html.UnescapeString(page), want) {
+			t.Errorf("%s does not offer %s", path, want)
+		}
+	}
+}
+
 // TestStatic: what pages need is served with its kind, for ever under its version, and
 // nothing else is.
 func TestStatic(t *testing.T) {

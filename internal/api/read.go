@@ -197,31 +197,27 @@ func (c *call) plainOffenders(format string) (any, error) {
 		b.WriteString("flush sipcmbeat4\nflush sipcmbeat6\n")
 	}
 	q := c.query()
-	q.Limit = view.MaxLimit
-	for {
-		p, err := c.s.program.Offenders(q)
-		if err != nil {
-			return nil, err
+	q.All = true // a page after another would leave out who has been active in between
+	p, err := c.s.program.Offenders(q)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range p.Offenders {
+		net, err := netip.ParsePrefix(o.Source)
+		if a, wrong := netip.ParseAddr(o.Source); wrong == nil {
+			net, err = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
 		}
-		for _, o := range p.Offenders {
-			net, err := netip.ParsePrefix(o.Source)
-			if a, wrong := netip.ParseAddr(o.Source); wrong == nil {
-				net, err = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
-			}
-			switch {
-			case err != nil:
-			case format == "plain":
-				fmt.Fprintln(&lines, o.Source)
-			case net.Addr().Is4():
-				fmt.Fprintf(&lines, "add sipcmbeat4 %s -exist\n", o.Source)
-			default:
-				fmt.Fprintf(&lines, "add sipcmbeat6 %s -exist\n", o.Source)
-			}
-		}
-		if q.Cursor = p.Next; q.Cursor == "" {
-			return plain(b.String() + lines.String()), nil
+		switch {
+		case err != nil:
+		case format == "plain":
+			fmt.Fprintln(&lines, o.Source)
+		case net.Addr().Is4():
+			fmt.Fprintf(&lines, "add sipcmbeat4 %s -exist\n", o.Source)
+		default:
+			fmt.Fprintf(&lines, "add sipcmbeat6 %s -exist\n", o.Source)
 		}
 	}
+	return plain(b.String() + lines.String()), nil
 }
 
 func indicators(c *call) (any, error) {

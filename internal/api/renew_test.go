@@ -31,7 +31,9 @@ func TestRenew(t *testing.T) {
 	if code, err := get(roots, first); err != nil || code != http.StatusOK {
 		t.Fatal(code, err)
 	}
-	s.Renew(second, nil)
+	if s.Renew(second, nil) {
+		t.Error("none is told to be another certificate")
+	}
 	if code, err := get(roots, first); err != nil || code != http.StatusUnauthorized {
 		t.Errorf("with the token of before: %d, %v", code, err)
 	}
@@ -42,7 +44,9 @@ func TestRenew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Renew(second, pair)
+	if !s.Renew(second, pair) || s.Renew(second, pair) {
+		t.Error("it is not told whether the certificate is another one")
+	}
 	if code, err := get(others, second); err != nil || code != http.StatusOK {
 		t.Errorf("with both: %d, %v", code, err)
 	}

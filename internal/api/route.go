@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/api/web"
 	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
 
@@ -261,7 +262,7 @@ func (c *call) notAllowed(n *node, method string) error {
 		}
 		allow = append(allow, m)
 		if row.Changes {
-			forms = append(forms, "curl "+strings.ReplaceAll(row.Example, here, c.base()))
+			forms = append(forms, "curl "+strings.ReplaceAll(row.Example, here, web.Base(c.r)))
 		} else if m == http.MethodGet {
 			forms = append(forms, "GET "+n.path)
 		}
@@ -269,14 +270,6 @@ func (c *call) notAllowed(n *node, method string) error {
 	err := refuse(http.StatusMethodNotAllowed, fmt.Sprintf("%s is not allowed here", method), forms...).(*refusal)
 	err.allow = strings.Join(allow, ", ")
 	return err
-}
-
-// base is how the client reached this server.
-func (c *call) base() string {
-	if c.r.TLS != nil {
-		return "https://" + c.r.Host
-	}
-	return "http://" + c.r.Host
 }
 
 // changesOnly is the answer to a GET that would change something.

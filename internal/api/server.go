@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -111,12 +113,14 @@ func (s *Server) Start() error {
 
 // Renew changes the token and, where there is one, the certificate, for the requests and
 // the connections from now on: those of a Config that is valid and has the same files.
-// Any goroutine may call it.
-func (s *Server) Renew(token string, pair *tls.Certificate) {
+// It tells whether the certificate is another one. Any goroutine may call it.
+func (s *Server) Renew(token string, pair *tls.Certificate) (another bool) {
 	s.token.Store(&token)
-	if pair != nil {
-		s.pair.Store(pair)
+	if pair == nil {
+		return false
 	}
+	before := s.pair.Swap(pair)
+	return before == nil || !slices.EqualFunc(before.Certificate, pair.Certificate, bytes.Equal)
 }
 
 // URL is where the server is reached, once it has started.

@@ -47,6 +47,22 @@ func (n *nets[T]) remove(p netip.Prefix) {
 	}
 }
 
+// covers tells whether a network, which is masked, is in one of these whole.
+func (n *nets[T]) covers(p netip.Prefix) bool {
+	ls := n.v6
+	if p.Addr().Is4() {
+		ls = n.v4
+	}
+	for _, l := range ls {
+		if wider, err := p.Addr().Prefix(l.bits); l.bits <= p.Bits() && err == nil {
+			if _, ok := n.of[wider]; ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // find looks an address up that has no zone and is not an IPv4 one written as IPv6.
 func (n *nets[T]) find(a netip.Addr) (v T, ok bool) {
 	ls := n.v6

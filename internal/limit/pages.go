@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -72,6 +73,10 @@ func newBest[T any](q *view.Query) (*best[T], error) {
 		b.most = view.DefaultLimit
 	}
 	b.most = min(b.most, view.MaxLimit)
+	if q.All {
+		b.most = math.MaxInt32 // more than any list has
+		return b, nil
+	}
 	if q.Cursor != "" {
 		p, err := parsePlace(q.Cursor)
 		if err != nil {
@@ -342,13 +347,15 @@ func (l *Limiter) Offenders(q view.Query) (view.OffenderPage, error) {
 		return page, err
 	}
 	room := make([]offender, 0, piece)
-	for from, total := 0, 1; from < total; from += piece {
-		l.mu.Lock()
-		order := l.offenders.order
-		total, page.Total = len(order), len(order)
+	l.mu.Lock()
+	order := slices.Clone(l.offenders.order) // one that goes would move another
+	l.mu.Unlock()
+	page.Total = len(order)
+	for some := range slices.Chunk(order, piece) {
 		room = room[:0]
-		for _, o := range order[min(from, total):min(from+piece, total)] {
-			if (only.state == "" || o.origin.String() == only.state) && only.from(o.source) {
+		l.mu.Lock()
+		for _, o := range some {
+			if !o.gone && (only.state == "" || o.origin.String() == only.state) && only.from(o.source) {
 				room = append(room, *o)
 			}
 		}

@@ -141,10 +141,12 @@ func (l *Limiter) accuse(r *rate, worst int, now int64) *offender {
 		if o = l.list(r.key.source, byRate, reason, now); o == nil {
 			return nil
 		}
-		o.lasts, o.hits, o.held = l.cfg.OffenderLife, r.total-1, r.total-1
+		o.lasts = l.cfg.OffenderLife
 		o.expires = now + int64(o.lasts)
 		l.await(o)
 	}
+	o.hits += r.total - 1 // those before this one
+	o.held += r.total - 1
 	return o
 }
 
@@ -340,7 +342,7 @@ func (l *Limiter) Offend(source, reason string, lasts time.Duration, who string)
 		reason = "by hand"
 	}
 	l.mu.Lock()
-	if _, ok := l.allow.find(p.Addr()); ok {
+	if l.allow.covers(p) {
 		l.mu.Unlock()
 		return fmt.Errorf("source: %s is on the list of those who are never held back (evr_allow)", source)
 	}
@@ -379,6 +381,23 @@ func (l *Limiter) Forgive(source, who string) error {
 	}
 	l.say(fmt.Sprintf("source blacklist: %s was taken off it by %s", l.name(p), who))
 	return nil
+}
+
+// pardon takes those off the list who are never held back: it is given to firewalls. It
+// gives a line for the log, "" where there is nothing to say.
+func (l *Limiter) pardon() string {
+	n, order := 0, l.offenders.order
+	for i := len(order) - 1; i >= 0; i-- { // from the end: the last one takes the place of one that goes
+		if o := order[i]; l.allow.covers(o.source) {
+			l.strike(o, event.RateForgotten, l.now.Load())
+			n++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	l.wake()
+	return fmt.Sprintf("source blacklist: %s taken off it, which evr_allow has", plural(n, "source"))
 }
 
 func show(p netip.Prefix) string { return string(event.AppendSource(nil, p)) }

@@ -135,6 +135,26 @@ func TestByRate(t *testing.T) {
 	}
 }
 
+// TestByRateAgain: all that is held of a source counts, also of a type that is over its
+// limit later, and of a flood that comes again.
+func TestByRateAgain(t *testing.T) {
+	r := with(func(cfg *Config) {
+		cfg.Rates.Limits, cfg.Rates.Intervals = []float64{20}, []time.Duration{time.Second}
+	})
+	r.flood(event.AuthFailed, "192.0.2.1", t0, 1, 320)
+	r.flood(event.RegNew, "192.0.2.1", t0+1000, 1, 320)
+	r.tell(t0 + 60*sec)
+	r.flood(event.RegNew, "192.0.2.1", t0+60*sec, 1, 320)
+	page, err := r.l.Offenders(view.Query{})
+	if err != nil || len(page.Offenders) != 1 {
+		t.Fatalf("%+v, %v", page, err)
+	}
+	s := r.l.Stats()
+	if o, held := page.Offenders[0], s.Sum(HeldRate); o.Held != held || o.Hits != held {
+		t.Errorf("%d hits, %d held, want %d of both", o.Hits, o.Held, held)
+	}
+}
+
 // TestBlame: what a detection lists is held and expires; what a hand lists stays.
 func TestBlame(t *testing.T) {
 	r := with(func(cfg *Config) { cfg.Allow = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} })
@@ -201,6 +221,47 @@ func TestFullList(t *testing.T) {
 	r.flood(event.RegNew, "10.0.0.5", t0+1e5, 1, 100)
 	if s := r.l.Stats(); s.Offenders != 4 || s.Struck != 6 || s.Refused != 1 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestPardon: who is put on the allow list leaves the blacklist, whoever put him there,
+// and does not come back with the saved state; a wider network stays.
+func TestPardon(t *testing.T) {
+	var said []string
+	r := with(func(cfg *Config) { cfg.Say = func(line string) { said = append(said, line) } })
+	r.tell(t0)
+	r.flood(event.RegNew, "10.0.0.5", t0, 1, 300)
+	for _, source := range []string{"10.1.0.0/16", "10.0.0.0/8", "192.0.2.1", "2001:db8::1"} {
+		if err := r.l.Offend(source, "", 0, "me"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range 2 {
+		r.l.Blame(netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}), "scan", 0)
+	}
+	r.flood(event.RegDel, "10.0.0.0", t0+500, 1, 5)
+	before := parts(t, r.l)
+	cfg := r.l.cfg
+	cfg.Allow = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/15"), netip.MustParsePrefix("2001:db8::/32")}
+	said = nil
+	r.l.Configure(cfg)
+	for _, l := range []*Limiter{r.l, takeUp(t, cfg, before)} {
+		got := listed(t, l, view.Query{})
+		if slices.Sort(got); !slices.Equal(got, []string{"10.0.0.0/8", "192.0.2.1"}) {
+			t.Errorf("listed %v", got)
+		}
+	}
+	if want := "source blacklist: 5 sources taken off it, which evr_allow has"; !slices.Equal(said, []string{want, want}) {
+		t.Errorf("said %q", said)
+	}
+	if r.tell(t0 + 600); len(r.calms) != 1 || r.calms[0].Rate.Ended != event.RateForgotten || r.calms[0].Rate.Total != 4 {
+		t.Errorf("told %+v", r.calms)
+	}
+	if err := r.l.Offend("10.1.2.0/24", "", 0, "me"); err == nil {
+		t.Error("a network that is never held is taken")
+	}
+	if err := r.l.Offend("10.0.0.0/14", "", 0, "me"); err != nil {
+		t.Errorf("a network that is wider than what is never held: %v", err)
 	}
 }
 
@@ -282,6 +343,25 @@ func TestPages(t *testing.T) {
 	slices.Sort(sources)
 	if n := r.l.Stats().Offenders; len(slices.Compact(sources)) != n || n == 0 {
 		t.Errorf("%d sources of %d", len(sources), n)
+	}
+}
+
+// TestAllOffenders: who asks for all gets all, more than a page has.
+func TestAllOffenders(t *testing.T) {
+	r := with(nil)
+	r.tell(t0)
+	want := view.MaxLimit + 500
+	for n := range want {
+		r.l.Blame(netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}), "scan", 0)
+	}
+	for _, q := range []view.Query{{All: true}, {All: true, Limit: 3, Cursor: "0.0.0"}} {
+		got := listed(t, r.l, q)
+		if slices.Sort(got); len(slices.Compact(got)) != want {
+			t.Errorf("%+v: %d of %d", q, len(got), want)
+		}
+	}
+	if got := listed(t, r.l, view.Query{All: true, Source: "10.0.1.0/24"}); len(got) != 256 {
+		t.Errorf("%d of the network", len(got))
 	}
 }
 

@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -160,8 +161,12 @@ func (l *Limiter) Restore(r *Restoring) {
 	if r.settings != nil {
 		lines = l.settings(r.settings)
 	}
+	slices.SortStableFunc(r.offenders, func(a, b offender) int { return cmp.Compare(a.last, b.last) }) // as they give way
 	for i := range r.offenders {
 		l.relist(&r.offenders[i])
+	}
+	if line := l.pardon(); line != "" {
+		lines = append(lines, line)
 	}
 	l.mu.Unlock()
 	for _, line := range lines {
@@ -218,7 +223,6 @@ func (l *Limiter) Configure(cfg Config) {
 	l.changing.Lock()
 	defer l.changing.Unlock()
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if cfg.Held != l.cfg.Held {
 		l.held = cfg.Held
 	}
@@ -226,6 +230,11 @@ func (l *Limiter) Configure(cfg Config) {
 		l.apply(cfg.Rates)
 	}
 	l.allowed(cfg.Allow)
+	line := l.pardon()
 	cfg.Say = l.cfg.Say
 	l.cfg = cfg
+	l.mu.Unlock()
+	if line != "" {
+		l.say(line)
+	}
 }

@@ -84,6 +84,27 @@ func TestSaved(t *testing.T) {
 	}
 }
 
+// TestSavedOrder: who has been without events for longest gives way first, also in the
+// next run.
+func TestSavedOrder(t *testing.T) {
+	few := func(cfg *Config) { cfg.MaxOffenders = 3 }
+	r := with(few)
+	r.tell(t0)
+	for n := range 3 {
+		r.l.Blame(netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}), "scan", 0)
+	}
+	r.flood(event.RegNew, "10.0.0.0", t0+100, 1, 1)
+	r.flood(event.RegNew, "10.0.0.2", t0+200, 1, 1)
+	cfg := DefaultConfig()
+	few(&cfg)
+	l := takeUp(t, cfg, parts(t, r.l))
+	l.Blame(netip.MustParseAddr("10.0.0.9"), "scan", 0)
+	got := listed(t, l, view.Query{})
+	if slices.Sort(got); !slices.Equal(got, []string{"10.0.0.0", "10.0.0.2", "10.0.0.9"}) {
+		t.Errorf("%v are left", got)
+	}
+}
+
 // TestConfigurationCounts: a change holds only as long as the configuration says what
 // it said when the change was made.
 func TestConfigurationCounts(t *testing.T) {

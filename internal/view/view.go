@@ -12,6 +12,7 @@ import "time"
 type Query struct {
 	Limit  int    // entries; 0 is DefaultLimit
 	Cursor string // opaque; "" begins
+	All    bool   // of offenders: every one at once, whatever Limit and Cursor
 	Text   string // only what contains this, without regard to case; "" is everything
 	Source string // only from this address or network
 	State  string // only in this state
@@ -149,6 +150,16 @@ type RatePage struct {
 	ReportMin uint64    `json:"report_min"`
 	ReportMax uint64    `json:"report_max"`
 	Rates     []Rate    `json:"rates"`
+}
+
+// Measured are the intervals of the windows that each rate has: one of 0 is turned off.
+func (p RatePage) Measured() (on []string) {
+	for _, i := range p.Intervals {
+		if i != "0" {
+			on = append(on, i)
+		}
+	}
+	return on
 }
 
 // Limits are the limits of rates, to be changed at run time. What is nil stays.

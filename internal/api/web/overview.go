@@ -73,6 +73,7 @@ func (a asked) talkers() view.RatePage {
 	if err != nil {
 		return view.RatePage{} // an empty table says so
 	}
+	p.Intervals = p.Measured()
 	p.Intervals = p.Intervals[max(0, len(p.Intervals)-2):]
 	for i, k := range p.Rates {
 		p.Rates[i].Windows = k.Windows[max(0, len(k.Windows)-2):]

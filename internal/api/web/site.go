@@ -75,6 +75,8 @@ var navigation = []section{
 type page struct {
 	Title string
 	Path  string // of the entry of the navigation that it belongs to
+	Base  string // how the reader reached this server, for commands
+	Known bool   // the reader may know how the program is: what follows
 	Now   time.Time
 	Ready view.Health
 	Nav   []section
@@ -135,7 +137,7 @@ func (s *Site) Page(row string, r *http.Request, answer any) ([]byte, error) {
 		return nil, fmt.Errorf("render %s: there is no such page", row)
 	}
 	a := asked{site: s, query: r.URL.Query(), path: r.URL.Path, program: s.program, now: s.program.Now()}
-	return s.render(show.file, title(show.title, answer), r.URL.Path, a.now, show.body(a, answer))
+	return s.render(show.file, title(show.title, answer), r, a.now, show.body(a, answer))
 }
 
 // title names what a page is of, so that several open ones can be told apart.
@@ -154,11 +156,24 @@ func title(of string, answer any) string {
 
 // Problem renders an error.
 func (s *Site) Problem(r *http.Request, p view.Problem) ([]byte, error) {
-	return s.render("error", p.Title, r.URL.Path, s.program.Now(), p)
+	return s.render("error", p.Title, r, s.program.Now(), p)
 }
 
-func (s *Site) render(file, title, path string, now time.Time, body any) ([]byte, error) {
-	p := page{Title: title, Path: place(path), Now: now, Ready: s.program.Ready(), Nav: navigation, Body: body, site: s}
+// Base is how a client reached this server: what stands before the path.
+func Base(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
+func (s *Site) render(file, title string, r *http.Request, now time.Time, body any) ([]byte, error) {
+	p := page{Title: title, Path: place(r.URL.Path), Base: Base(r), Known: true, Now: now, Nav: navigation, Body: body, site: s}
+	if e, ok := body.(view.Problem); ok && (e.Status == http.StatusUnauthorized || e.Status == http.StatusMisdirectedRequest) {
+		p.Known = false // without the token, or led here by a page from elsewhere
+	} else {
+		p.Ready = s.program.Ready()
+	}
 	var b bytes.Buffer
 	if err := s.sets[file].ExecuteTemplate(&b, "base.html", p); err != nil {
 		return nil, fmt.Errorf("render %s: %w", file, err)
