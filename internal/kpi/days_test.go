@@ -228,6 +228,22 @@ func TestOddCodesHaveABound(t *testing.T) {
 	}
 }
 
+// An answer has no more rows than an hour, though each hour had other odd codes.
+func TestSeriesHaveABound(t *testing.T) {
+	c := New(DefaultConfig())
+	const hours = 12
+	c.Advance(at(hours * time.Hour))
+	for k := range kind(numKinds) {
+		if !k.parts().class {
+			c.days.message(c.high, at(time.Duration(int(k)%hours)*time.Hour), k)
+		}
+	}
+	s, _ := rows(t, c, view.MethodQuery{From: start, To: start.Add(hours * time.Hour), Step: time.Hour})
+	if s.Total != c.days.messages || len(s.Rows) > allRows || len(s.Rows) < maxRows {
+		t.Errorf("%d of %d in %d rows, at most %d", s.Total, c.days.messages, len(s.Rows), allRows)
+	}
+}
+
 // A full day of every kind there is room for stays within its bound.
 func TestMemory(t *testing.T) {
 	const most = 16 << 20

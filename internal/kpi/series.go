@@ -98,6 +98,10 @@ func (c *Counter) Methods(q view.MethodQuery) (view.MethodSeries, error) {
 				continue
 			}
 			row := counts[k]
+			if row == nil && len(counts) >= maxRows { // hours may have different odd codes each
+				k = k.class()
+				row = counts[k]
+			}
 			if row == nil {
 				row = make([]uint64, s.n)
 				counts[k] = row
