@@ -58,7 +58,7 @@ func (s *masked) anybody(text string) (string, error) { return s.pages().Text(te
 
 // missing is the answer to an id that says nothing here.
 func missing(what, id string, why error) error {
-	return fmt.Errorf("the %s %.100q is %w: %w", what, id, api.ErrMissing, why)
+	return fmt.Errorf("the %s %.100q is %w: %w", what, id, view.ErrMissing, why)
 }
 
 // Calls lists calls in memory.

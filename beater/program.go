@@ -55,7 +55,7 @@ func (r *run) Call(id string) (view.CallDetail, error) {
 // there is what the API takes for a thing that is not there.
 func there(ok bool) error {
 	if !ok {
-		return api.ErrMissing
+		return view.ErrMissing
 	}
 	return nil
 }

@@ -23,9 +23,6 @@ const (
 	maxMessage = 1 << 20
 )
 
-// ErrMissing is what a Program says of a thing that is not there: 404.
-var ErrMissing = errors.New("not there")
-
 // wantsPage tells whether HTML is asked for: it has to be named. A program that takes
 // anything (*/*, as curl does), or says nothing, gets JSON.
 func wantsPage(r *http.Request) bool {
@@ -111,7 +108,7 @@ func (c *call) fail(err error) {
 	var e *refusal
 	switch {
 	case errors.As(err, &e):
-	case errors.Is(err, ErrMissing):
+	case errors.Is(err, view.ErrMissing):
 		e = refuse(http.StatusNotFound, err.Error()).(*refusal)
 	default:
 		e = refuse(http.StatusBadRequest, err.Error()).(*refusal)

@@ -80,7 +80,7 @@ func (f *fake) Call(id string) (view.CallDetail, error) {
 				{Time: noon.Add(time.Second), Source: "192.0.2.2:5060", Dest: "192.0.2.1:5060", Transport: "udp", Line: "SIP/2.0 200 OK", Method: "INVITE", Code: 200, CSeq: "1 INVITE", Bytes: 500}}}, nil
 		}
 	}
-	return view.CallDetail{}, ErrMissing
+	return view.CallDetail{}, view.ErrMissing
 }
 
 func (f *fake) WriteCapture(callID string, w io.Writer) (int, error) {
@@ -98,7 +98,7 @@ func (f *fake) Bindings(q view.Query) (view.BindingPage, error) {
 
 func (f *fake) Binding(aor string) ([]view.Binding, error) {
 	if aor != "sip:alice@example.com" {
-		return nil, ErrMissing
+		return nil, view.ErrMissing
 	}
 	return []view.Binding{{AOR: aor, Contact: "sip:alice@192.0.2.1", State: "registered", UserAgent: hostile, Expires: &noon}}, nil
 }
@@ -152,7 +152,7 @@ func (f *fake) SetLimits(l view.Limits, who string) error {
 
 func (f *fake) ForgetRate(typ, source, who string) error {
 	if source != "192.0.2.66" {
-		return fmt.Errorf("the rate of %s from %s is %w", typ, source, ErrMissing)
+		return fmt.Errorf("the rate of %s from %s is %w", typ, source, view.ErrMissing)
 	}
 	return nil
 }
@@ -176,7 +176,7 @@ func (f *fake) Forgive(source, who string) error {
 	before := len(f.sources)
 	f.sources = slices.DeleteFunc(f.sources, func(o view.Offender) bool { return o.Source == source })
 	if len(f.sources) == before {
-		return fmt.Errorf("%s is %w", source, ErrMissing)
+		return fmt.Errorf("%s is %w", source, view.ErrMissing)
 	}
 	return nil
 }

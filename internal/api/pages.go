@@ -105,7 +105,7 @@ func (s *Server) problemPage(w http.ResponseWriter, r *http.Request, p view.Prob
 // static serves a file that the pages need.
 func static(c *call) error {
 	if !c.s.site.Static(c.w, c.r, c.text("name")) {
-		return ErrMissing
+		return view.ErrMissing
 	}
 	return nil
 }

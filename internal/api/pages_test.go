@@ -55,7 +55,7 @@ func (c crowd) Calls(q view.Query) (view.CallPage, error) {
 
 func (c crowd) Call(id string) (view.CallDetail, error) {
 	if id == "none" {
-		return view.CallDetail{}, ErrMissing
+		return view.CallDetail{}, view.ErrMissing
 	}
 	d := view.CallDetail{Call: c.call(1), Correlation: nasty(1), MessagesCut: true, PcapPath: nasty(2)}
 	for n := range 1000 {

@@ -22,10 +22,10 @@ type Program interface {
 	Libbeat() map[string]any // libbeat's own metrics
 
 	Calls(q view.Query) (view.CallPage, error)
-	Call(id string) (view.CallDetail, error) // by id or Call-ID; ErrMissing alone, or around a reason
+	Call(id string) (view.CallDetail, error) // by id or Call-ID; view.ErrMissing alone, or around a reason
 	WriteCapture(callID string, w io.Writer) (messages int, err error)
 	Bindings(q view.Query) (view.BindingPage, error)
-	Binding(aor string) ([]view.Binding, error) // ErrMissing as with Call
+	Binding(aor string) ([]view.Binding, error) // view.ErrMissing as with Call
 
 	Types() []view.TypeSwitch
 	SetTypes(blacklisted []string, who string) error

@@ -96,8 +96,8 @@ func calls(c *call) (any, error) {
 
 func oneCall(c *call) (any, error) {
 	d, err := c.s.program.Call(c.text("id"))
-	if err == ErrMissing {
-		err = fmt.Errorf("the call %q is %w: it has ended long ago, or was never seen", cut(c.text("id")), ErrMissing)
+	if err == view.ErrMissing {
+		err = fmt.Errorf("the call %q is %w: it has ended long ago, or was never seen", cut(c.text("id")), view.ErrMissing)
 	}
 	if err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func pcap(c *call) error {
 		return err
 	}
 	if n == 0 {
-		return fmt.Errorf("messages of the call %q are %w", cut(c.text("call")), ErrMissing)
+		return fmt.Errorf("messages of the call %q are %w", cut(c.text("call")), view.ErrMissing)
 	}
 	c.w.Header().Set("Content-Disposition", `attachment; filename="call.pcap"`)
 	c.write(http.StatusOK, "application/vnd.tcpdump.pcap", b.Bytes())
@@ -140,8 +140,8 @@ func bindings(c *call) (any, error) {
 
 func oneBinding(c *call) (any, error) {
 	all, err := c.s.program.Binding(c.text("aor"))
-	if err == ErrMissing {
-		err = fmt.Errorf("%q is %w: nobody is registered there, as far as was seen", cut(c.text("aor")), ErrMissing)
+	if err == view.ErrMissing {
+		err = fmt.Errorf("%q is %w: nobody is registered there, as far as was seen", cut(c.text("aor")), view.ErrMissing)
 	}
 	if err != nil {
 		return nil, err
@@ -328,7 +328,7 @@ func profiler(c *call) error {
 	case "":
 		pprof.Index(c.w, c.r)
 	case "cmdline":
-		return fmt.Errorf("%w: the command line may hold secrets", ErrMissing)
+		return fmt.Errorf("%w: the command line may hold secrets", view.ErrMissing)
 	case "profile":
 		pprof.Profile(c.w, c.r)
 	case "trace":

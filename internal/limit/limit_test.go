@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -386,6 +387,9 @@ func TestForget(t *testing.T) {
 	}
 	if left := r.flood(event.OtherOK, "2001:db8::5", t0+60, 1, 20); len(left) != 20 {
 		t.Errorf("%d left", len(left))
+	}
+	if err := r.l.ForgetRate("other-ok", "192.0.2.1", ""); !errors.Is(err, view.ErrMissing) {
+		t.Error(err)
 	}
 	for _, err := range []error{r.l.ForgetRate("other-ok", "192.0.2.1", ""), r.l.ForgetRate("x", "192.0.2.1", ""), r.l.ForgetRate("other-ok", "x", "")} {
 		if err == nil {

@@ -329,7 +329,7 @@ func (l *Limiter) ForgetRate(typ, source, who string) error {
 	}
 	l.mu.Unlock()
 	if r == nil {
-		return fmt.Errorf("source: there is no rate of %s from %s; allowed: a type and a source of the list of rates", typ, source)
+		return fmt.Errorf("source: a rate of %s from %s is %w; allowed: a type and a source of the list of rates", typ, source, view.ErrMissing)
 	}
 	l.say(fmt.Sprintf("rates: %s:%s was forgotten by %s", typ, l.name(p), who))
 	return nil

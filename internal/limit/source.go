@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
 
 // origin is who put a source on the list.
@@ -377,7 +378,7 @@ func (l *Limiter) Forgive(source, who string) error {
 	}
 	l.mu.Unlock()
 	if o == nil {
-		return fmt.Errorf("source: %s is not on the list; allowed: one that is", source)
+		return fmt.Errorf("source: %s is %w; allowed: one that is on the list", source, view.ErrMissing)
 	}
 	l.say(fmt.Sprintf("source blacklist: %s was taken off it by %s", l.name(p), who))
 	return nil

@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -275,7 +276,7 @@ func TestSourceRefused(t *testing.T) {
 	if err := l.Offend("192.0.2.1", "", -time.Second, "me"); err == nil {
 		t.Error("a time below zero is taken")
 	}
-	if err := l.Forgive("192.0.2.1", "me"); err == nil || err.Error() != "source: 192.0.2.1 is not on the list; allowed: one that is" {
+	if err := l.Forgive("192.0.2.1", "me"); !errors.Is(err, view.ErrMissing) || err.Error() != "source: 192.0.2.1 is not there; allowed: one that is on the list" {
 		t.Error(err)
 	}
 	for _, q := range []view.Query{{Cursor: "x"}, {Cursor: "1.2"}, {Cursor: "1.-2.3"}, {State: "x"}, {Source: "x"}} {

@@ -5,7 +5,13 @@
 // They own their values. Nothing here decides, and nothing is borrowed.
 package view
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+// ErrMissing is said of a thing that is not there.
+var ErrMissing = errors.New("not there")
 
 // Query asks for a part of a list. Lists are read newest first, a page at a time: Cursor
 // is the Next of the page before.
