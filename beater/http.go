@@ -18,7 +18,6 @@ func (r *run) newServer(version string) {
 	cfg.Version = version
 	cfg.Schema = event.NewSchema(event.Fields, r.cfg.Headers)
 	cfg.Enrich = r.numbers.Add
-	cfg.Log = func(line string) { r.log.Info(line) }
 	cfg.Fault = func(line string) { r.log.Error(line) }
 	s := &masked{run: r}
 	cfg.Private, cfg.Shown = r.masker, s.note

@@ -27,7 +27,6 @@ type Config struct {
 	Version string
 	Schema  *event.Schema      // of the events that are shown; nil is Native
 	Enrich  func(*event.Event) // adds what is looked up when a record leaves; nil adds nothing
-	Log     func(line string)  // who changed what; nil says it to nobody
 	Fault   func(line string)  // what is wrong with this program; nil says it to nobody
 
 	// Private gives what masks the events that are shown; it may give nil, and be nil,

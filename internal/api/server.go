@@ -148,13 +148,6 @@ func (s *Server) Close(grace time.Duration) {
 	s.wait.Wait()
 }
 
-// say tells the log who changed what.
-func (s *Server) say(format string, args ...any) {
-	if s.cfg.Log != nil {
-		s.cfg.Log(fmt.Sprintf(format, args...))
-	}
-}
-
 // fault counts a fault of this program and tells the log of it.
 func (s *Server) fault(format string, args ...any) {
 	s.count.faults.Add(1)
