@@ -61,9 +61,11 @@ func (n *notifier) signs() (<-chan time.Time, func()) {
 // the goroutines' stacks go into its log, and the saved state is taken up at the restart.
 // A quiet link is no reason, nor is an output that takes nothing.
 func (r *run) alive() {
-	if r.reading && !r.engine.Moving() {
-		r.log.Errorf("an input has not gone on for %v, a fault of this program; the service manager gets no sign of life", r.notify.every)
-		return
+	if r.reading {
+		if name, ok := r.engine.Hanging(); ok {
+			r.log.Errorf("%s has not gone on for %v, a fault of this program; the service manager gets no sign of life", name, r.notify.every)
+			return
+		}
 	}
 	r.notify.say("WATCHDOG=1")
 }

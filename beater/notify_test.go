@@ -203,7 +203,7 @@ func TestSignsOfLife(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("the source is not asked any more")
 	}
-	r.engine.Moving() // what was done before
+	r.engine.Hanging() // what was done before
 	r.alive()
 	if got := m.heard(t, 50*time.Millisecond); got != "" {
 		t.Errorf("heard %q of a lane that hangs", got)

@@ -217,22 +217,23 @@ func (e *Engine) runLive(ctx context.Context, l *lane) {
 	}
 }
 
-// Moving tells whether every live lane that has not ended has gone on since the last
-// call, or since the start. Without packets a lane goes round some ten times a second;
-// so one that has not moved for seconds hangs. It takes no lock that a lane could hold.
-// Files count for nothing: they may wait for the output, or for who writes a pipe. One
-// goroutine may call it, after Run has begun.
-func (e *Engine) Moving() bool {
-	moving := true
+// Hanging names a live lane that has not ended and has not gone on since the last call, or
+// since the start; ok is false where there is none. Without packets a lane goes round some
+// ten times a second; so one that has not moved for seconds hangs. It takes no lock that a
+// lane could hold. Files count for nothing: they may wait for the output, or for who writes
+// a pipe. One goroutine may call it, after Run has begun.
+func (e *Engine) Hanging() (name string, ok bool) {
 	for _, l := range e.lanes {
 		if !l.in.Live || l.over.Load() {
 			continue
 		}
 		now := l.rounds.Load()
-		moving = moving && now != l.seen
+		if now == l.seen && !ok {
+			name, ok = l.in.Name, true
+		}
 		l.seen = now
 	}
-	return moving
+	return name, ok
 }
 
 // runFiles reads all file inputs, always the oldest of their next frames, so that
