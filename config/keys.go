@@ -213,7 +213,7 @@ var Groups = []Group{
 		{Name: "pcap_dump.clear", Kind: Flag, Default: "none: refused while something is private", Meaning: "While something is private (privacy.addresses and the like): true writes messages as they are, false masked, without bodies."},
 	}},
 	{"HTTP", "Pages for a person, JSON and Prometheus's form for programs; docs/http.md. The capture does not wait for it.", []Key{
-		{Name: "http_addr", Allowed: "an address of this machine, localhost", Meaning: "Where the pages are. Anything but loopback needs http.auth.token, http.tls.certificate and http.tls.key, or is refused."},
+		{Name: "http_addr", Allowed: "an address of this machine, localhost", Meaning: "Where the pages are; 0.0.0.0 is all of IPv4, :: everything. Anything but loopback needs http.auth.token, http.tls.certificate and http.tls.key, or is refused."},
 		{Name: "http_port", Kind: Whole, Allowed: "1 to 65535, 0 (off)", Meaning: "The port. One that is set and taken is refused at the start; where the default is taken, a warning says so and there are no pages."},
 		{Name: "http.auth.token", Reload: true, Secret: true, Default: "none, nobody is asked", Allowed: "16 letters, digits and signs or more, ${NAME} from the environment or the keystore", Meaning: "Who knows it may ask: Authorization: Bearer, or as the password of any user."},
 		{Name: "http.tls.certificate", Meaning: "The file of the certificate, in PEM; with it the pages are at https. A reload reads a file that has changed."},

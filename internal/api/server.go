@@ -10,6 +10,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -90,7 +91,11 @@ func (s *Server) Watch(e *event.Event, fate string) { s.events.put(e, fate) }
 
 // Start listens and returns. Its error names the address.
 func (s *Server) Start() error {
-	l, err := net.Listen("tcp", s.cfg.address())
+	network := "tcp"
+	if a, err := netip.ParseAddr(s.cfg.Addr); err == nil && a.Is4() {
+		network = "tcp4" // else 0.0.0.0 would be all of IPv6 too
+	}
+	l, err := net.Listen(network, s.cfg.address())
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", s.cfg.address(), errors.Unwrap(err))
 	}

@@ -139,3 +139,14 @@ func TestGetChangesNothing(t *testing.T) {
 		t.Errorf("changed: %v", f.said)
 	}
 }
+
+// 0.0.0.0 is all of IPv4, as anywhere in the configuration, and not of IPv6.
+func TestListensAsItIsTold(t *testing.T) {
+	for addr, network := range map[string]string{"0.0.0.0": "0.0.0.0", "127.0.0.1": "127.0.0.1"} {
+		cert, key, _ := certificate(t)
+		s := started(t, newFake(), func(c *Config) { c.Addr, c.Certificate, c.Key, c.Token = addr, cert, key, token })
+		if at := netip.MustParseAddrPort(s.listen.Addr().String()); at.Addr().String() != network {
+			t.Errorf("%s: listens on %s", addr, at)
+		}
+	}
+}
