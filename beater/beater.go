@@ -315,7 +315,7 @@ func (r *run) startDump() error {
 		return nil
 	}
 	r.cfg.Dump.Say = func(line string) { r.log.Warn(line) }
-	r.cfg.Dump.Mask, r.cfg.Dump.Clear = r.rewriter, isTrue(r.cfg.Keys.PcapDump.Clear)
+	r.cfg.Dump.Mask, r.cfg.Dump.Clear = r.fileMask, isTrue(r.cfg.Keys.PcapDump.Clear)
 	r.dump = dump.New(r.cfg.Dump)
 	r.cfg.Engine.Dump = r.dump
 	return r.dump.Start()

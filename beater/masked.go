@@ -88,7 +88,7 @@ func (s *masked) WriteCapture(callID string, w io.Writer) (messages int, err err
 	if err != nil {
 		return 0, missing("call", callID, err)
 	}
-	by := s.rewriter()
+	by := s.fileMask()
 	if isTrue(s.cfg.Keys.PcapDump.Clear) {
 		by = nil
 	}

@@ -13,7 +13,7 @@ import (
 // reload may change that at any time.
 
 // rewriter makes messages unreadable; nil where nothing is private.
-func (r *run) rewriter() recent.Mask {
+func (r *run) rewriter() *privacy.Rewriter {
 	s := r.sealer.Load()
 	if s == nil {
 		return nil
@@ -24,6 +24,14 @@ func (r *run) rewriter() recent.Mask {
 		r.writer.Store(w)
 	}
 	return w
+}
+
+// fileMask is the rewriter as capture files take it.
+func (r *run) fileMask() recent.Mask {
+	if w := r.rewriter(); w != nil {
+		return w
+	}
+	return nil
 }
 
 // masker is what masks, nil where nothing is private.

@@ -41,6 +41,27 @@ var named = []string{
 	"secretck", "93809824", "old-call-55", "aaaa-tag", "bbbb-tag", "cleared", "Snom370", "000413aabbcc", "X-Customer", "secret customer", "merger", "192.0.2.99", "body",
 }
 
+// TestRewriteNode: the name of a probe stays unless it is an address.
+func TestRewriteNode(t *testing.T) {
+	for _, mode := range []Mode{Encrypt, HMAC, Truncate, Redact} {
+		s := newSealer(t, [event.NumGroups]Mode{event.Addresses: mode})
+		w := NewRewriter(s)
+		for _, name := range []string{"", "edge-1", "[edge]"} {
+			if got := w.AppendNode(nil, []byte(name)); string(got) != name {
+				t.Errorf("%s: %q became %q", mode, name, got)
+			}
+		}
+		for _, name := range []string{"192.0.2.17", "192.0.2.17:9060", "2001:db8:1:2::17", "[2001:db8:1:2::17]", "[2001:db8:1:2::17]:9060"} {
+			if got := w.AppendNode(nil, []byte(name)); string(got) == name {
+				t.Errorf("%s: %q became %q", mode, name, got)
+			}
+		}
+		if got, want := string(w.AppendNode(nil, []byte("192.0.2.17"))), s.Addr(netip.MustParseAddr("192.0.2.17")); want.IsValid() && got != want.String() {
+			t.Errorf("%s: %q, records have %v", mode, got, want)
+		}
+	}
+}
+
 // TestRewrite: in every mode nothing of the message is left, it is one all the same, and
 // what is harmless stays.
 func TestRewrite(t *testing.T) {

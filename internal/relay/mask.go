@@ -10,10 +10,12 @@ import (
 // masker masks the finished packets of a ring, for one worker.
 type masker struct {
 	now     func() Mask // Config.Mask
+	own     string      // Config.Node, which stays
 	by      Mask
 	packet  hep.Packet
 	payload []byte
 	id      []byte
+	node    []byte
 	out     []byte
 }
 
@@ -38,6 +40,10 @@ func (k *masker) mask(b []byte) ([]byte, bool) {
 	if id := p.CorrelationID(); len(id) > 0 {
 		k.id = k.by.AppendCallID(k.id[:0], id)
 		m.CorrelationID = k.id
+	}
+	if string(m.Node) != k.own {
+		k.node = k.by.AppendNode(k.node[:0], m.Node)
+		m.Node = k.node
 	}
 	var ok bool
 	k.out, ok = m.Append(k.out[:0])

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"testing"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 )
 
 // upper is a Mask that can be told from what it masks.
@@ -13,6 +15,8 @@ type upper struct{}
 func (upper) Addr(a netip.Addr) netip.Addr { return netip.MustParseAddr("2001:db8::99") }
 
 func (upper) AppendCallID(dst, id []byte) []byte { return append(dst, bytes.ToUpper(id)...) }
+
+func (upper) AppendNode(dst, name []byte) []byte { return append(dst, bytes.ToUpper(name)...) }
 
 func (upper) AppendMessage(dst, message []byte, cut bool) []byte {
 	return append(dst, bytes.ToUpper(message)...)
@@ -65,6 +69,26 @@ func TestMask(t *testing.T) {
 			t.Errorf("%v: %+v %v", c, s, s.Check())
 		}
 	}
+}
+
+// TestMaskNode: the name of another probe is masked, for it may be an address; its own is
+// what it knows its packets by.
+func TestMaskNode(t *testing.T) {
+	in := newInbox()
+	cfg := config("udp", listenUDP(t, in))
+	cfg.Mask = func() Mask { return upper{} }
+	r := begin(t, cfg, nil)
+	for i, want := range []string{cfg.Node, "EDGE-1"} {
+		p, m := message(t, i, "OPTIONS", 10)
+		if i > 0 {
+			p.HEP = packet.HEPInfo{Version: 3, CaptureID: 7, Node: []byte("edge-1")}
+		}
+		r.Copy(&p, m)
+		if got := in.wait(t, i+1)[i]; string(got.Node()) != want {
+			t.Errorf("the node %q, not %q", got.Node(), want)
+		}
+	}
+	finish(t, r, patience)
 }
 
 // long is a Mask that makes of everything more than a packet can carry.

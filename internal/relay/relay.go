@@ -43,7 +43,8 @@ type Config struct {
 	Received bool           // what came by HEP is sent on too
 	Buffer   int            // bytes that may wait for a target
 
-	// Mask gives what makes messages unreadable, with their addresses and correlation ids.
+	// Mask gives what makes messages unreadable, with their addresses, their correlation ids
+	// and the names of those who sent them here.
 	// It may give nil, and be nil, where they leave as they are, and is asked for each
 	// message. What waits in the buffer is clear: the workers mask.
 	Mask func() Mask
@@ -53,6 +54,7 @@ type Config struct {
 type Mask interface {
 	Addr(a netip.Addr) netip.Addr
 	AppendCallID(dst, id []byte) []byte
+	AppendNode(dst, name []byte) []byte
 	AppendMessage(dst, message []byte, cut bool) []byte
 }
 

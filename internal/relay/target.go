@@ -33,7 +33,7 @@ type target struct {
 }
 
 func newTarget(cfg *Config, addr string, notice func(string, error)) *target {
-	return &target{cfg: cfg, addr: addr, ring: newRing(cfg.Buffer), notice: notice, backoff: firstBackoff, masker: masker{now: cfg.Mask}}
+	return &target{cfg: cfg, addr: addr, ring: newRing(cfg.Buffer), notice: notice, backoff: firstBackoff, masker: masker{now: cfg.Mask, own: cfg.Node}}
 }
 
 const (
