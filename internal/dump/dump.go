@@ -176,7 +176,9 @@ func (d *Dumper) Event(e *event.Event) {
 	}
 	d.scratch = d.appendPath(d.scratch[:0], c, id)
 	e.Set(&e.Dump, d.scratch)
-	e.DumpMasked = c.by != nil
+	if e.DumpBy = nil; c.by != nil {
+		e.DumpBy = c.by.Label()
+	}
 }
 
 // Trigger begins a file for a Call-ID, with what came before, or keeps one open

@@ -200,10 +200,10 @@ type Event struct {
 
 	Rate Rate // what package limit says of it
 
-	Capture    string // file name
-	Dump       Text   `private:"call_ids,Plain"` // path of the file that the messages are written to
-	DumpMasked bool   // the path has the masked Call-ID
-	Iface      string
+	Capture string // file name
+	Dump    Text   `private:"call_ids,Plain"` // path of the file that the messages are written to
+	DumpBy  *Label // how the Call-ID in the path is masked; nil: it is clear
+	Iface   string
 
 	masked masked // of a masked record; see Mask
 

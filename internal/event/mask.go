@@ -4,12 +4,27 @@ import (
 	"bytes"
 	"math"
 	"net/netip"
+	"slices"
+	"strings"
 )
 
 // Label says in a record that it was masked: how, and with which key.
 type Label struct {
 	KeyID  string
 	Fields []string // group:mode, in the order of the groups
+}
+
+// hides tells whether what l is of masks a group.
+func (l *Label) hides(g Group) bool {
+	return l != nil && slices.ContainsFunc(l.Fields, func(f string) bool {
+		name, _, _ := strings.Cut(f, ":")
+		return name == g.String()
+	})
+}
+
+// same tells whether what l is of masks as what other is of does.
+func (l *Label) same(other *Label) bool {
+	return l != nil && other != nil && l.KeyID == other.KeyID && slices.Equal(l.Fields, other.Fields)
 }
 
 // labeler is a Masker that says what it does.
@@ -199,7 +214,7 @@ func (k *masking) ids() {
 		k.text(t, asCallID)
 	}
 	k.text(&e.Branch, asBranch)
-	if e.DumpMasked { // the file is found by it
+	if by := e.DumpBy; by.hides(CallIDs) || by.same(e.masked.label) { // the file is found by it
 		k.keep(&e.Dump)
 	} else {
 		k.text(&e.Dump, asPath)

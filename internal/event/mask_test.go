@@ -50,6 +50,31 @@ func (m shouting) Append(dst []byte, g Group, s Shape, b []byte) ([]byte, bool) 
 func (m shouting) Digest(h Hash, _ ...Group) Hash { h[15] ^= 0xff; return h }
 func (m shouting) Private(Group) bool             { return true }
 
+// TestMaskDump: the path of a capture file stays where the Call-ID in it is masked already,
+// as it is now or in any way, and is masked where it is clear, as after a reload.
+func TestMaskDump(t *testing.T) {
+	const path = "/spool/call-1.pcap"
+	for _, c := range []struct {
+		by   *Label
+		stay bool
+	}{
+		{nil, false},
+		{&Label{KeyID: "0123456789abcdef", Fields: []string{"uris:encrypt"}}, true},
+		{&Label{KeyID: "fedcba9876543210", Fields: []string{"uris:encrypt"}}, false},
+		{&Label{KeyID: "0123456789abcdef", Fields: []string{"addresses:encrypt"}}, false},
+		{&Label{KeyID: "fedcba9876543210", Fields: []string{"addresses:encrypt", "call_ids:redact"}}, true},
+	} {
+		var e, masked Event
+		e.Reset()
+		e.Set(&e.Dump, []byte(path))
+		e.DumpBy = c.by
+		e.Mask(shouting{}, &masked)
+		if got := string(masked.Bytes(masked.Dump)); (got == path) != c.stay {
+			t.Errorf("named by %+v: %s", c.by, got)
+		}
+	}
+}
+
 // member is one value of a record and the tag of its member.
 type member struct {
 	name, tag string

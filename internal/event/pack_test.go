@@ -11,7 +11,7 @@ import (
 )
 
 // unpacked are the fields that a packed record leaves out.
-var unpacked = map[string]bool{"Capture": true, "Iface": true, "Sequence": true, "Direction": true, "Rate": true, "Caller": true, "Callee": true, "buf": true, "parts": true, "masked": true, "DumpMasked": true}
+var unpacked = map[string]bool{"Capture": true, "Iface": true, "Sequence": true, "Direction": true, "Rate": true, "Caller": true, "Callee": true, "buf": true, "parts": true, "masked": true, "DumpBy": true}
 
 // leaf is one value of a record: a text, a list, a URI, a number.
 type leaf struct {

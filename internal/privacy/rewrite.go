@@ -32,6 +32,9 @@ func NewRewriter(m event.Masker) *Rewriter {
 // Of tells whether w masks by m.
 func (w *Rewriter) Of(m event.Masker) bool { return w.m == m }
 
+// Label is what records say that w masks; nil where it is not told.
+func (w *Rewriter) Label() *event.Label { return event.LabelOf(w.m) }
+
 // Bounds of what is written, in bytes: of one message, and of a value of which none may
 // be missing.
 const (

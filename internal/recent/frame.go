@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/netip"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 )
 
@@ -74,6 +75,8 @@ type Mask interface {
 	// AppendMessage appends the masked message to dst, whole; cut says that its own end
 	// is missing.
 	AppendMessage(dst, message []byte, cut bool) []byte
+	// Label says what is masked, and how.
+	Label() *event.Label
 }
 
 // Writer makes the frames of messages, masked where By is not nil. It is for one

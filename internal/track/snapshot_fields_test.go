@@ -24,7 +24,7 @@ var unsaved = map[string]string{
 	"Event.Callee":        "set when the record leaves",
 	"Event.parts":         "of the record of a message, which leaves at once",
 	"Event.masked":        "of a masked record, which leaves at once",
-	"Event.DumpMasked":    "set when the record leaves",
+	"Event.DumpBy":        "set when the record leaves",
 	"attempt.spot":        "listed anew",
 	"dialog.spot":         "listed anew",
 	"binding.spot":        "listed anew",
