@@ -156,15 +156,17 @@ func (k *masking) ends() {
 		a, _ := netip.AddrFromSlice(b)
 		k.addAddr(&e.Legs, a)
 	}
-	k.literal(&e.HEP.Node)
+	k.node(&e.HEP.Node)
 	k.text(&e.Conn, asMedia)
 	e.Offered, e.Answered = MediaEnd{}, MediaEnd{}
 	e.Rate.Source = k.network(e.Rate.Source)
 }
 
 // addr masks an address; one of IPv4 that is written as one of IPv6 stays one.
-func (k *masking) addr(a netip.Addr) netip.Addr {
-	b := k.m.Addr(a)
+func (k *masking) addr(a netip.Addr) netip.Addr { return maskAddr(k.m, a) }
+
+func maskAddr(m Masker, a netip.Addr) netip.Addr {
+	b := m.Addr(a)
 	if a.Is4In6() && b.Is4() {
 		b = netip.AddrFrom16(b.As16())
 	}
@@ -368,6 +370,33 @@ func (k *masking) literal(t *Text) {
 		e.buf = a.AppendTo(e.buf)
 	}
 	k.place(t, at)
+}
+
+// node masks the name of a probe.
+func (k *masking) node(t *Text) {
+	at := len(k.to.buf)
+	k.to.buf = AppendNode(k.to.buf, k.m, k.from.Bytes(*t))
+	k.place(t, at)
+}
+
+// AppendNode appends the name of a probe to dst, masked where it is an address, of which a
+// port stays. It borrows name.
+func AppendNode(dst []byte, m Masker, name []byte) []byte {
+	if a, ok := literal(name); ok {
+		if a = maskAddr(m, a); a.IsValid() {
+			dst = a.AppendTo(dst)
+		}
+		return dst
+	}
+	if bytes.IndexByte(name, ':') >= 0 {
+		if end, err := netip.ParseAddrPort(string(name)); err == nil {
+			if a := maskAddr(m, end.Addr()); a.IsValid() {
+				dst = netip.AddrPortFrom(a, end.Port()).AppendTo(dst)
+			}
+			return dst
+		}
+	}
+	return append(dst, name...)
 }
 
 // parts masks those of the record of a message.

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"net/netip"
 	"strconv"
-	"strings"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
@@ -76,18 +75,8 @@ func (w *Rewriter) AppendCallID(dst, id []byte) []byte {
 	return w.key(dst, event.CallIDs, event.CallID, "call-id", id)
 }
 
-// AppendNode appends the name of a probe to dst, masked where it is an address, with a port
-// or in brackets too. It borrows name.
-func (w *Rewriter) AppendNode(dst, name []byte) []byte {
-	s := string(name)
-	if inner, ok := strings.CutPrefix(s, "["); ok && strings.HasSuffix(inner, "]") {
-		s = inner[:len(inner)-1]
-	}
-	if masked := Peer(w.m, s); masked != s {
-		return append(dst, masked...)
-	}
-	return append(dst, name...)
-}
+// AppendNode appends the name of a probe to dst, as a record has it. It borrows name.
+func (w *Rewriter) AppendNode(dst, name []byte) []byte { return event.AppendNode(dst, w.m, name) }
 
 // key masks a value that tells one thing from another.
 func (w *Rewriter) key(dst []byte, g event.Group, s event.Shape, label string, b []byte) []byte {

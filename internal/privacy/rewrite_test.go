@@ -56,8 +56,18 @@ func TestRewriteNode(t *testing.T) {
 				t.Errorf("%s: %q became %q", mode, name, got)
 			}
 		}
-		if got, want := string(w.AppendNode(nil, []byte("192.0.2.17"))), s.Addr(netip.MustParseAddr("192.0.2.17")); want.IsValid() && got != want.String() {
-			t.Errorf("%s: %q, records have %v", mode, got, want)
+		for _, name := range []string{"edge-1", "192.0.2.17", "192.0.2.17:9060", "[2001:db8:1:2::17]:9060"} {
+			var e, masked event.Event
+			e.Reset()
+			e.Set(&e.HEP.Node, []byte(name))
+			e.Mask(s, &masked)
+			got := w.AppendNode(nil, []byte(name))
+			if want := masked.Bytes(masked.HEP.Node); !bytes.Equal(got, want) {
+				t.Errorf("%s: %q, a record has %q", mode, got, want)
+			}
+			if opened := s.appendAddr(nil, got); mode == Encrypt && string(opened) != name {
+				t.Errorf("%q opens to %q, not %q", got, opened, name)
+			}
 		}
 	}
 }

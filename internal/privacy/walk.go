@@ -273,15 +273,14 @@ func (r *Reader) known(s *Sealer, secrecy event.Secrecy, b []byte) ([]byte, erro
 	return out, err
 }
 
-// appendAddr opens an address, or the one in the key of a rate: a type and a colon may
+// appendAddr opens an address, one with a port, or the one in the key of a rate: a type and a colon may
 // stand before it, the length of a prefix behind. A text that holds none stays.
 func (s *Sealer) appendAddr(dst, b []byte) []byte {
 	if a, err := netip.ParseAddr(string(b)); err == nil {
-		out := s.OpenAddr(a)
-		if a.Is4In6() {
-			out = netip.AddrFrom16(out.As16())
-		}
-		return out.AppendTo(dst)
+		return s.openAs(a).AppendTo(dst)
+	}
+	if end, err := netip.ParseAddrPort(string(b)); err == nil {
+		return netip.AddrPortFrom(s.openAs(end.Addr()), end.Port()).AppendTo(dst)
 	}
 	if p, err := netip.ParsePrefix(string(b)); err == nil {
 		return netip.PrefixFrom(s.OpenAddr(p.Addr()), p.Bits()).Masked().AppendTo(dst)
@@ -292,6 +291,15 @@ func (s *Sealer) appendAddr(dst, b []byte) []byte {
 		}
 	}
 	return append(dst, b...)
+}
+
+// openAs opens an address; one of IPv4 that is written as one of IPv6 stays one.
+func (s *Sealer) openAs(a netip.Addr) netip.Addr {
+	out := s.OpenAddr(a)
+	if a.Is4In6() {
+		out = netip.AddrFrom16(out.As16())
+	}
+	return out
 }
 
 // label finds how the record at w.i was masked; nil where it is clear. Most records have
