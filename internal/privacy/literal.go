@@ -130,14 +130,11 @@ func showsAddress(b []byte) bool {
 			i++
 			continue
 		}
-		start, colons := i, 0
+		start := i
 		for i < len(b) && isHexColon(b[i]) {
-			if b[i] == ':' {
-				colons++
-			}
 			i++
 		}
-		if colons >= 2 && isSix(b[start:i]) || holdsQuad(b[start:i]) {
+		if run := b[start:i]; isSix(run) || isSixName(run) || holdsQuad(run) || i < len(b) && isHexFour(b[i-1:]) {
 			return true
 		}
 	}
@@ -145,52 +142,65 @@ func showsAddress(b []byte) bool {
 }
 
 // isHexColon is for what an address may be written with, and the separators that stand in
-// for dots.
+// for dots and colons.
 func isHexColon(c byte) bool {
 	return c-'0' <= 10 /* and the colon */ || c|0x20-'a' <= 5 || c == '.' || c == '-' || c == '_'
 }
 
-// isSix tells whether a run holds an IPv6 address, alone or with a port or another word of
-// hexadecimal digits beside it. A run that is too long to be tried passes for one.
+// isHexFour tells whether a text begins with 0x and the digits of an address of IPv4.
+func isHexFour(b []byte) bool {
+	const digits = 8
+	return len(b) >= 2+digits && b[0] == '0' && b[1]|0x20 == 'x' && only(b[2:2+digits], isHex)
+}
+
+// isSix tells whether a run of such signs holds an IPv6 address: it has the double colon, of
+// which one may stand before it, or the colons of eight groups, of which the first may have
+// been taken for a scheme. Words beside it may end with hexadecimal digits, so the groups are
+// not looked at.
 func isSix(b []byte) bool {
-	for len(b) > 0 {
-		end := 0
-		for end < len(b) && b[end] != '-' && b[end] != '_' {
-			end++
+	last, colons := -2, 0
+	for i, c := range b {
+		if c != ':' {
+			continue
 		}
-		if isSixPart(bytes.TrimRight(b[:end], ".")) {
+		if colons++; colons == 6 || last == i-1 || colons == 3 && b[0] == ':' {
 			return true
 		}
-		b = b[min(end+1, len(b)):]
+		last = i
 	}
 	return false
 }
 
-func isSixPart(b []byte) bool {
-	if bytes.Count(b, colon) < 2 {
-		return false
-	}
-	if len(b) > 64 {
-		return true
-	}
-	for range 3 {
-		if six(b) || six(cutLast(b)) || six(cutLast(cutLast(b))) {
-			return true
+// isSixName is isSix with hyphens or underscores in place of the colons, as names of hosts
+// have them (2001-db8--1.ipv6-literal.net). Other names have these too: all groups but the
+// outer two, beside which something may stand, have to be ones.
+func isSixName(b []byte) bool {
+	const least = 3 // separators of the shortest that is taken for one
+	separators, doubled, digits, empty := 0, false, 0, false
+	for i := 0; i <= len(b); i++ {
+		end := i == len(b) || b[i] == '.'
+		if !end && b[i] != '-' && b[i] != '_' {
+			digits++
+			continue
 		}
-		_, b, _ = bytes.Cut(b, colon)
+		third := empty && digits == 0
+		empty = digits == 0 && separators > 0
+		if end || separators > 0 && digits > 4 || empty && doubled {
+			if separators >= 7 || doubled && separators >= least && !third {
+				return true
+			}
+			separators, doubled, empty = 0, false, false
+		}
+		doubled = doubled || empty
+		if digits = 0; !end && (separators > 0 || i > 0 && b[i-1] != '-' && b[i-1] != '_') {
+			separators++
+		}
 	}
 	return false
 }
 
 // colon is never written to.
 var colon = []byte{':'}
-
-func cutLast(b []byte) []byte { return b[:max(bytes.LastIndexByte(b, ':'), 0)] }
-
-func six(b []byte) bool {
-	a, err := netip.ParseAddr(string(b))
-	return err == nil && a.Is6()
-}
 
 // holdsQuad looks for four numbers in a run of digits and separators. Other digits may
 // stand right before and behind, as in branches that some user agents make.

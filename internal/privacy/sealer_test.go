@@ -322,3 +322,29 @@ func TestRace(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestAddressBeyondPassword: an address that is written where user and password are, with
+// the colon of a password among its own, is masked, and opens again.
+func TestAddressBeyondPassword(t *testing.T) {
+	for _, m := range []Mode{Encrypt, HMAC, Redact} {
+		s := newSealer(t, with(m, event.Addresses))
+		for _, uri := range []string{
+			"sip:2A0C:9F3E:77C1:1D2E:0:0:BEEF:77C9@example.com", "sip:alice2a0c:9f3e::77c9@example.com:5060;lr", "sip::ffff:2d8b:4dc9:alice@example.com",
+			"im::ffff:2d8b:4dc9:carol@example.org", "tel::ffff:2d8b:4dc9:+1", "sip:2a0c-9f3e-77c1-1d2e--77c9@example.com", "sip:alice@2a0c-9f3e--77c9.ipv6-literal.net",
+		} {
+			out, ok := s.Append(nil, event.URIs, event.Whole, []byte(uri))
+			if lower := strings.ToLower(string(out)); strings.Contains(lower, "9f3e") || strings.Contains(lower, "2d8b") {
+				t.Errorf("%s: %s becomes %s", m, uri, out)
+			}
+			if m != Encrypt {
+				continue
+			}
+			if clear, err := s.OpenAs(nil, event.URIs, event.Whole, out); !ok || err != nil || string(clear) != uri {
+				t.Errorf("%s opens to %s, %v; want %s", out, clear, err, uri)
+			}
+		}
+		if out, _ := s.Append(nil, event.URIs, event.Whole, []byte("sip:alice:secret@example.com")); string(out) != "sip:alice:secret@example.com" {
+			t.Errorf("%s: too much: %s", m, out)
+		}
+	}
+}

@@ -258,7 +258,7 @@ func isApart(u *sip.URI) bool {
 	switch {
 	case u.SchemeIs("sip"), u.SchemeIs("sips"):
 		from, _ := u.HostAt()
-		return i >= from || isUserinfo(b[i:from-1])
+		return i >= from || isUserinfo(b[i:from-1]) && !isSix(b[i:from-1]) // an address beyond the colon of a password
 	case u.SchemeIs("tel"):
 		return isUserinfo(u.User())
 	}
