@@ -246,7 +246,7 @@ func (x *rewriting) startLine(line []byte) {
 	first, rest, _ := bytes.Cut(line, []byte{' '})
 	if len(first) > 4 && bytes.EqualFold(first[:4], []byte("SIP/")) {
 		code, reason, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte{' '})
-		if len(first) > 16 || !isHarmlessWord(first) || len(code) > 3 || !only(code, isDigit) {
+		if !isVersion(first) || len(code) > 3 || !only(code, isDigit) {
 			x.out = append(x.out, "BROKEN"...)
 			return
 		}
@@ -256,13 +256,20 @@ func (x *rewriting) startLine(line []byte) {
 	}
 	rest = bytes.TrimSpace(rest)
 	version := []byte(nil)
-	if i := bytes.LastIndexByte(rest, ' '); i >= 0 && len(rest)-i <= 16 && bytes.HasPrefix(bytes.ToUpper(rest[i+1:]), []byte("SIP/")) && isHarmlessWord(rest[i+1:]) {
+	if i := bytes.LastIndexByte(rest, ' '); i >= 0 && isVersion(rest[i+1:]) {
 		rest, version = bytes.TrimSpace(rest[:i]), rest[i+1:]
 	}
 	if version == nil && sip.ParseMethod(first) == sip.MethodOther {
 		first = nil
 	}
 	x.request(first, rest, version)
+}
+
+// isVersion tells whether a word is a SIP-Version, of whatever number.
+func isVersion(b []byte) bool {
+	const prefix = len("SIP/")
+	return len(b) > prefix && len(b) <= prefix+len("10.10") && bytes.EqualFold(b[:prefix], []byte("SIP/")) &&
+		only(b[prefix:], func(c byte) bool { return isDigit(c) || c == '.' })
 }
 
 // request writes a request line; a version that is nil is left out.

@@ -167,6 +167,88 @@ func TestRewriteBroken(t *testing.T) {
 	}
 }
 
+// TestRewriteHeaders: of headers that stay, what they are for stays, whatever a sender wrote
+// beside it, or in its place.
+func TestRewriteHeaders(t *testing.T) {
+	w := NewRewriter(newSealer(t, all(Encrypt)))
+	for _, c := range []struct{ was, want string }{ // "" is left out
+		{"Max-Forwards: 70 (alice)", "Max-Forwards: 70"},
+		{"Max-Forwards: alice", "Max-Forwards: unusable"},
+		{"Expires: 49 30 987 650 123", "Expires: 49"},
+		{"Expires: 4930987650123", "Expires: 4294967295"},
+		{"Min-SE: 90;alice=x", "Min-SE: 90"},
+		{"Retry-After: 120;duration=alice (in a meeting)", "Retry-After: 120"},
+		{"Session-Expires: 1800;refresher=uac;alice", "Session-Expires: 1800;refresher=uac"},
+		{"Session-Expires: 1800;refresher=alice", "Session-Expires: 1800"},
+		{"RSeq: 988789", "RSeq: 988789"},
+		{"RAck: 776656 1 INVITE", "RAck: 776656 1 INVITE"},
+		{"RAck: alice 1 INVITE", ""},
+		{"RAck: 776656 4930987650123 INVITE", "RAck: 776656 unusable"},
+		{"Date: Sat, 13 Nov 2010 23:29:00 GMT", "Date: Sat, 13 Nov 2010 23:29:00 GMT"},
+		{"Date: Sat, 13 Nov 2010 23:29:00 alice", ""},
+		{"Date: alice", ""},
+		{"Allow: INVITE,ACK , FOO;x=alice", "Allow: INVITE, ACK, FOO"},
+		{"Allow: INVITE, alice@example.com", ""},
+		{"Allow: INVITE, <alice>", ""},
+		{"Priority: urgent (for alice)", "Priority: urgent"},
+		{"Supported: 100rel, 4930987650123", ""},
+		{"Supported: 49 30 987 650 123", ""},
+		{"Require: 2a0c-9f3e--77c9", ""},
+		{"Accept: application/sdp;level=alice, text/plain", "Accept: application/sdp, text/plain"},
+		{"Privacy: id;critical", "Privacy: id;critical"},
+		{"Privacy: id;4930987650123", ""},
+		{"Subscription-State: terminated;reason=noresource;expires=60;retry-after=30;alice=1", "Subscription-State: terminated;reason=noresource;expires=60;retry-after=30"},
+		{"Subscription-State: active;expires=alice;reason=4930987650123", "Subscription-State: active"},
+		{"Event: dialog;alice=1", "Event: dialog"},
+		{"WWW-Authenticate: Digest algorithm=SHA-256, qop=\"auth,auth-int\", stale=alice", "WWW-Authenticate: Digest algorithm=\"SHA-256\", qop=\"auth,auth-int\""},
+		{"Authorization: Digest nc=00000001, qop=alice, algorithm=4930987", "Authorization: Digest nc=\"00000001\""},
+		{"Session-ID: ab30317f1a784dc48ff824d0d3715d86;remote=47755a9de7794ba387653f2099600ef2", ""},
+	} {
+		name, _, _ := strings.Cut(c.was, ":")
+		message := "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n" + c.was + "\r\n\r\n"
+		have := ""
+		for line := range strings.SplitSeq(string(w.AppendMessage(nil, []byte(message), false)), "\r\n") {
+			if strings.HasPrefix(line, name+":") {
+				have = line
+			}
+		}
+		if have != c.want {
+			t.Errorf("%s\nbecomes %q,\nwant    %q", c.was, have, c.want)
+		}
+	}
+}
+
+// TestRewriteParams: parameters of addresses are those that somebody reads.
+func TestRewriteParams(t *testing.T) {
+	w := NewRewriter(newSealer(t, all(Redact)))
+	for was, want := range map[string]string{
+		"Contact: <sip:a@b>;expires=300;q=0.5;reg-id=1":                                      ";expires=300;reg-id=1;q=0.5",
+		"Contact: <sip:a@b>;expires=4930987650123;q=45.139.77.201;reg-id=45.139.77.201":      ";expires=4294967295",
+		"Remote-Party-ID: <sip:a@b>;party=calling;screen=yes;privacy=off;id-type=subscriber": ";party=calling;screen=yes;privacy=off;id-type=subscriber",
+		"Remote-Party-ID: <sip:a@b>;party=alice;screen=alice;privacy=alice;id-type=alice":    "",
+	} {
+		name, _, _ := strings.Cut(was, ":")
+		out := string(w.AppendMessage(nil, []byte("SIP/2.0 200 OK\r\nCSeq: 1 OPTIONS\r\n"+was+"\r\n\r\n"), false))
+		if line := name + ": <" + nobody + ">" + want + "\r\n"; !strings.Contains(out, line) {
+			t.Errorf("no %q in\n%s", line, out)
+		}
+	}
+}
+
+// TestRewriteVersion: a version is a number, and another word none; neither makes a message
+// that can be used.
+func TestRewriteVersion(t *testing.T) {
+	w := NewRewriter(newSealer(t, all(Encrypt)))
+	for _, version := range []string{"SIP/alice.0", "SIP/2.0.4930987650123", "SIP/alice"} {
+		for _, text := range []string{strings.Replace(invite, "SIP/2.0", version, 1), version + " 200 OK\r\n\r\n"} {
+			var m sip.Message
+			if got := w.AppendMessage(nil, []byte(text), false); bytes.Contains(got, []byte(version[4:])) || m.Parse(got, false) == sip.OK {
+				t.Errorf("%s", got)
+			}
+		}
+	}
+}
+
 // TestRewriteIsBounded: however long a message is, and whatever it repeats.
 func TestRewriteIsBounded(t *testing.T) {
 	w := NewRewriter(newSealer(t, all(Encrypt)))

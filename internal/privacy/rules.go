@@ -2,6 +2,9 @@ package privacy
 
 import (
 	"bytes"
+	"slices"
+	"strconv"
+	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/sip"
@@ -51,71 +54,144 @@ var rules = [sip.NumHeaders]rule{
 	sip.HeaderReason:            {write: writeReason, all: true},
 	sip.HeaderContentType:       {write: writeFirst},
 	sip.HeaderEvent:             {write: writeEvent},
-	sip.HeaderMaxForwards:       {write: writeNumbers},
-	sip.HeaderExpires:           {write: writeNumbers},
-	sip.HeaderMinExpires:        {write: writeNumbers},
-	sip.HeaderRetryAfter:        {write: writeNumbers},
-	sip.HeaderSessionExpires:    {write: writeNumbers},
-	sip.HeaderMinSE:             {write: writeNumbers},
-	sip.HeaderRSeq:              {write: writeNumbers},
-	sip.HeaderRAck:              {write: writeNumbers},
-	sip.HeaderDate:              {write: writeKept},
-	sip.HeaderAllow:             {write: writeKept},
-	sip.HeaderAllowEvents:       {write: writeKept},
-	sip.HeaderSupported:         {write: writeKept},
-	sip.HeaderRequire:           {write: writeKept},
-	sip.HeaderProxyRequire:      {write: writeKept},
-	sip.HeaderAccept:            {write: writeKept},
-	sip.HeaderPrivacy:           {write: writeKept},
-	sip.HeaderPriority:          {write: writeKept},
-	sip.HeaderSubscriptionState: {write: writeKept},
+	sip.HeaderMaxForwards:       {write: writeNumber},
+	sip.HeaderExpires:           {write: writeNumber},
+	sip.HeaderMinExpires:        {write: writeNumber},
+	sip.HeaderRetryAfter:        {write: writeNumber},
+	sip.HeaderSessionExpires:    {write: writeSpan},
+	sip.HeaderMinSE:             {write: writeNumber},
+	sip.HeaderRSeq:              {write: writeNumber},
+	sip.HeaderRAck:              {write: writeRAck},
+	sip.HeaderDate:              {write: writeDate},
+	sip.HeaderAllow:             {write: writeWords},
+	sip.HeaderAllowEvents:       {write: writeWords},
+	sip.HeaderSupported:         {write: writeWords},
+	sip.HeaderRequire:           {write: writeWords},
+	sip.HeaderProxyRequire:      {write: writeWords},
+	sip.HeaderAccept:            {write: writeWords},
+	sip.HeaderPrivacy:           {write: writePrivacy},
+	sip.HeaderPriority:          {write: writeWords},
+	sip.HeaderSubscriptionState: {write: writeState},
 }
 
-// writeKept writes a value as it is, if it is words: a comment or a quoted string, and
-// what follows, is left out.
-func writeKept(x *rewriting, value []byte) bool { return x.kept(value, namesNobody) }
-
-// writeNumbers is writeKept for counters and spans of time.
-func writeNumbers(x *rewriting, value []byte) bool { return x.kept(value, counts) }
-
-func (x *rewriting) kept(value []byte, harmless func([]byte) bool) bool {
-	if i := bytes.IndexAny(value, `("<@`); i >= 0 {
-		value = bytes.TrimRight(value[:i], " \t;,")
-	}
-	x.out = append(x.out, value...)
-	return len(value) > 0 && only(value, isPlain) && harmless(value)
-}
-
-// namesNobody tells whether words hold neither an address nor a number of somebody.
-func namesNobody(b []byte) bool {
-	for word := range bytes.FieldsSeq(b) {
-		if holdsNumber(word) {
+// writeWords writes words of the protocol with commas between, without their parameters; a
+// comment or a quoted string, and what follows, is left out. If one of them may name
+// somebody, none is written.
+func writeWords(x *rewriting, value []byte) bool {
+	start := len(x.out)
+	for one := range bytes.SplitSeq(withoutComment(value), []byte{','}) {
+		word, _, _ := bytes.Cut(one, []byte{';'})
+		if word = bytes.TrimSpace(word); len(word) == 0 {
+			continue
+		}
+		if !isHarmlessWord(word) {
 			return false
 		}
+		if len(x.out) > start {
+			x.out = append(x.out, ", "...)
+		}
+		x.out = append(x.out, word...)
 	}
-	return !holdsAddress(b)
+	return len(x.out) > start
 }
 
-// counts is namesNobody where numbers alone, with a method behind them or not, are those of
-// RAck, RSeq and the like.
-func counts(b []byte) bool {
-	const digits = 10 // of 32 bits
-	for word := range bytes.FieldsSeq(b) {
-		if !(len(word) <= digits && only(word, isDigit)) && !namesNobody(word) {
+func withoutComment(value []byte) []byte {
+	if i := bytes.IndexAny(value, `("`); i >= 0 {
+		return value[:i]
+	}
+	return value
+}
+
+// writeFirst writes a value without its parameters, of which a boundary may name
+// somebody.
+func writeFirst(x *rewriting, value []byte) bool {
+	value, _, _ = bytes.Cut(value, []byte{';'})
+	return writeWords(x, value)
+}
+
+// writePrivacy writes the words of a Privacy, which have semicolons between them (RFC 3323
+// §4.2).
+func writePrivacy(x *rewriting, value []byte) bool {
+	x.out = append(x.out, value...)
+	for word := range bytes.SplitSeq(value, []byte{';'}) {
+		if !isHarmlessWord(bytes.TrimSpace(word)) {
 			return false
 		}
 	}
 	return true
 }
 
-// isPlain: what lists of words, numbers, parameters and dates are made of.
-func isPlain(c byte) bool { return isWord(c) || bytes.IndexByte([]byte(" \t,;:="), c) >= 0 }
+// unusable stands for what cannot be read, so that it stays so.
+var unusable = []byte("unusable")
 
-// writeFirst writes a value without its parameters, of which a boundary may name
-// somebody.
-func writeFirst(x *rewriting, value []byte) bool {
-	value, _, _ = bytes.Cut(value, []byte{';'})
-	return writeKept(x, bytes.TrimSpace(value))
+// writeNumber writes a counter or a span of time, of 32 bits, and of anything else that it
+// is none.
+func writeNumber(x *rewriting, value []byte) bool {
+	if n, ok := sip.Seconds(value); ok {
+		x.number(uint64(n))
+	} else {
+		x.out = append(x.out, unusable...)
+	}
+	return true
+}
+
+// writeSpan is writeNumber for a session, and says who refreshes it (RFC 4028 §4).
+func writeSpan(x *rewriting, value []byte) bool {
+	writeNumber(x, value)
+	_, rest, _ := bytes.Cut(value, []byte{';'})
+	params := sip.ParseParams(rest)
+	for name, v, ok := params.Next(); ok; name, v, ok = params.Next() {
+		if bytes.EqualFold(name, []byte("refresher")) && (string(v) == "uac" || string(v) == "uas") {
+			x.param("refresher", v)
+			break
+		}
+	}
+	return true
+}
+
+// writeRAck writes the numbers of a provisional answer and of its request, and the method
+// (RFC 3262 §7.2).
+func writeRAck(x *rewriting, value []byte) bool {
+	first, rest, _ := bytes.Cut(bytes.TrimSpace(value), []byte{' '})
+	n, ok := sip.Seconds(first)
+	if !ok {
+		return false
+	}
+	x.number(uint64(n))
+	x.out = append(x.out, ' ')
+	return writeCSeq(x, bytes.TrimSpace(rest))
+}
+
+// writeDate writes a date that is one (RFC 3261 §20.17).
+func writeDate(x *rewriting, value []byte) bool {
+	x.out = append(x.out, value...)
+	_, err := time.Parse("Mon, 2 Jan 2006 15:04:05 GMT", string(value))
+	return err == nil
+}
+
+// writeState writes the state of a subscription, why it ended and how long it lasts (RFC
+// 6665 §8.2.3).
+func writeState(x *rewriting, value []byte) bool {
+	if !writeFirst(x, value) {
+		return false
+	}
+	_, rest, _ := bytes.Cut(value, []byte{';'})
+	params := sip.ParseParams(rest)
+	for name, v, ok := params.Next(); ok; name, v, ok = params.Next() {
+		for _, known := range [...]string{"reason", "expires", "retry-after"} {
+			if !bytes.EqualFold(name, []byte(known)) {
+				continue
+			}
+			if n, ok := sip.Seconds(v); ok && known != "reason" {
+				x.param(known, nil)
+				x.number(uint64(n))
+			}
+			if known == "reason" && len(v) > 0 && only(v, isWord) && isHarmlessWord(v) {
+				x.param(known, v)
+			}
+		}
+	}
+	return true
 }
 
 // writeEvent writes the package, and the id of a subscription (RFC 6665 §8.2.1) masked:
@@ -159,11 +235,13 @@ func writeCSeq(x *rewriting, value []byte) bool {
 		number, method = value[:i], value[i:]
 	}
 	method = bytes.TrimSpace(method)
-	if len(number) == 0 || len(number) > 20 || !only(number, isDigit) || len(method) == 0 || !only(method, isWord) {
-		x.out = append(x.out, "unusable"...)
+	n, err := strconv.ParseUint(string(number), 10, 32)
+	if err != nil || len(method) == 0 || !only(method, isWord) {
+		x.out = append(x.out, unusable...)
 		return true
 	}
-	x.out = append(append(append(x.out, number...), ' '), methodOf(method)...)
+	x.number(n)
+	x.out = append(append(x.out, ' '), methodOf(method)...)
 	return true
 }
 
@@ -253,10 +331,16 @@ func writeContact(x *rewriting, value []byte) bool {
 		return true
 	}
 	x.party()
-	for _, name := range [...]string{"expires", "q", "reg-id"} {
-		if v, ok := x.addr.Param(name); ok && len(v) > 0 && len(v) <= 20 && only(v, func(c byte) bool { return isDigit(c) || c == '.' }) {
-			x.param(name, v)
+	for _, name := range [...]string{"expires", "reg-id"} {
+		if v, ok := x.addr.Param(name); ok {
+			if n, ok := sip.Seconds(v); ok {
+				x.param(name, nil)
+				x.number(uint64(n))
+			}
 		}
+	}
+	if v, ok := x.addr.Param("q"); ok && isQ(v) {
+		x.param("q", v)
 	}
 	return true
 }
@@ -267,12 +351,23 @@ func writeReference(x *rewriting, value []byte) bool {
 		return false
 	}
 	x.party()
-	for _, name := range [...]string{"party", "screen", "privacy", "id-type"} { // of Remote-Party-ID
-		if v, ok := x.addr.Param(name); ok && len(v) > 0 && len(v) <= 20 && only(v, isLetter) {
-			x.param(name, v)
+	for _, known := range partyParams {
+		if v, ok := x.addr.Param(known.name); ok && slices.Contains(known.values, string(v)) {
+			x.param(known.name, v)
 		}
 	}
 	return true
+}
+
+// partyParams are the parameters of Remote-Party-ID (draft-ietf-sip-privacy-04 §6).
+var partyParams = [...]struct {
+	name   string
+	values []string
+}{
+	{"party", []string{"calling", "called"}},
+	{"screen", []string{"yes", "no"}},
+	{"privacy", []string{"full", "name", "uri", "off"}},
+	{"id-type", []string{"subscriber", "user", "term"}},
 }
 
 // writeNamed writes a name and URI as records have them in lists.
@@ -313,8 +408,25 @@ func writeAgent(x *rewriting, value []byte) bool {
 // writeSession writes a Session-ID (RFC 7989), which names a call, only where those are
 // clear: a masked one would be none.
 func writeSession(x *rewriting, value []byte) bool {
-	return !x.w.m.Private(event.CallIDs) && writeKept(x, value)
+	local, rest, _ := bytes.Cut(value, []byte{';'})
+	if local = bytes.TrimSpace(local); x.w.m.Private(event.CallIDs) || !isUUID(local) {
+		return false
+	}
+	x.out = append(x.out, local...)
+	params := sip.ParseParams(rest)
+	for name, v, ok := params.Next(); ok; name, v, ok = params.Next() {
+		if bytes.EqualFold(name, []byte("remote")) && isUUID(v) {
+			x.param("remote", v)
+			break
+		}
+	}
+	return true
 }
+
+// isUUID tells whether a text is one as a Session-ID has it, without hyphens.
+func isUUID(b []byte) bool { return len(b) == 32 && only(b, isHex) }
+
+func isHex(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }
 
 // writeAuth writes a challenge or credentials: scheme, realm, user, and of nonce and
 // response a keyed hash, by which one try can be told from another, and no more.
@@ -365,10 +477,28 @@ func writeAuth(x *rewriting, value []byte) bool {
 		x.out = append(x.w.token(x.out, "response", v), '"')
 	}
 	for _, name := range [...]string{"algorithm", "qop", "nc", "stale"} {
-		if v, ok := x.auth.Param(name); ok && len(v) > 0 && len(v) <= 32 && only(v, func(c byte) bool { return isWord(c) || c == ',' }) && counts(v) {
+		if v, ok := x.auth.Param(name); ok && isOfDigest(v) {
 			next(name)
 			x.out = append(append(x.out, v...), '"')
 		}
 	}
 	return true
+}
+
+// isOfDigest tells whether a parameter of a challenge or of credentials is one of those
+// that everybody uses (RFC 7616 §3, RFC 3310, RFC 4169), or a counter of tries.
+func isOfDigest(b []byte) bool {
+	var room [32]byte
+	if len(b) == 8 && string(b[:4]) == "0000" && only(b, isHex) {
+		return true
+	}
+	if len(b) > len(room) {
+		return false
+	}
+	switch string(appendLower(room[:0], b)) {
+	case "md5", "md5-sess", "sha-256", "sha-256-sess", "sha-512-256", "sha-512-256-sess", "akav1-md5", "akav2-md5",
+		"auth", "auth-int", "auth,auth-int", "auth, auth-int", "true", "false":
+		return true
+	}
+	return false
 }
