@@ -2,6 +2,7 @@ package privacy
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -18,7 +19,7 @@ import (
 var clearTexts = []string{
 	"Page.Next", "Call.State", "Call.Transport", "Call.HangupBy", "Call.Incomplete", "Call.Anomalies",
 	"CallDetail.PcapPath", // its Call-ID is masked by who names the file
-	"Timing.Name", "Message.Transport", "Message.CSeq", "Message.Method", "Binding.Transport", "Binding.State", "Binding.Anomalies",
+	"Timing.Name", "Message.Transport", "Binding.Transport", "Binding.State", "Binding.Anomalies",
 	"Rate.Type", "RateWindow.Interval", "RatePage.Intervals", "Offender.Origin",
 	"Offender.Reason", // a limit, or what the operator wrote
 	"Alert.ID", "Alert.Type", "Alert.Status", "Indicator.Name", "Indicator.Title", "Indicator.Unit", "Indicator.Source", "IndicatorSet.Window",
@@ -104,6 +105,19 @@ func TestShow(t *testing.T) {
 	show(newSealer(t, all(Encrypt)), &d, nil)
 	if !reflect.DeepEqual(d, view.CallDetail{}) {
 		t.Errorf("%+v", d)
+	}
+}
+
+// TestShowWords: the methods of messages stay while they are words.
+func TestShowWords(t *testing.T) {
+	for _, mode := range []Mode{Encrypt, HMAC, Redact} {
+		d := view.CallDetail{Messages: []view.Message{
+			{Method: "INVITE", CSeq: "4294967295 INVITE"}, {Method: "M004930998877", CSeq: "1 M004930998877"}, {Method: "X203.0.113.77", CSeq: "2 203.0.113.77"}, {CSeq: "203.0.113.77"},
+		}}
+		show(newSealer(t, with(mode, event.Addresses, event.Numbers)), &d, nil)
+		if text := fmt.Sprintf("%+v", d); strings.Contains(text, "998877") || strings.Contains(text, "203.0.113") || d.Messages[0].Method != "INVITE" || d.Messages[0].CSeq != "4294967295 INVITE" {
+			t.Errorf("%s: %s", mode, text)
+		}
 	}
 }
 

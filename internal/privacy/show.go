@@ -38,6 +38,8 @@ var kinds = map[string]kind{
 	"uri":     {name: "uri", shape: event.Whole},
 	"call_id": {name: "call_id", shape: event.CallID},
 	"agent":   {name: "agent", shape: event.Agent},
+	"word":    {name: "word", shape: event.Word},
+	"cseq":    {name: "cseq", text: (*shower).cseq},
 	"digest":  {name: "digest", text: (*shower).digest},
 	"address": {name: "address", text: (*shower).address},
 	"peer":    {name: "peer", text: (*shower).peer},
@@ -272,4 +274,11 @@ func parseEnd(s string) (p netip.Prefix, port string, ok bool) {
 // line masks the start line of a message.
 func (w *shower) line(_ []event.Group, s string) (string, bool) {
 	return string(w.w.AppendLine(nil, []byte(s))), true
+}
+
+// cseq masks the method behind a number.
+func (w *shower) cseq(groups []event.Group, s string) (string, bool) {
+	number, method, ok := strings.Cut(s, " ")
+	out, shown := w.m.Append(append([]byte(number), ' '), groups[0], event.Word, []byte(method))
+	return string(out), ok && shown
 }

@@ -97,8 +97,8 @@ type Message struct {
 	Dest      string    `json:"destination" private:"addresses,address"`
 	Transport string    `json:"transport"`
 	Line      string    `json:"line" private:"uris,line"` // the start line
-	CSeq      string    `json:"cseq,omitempty"`
-	Method    string    `json:"method,omitempty"` // of a request, or that the answer is to
+	CSeq      string    `json:"cseq,omitempty" private:"errors,cseq"`
+	Method    string    `json:"method,omitempty" private:"errors,word"` // of a request, or that the answer is to
 	Code      int       `json:"code,omitempty"`
 	Repeat    bool      `json:"repeat,omitempty"` // the same message on the same hop as one before
 	SDP       bool      `json:"sdp,omitempty"`
