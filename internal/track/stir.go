@@ -70,12 +70,18 @@ func readPassport(e *event.Event, b []byte) {
 	if _, after, ok := bytes.Cut(b, []byte(`"iat"`)); ok {
 		after = bytes.TrimLeft(after, " :")
 		n := 0
-		for n < len(after) && n < 18 && after[n] >= '0' && after[n] <= '9' {
+		for n < len(after) && after[n] >= '0' && after[n] <= '9' {
 			n++
 		}
-		e.IdentityIAT, _ = strconv.ParseInt(string(after[:n]), 10, 64)
+		if n <= maxSeconds {
+			e.IdentityIAT, _ = strconv.ParseInt(string(after[:n]), 10, 64)
+		}
 	}
 }
+
+// maxSeconds is how many digits a time in seconds has until the year 2286. More may be a
+// telephone number.
+const maxSeconds = 10
 
 // isTN tells whether a claim is a telephone number, as those of "tn" are (RFC 8225 §5.2.1):
 // anything else would leave as one, whatever is private.

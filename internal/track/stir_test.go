@@ -33,3 +33,18 @@ func TestPassport(t *testing.T) {
 		}
 	}
 }
+
+// TestPassportTime: a time is one until the year 2286; what is longer may be a number of
+// somebody.
+func TestPassportTime(t *testing.T) {
+	for payload, want := range map[string]int64{
+		`{"iat":1767225600}`: 1767225600, `{"iat" : 9999999999,"orig":{}}`: 9999999999, `{"iat":49309876501}`: 0, `{"iat":493098765012345678901234}`: 0,
+		`{"iat":"1767225600"}`: 0, `{"iat":}`: 0,
+	} {
+		var e event.Event
+		e.Reset()
+		if readPassport(&e, []byte(payload)); e.IdentityIAT != want {
+			t.Errorf("%s: %d, want %d", payload, e.IdentityIAT, want)
+		}
+	}
+}
