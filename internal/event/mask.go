@@ -316,8 +316,8 @@ func (k *masking) uri(u *URI) {
 		if at = bytes.IndexByte(all[end:], '@'); at >= 0 {
 			at += end + 1
 		}
-	} else if at < len(all) && all[at] == '@' {
-		at++
+	} else if at < len(all) && (all[at] == '@' || all[at] == ':') { // no user, but an @, or a password
+		at += bytes.IndexByte(all[at:], '@') + 1
 	}
 	if was.Host.n > 0 && at >= 0 {
 		if at < len(all) && all[at] == '[' {
@@ -486,7 +486,11 @@ func (k *masking) made() {
 // written, and is masked by them.
 func (e *Event) normal(u *URI) bool {
 	switch string(e.Bytes(u.Scheme)) {
-	case "sip", "sips", "tel":
+	case "sip", "sips":
+		if u.Host.n == 0 { // what stands in the address of record alone is read as a host
+			return false
+		}
+	case "tel":
 	default:
 		return false
 	}

@@ -3,10 +3,14 @@ package privacy
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"net/netip"
 	"testing"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
+	"github.com/sipcmbeat/sipcmbeat/internal/packet"
 	"github.com/sipcmbeat/sipcmbeat/internal/privacy"
+	"github.com/sipcmbeat/sipcmbeat/internal/sip"
+	"github.com/sipcmbeat/sipcmbeat/internal/track"
 )
 
 // TestAnyModes: whatever groups are masked in whatever modes, each record is one, and a
@@ -89,5 +93,33 @@ func mixed(t *testing.T, s *secrets, m *privacy.Sealer, reader *privacy.Reader, 
 		if want, got := stripped(t, clear, lost...), stripped(t, opened, lost...); want[0] != got[0] {
 			t.Fatalf("it opens to\n%s\nwas\n%s", got[0], want[0])
 		}
+	}
+}
+
+// TestBrokenOpens: what is taken for the user of a URI that cannot be read opens to itself.
+func TestBrokenOpens(t *testing.T) {
+	reader, err := privacy.NewReader(testKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	records := 0
+	for _, uri := range []string{"sip:alice@", "sip:+4930123456@", "sips:alice@:5060", "sip:@example.com", "sip::secret@example.com", "sip:alice", "tel:", "tel:+4930123456;x", "sip:alice@[2001:db8::1", "sip:a b@c"} {
+		message := []byte("BYE " + uri + " SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <" + uri + ">;tag=1\r\nTo: <" + uri + ">;tag=2\r\nCall-ID: x\r\nCSeq: 1 BYE\r\n\r\n")
+		tr := track.New(track.DefaultConfig())
+		var m sip.Message
+		p := packet.Packet{Time: 1, Src: netip.MustParseAddrPort("192.0.2.1:5060"), Dst: netip.MustParseAddrPort("192.0.2.2:5060"), Transport: packet.UDP, Payload: message}
+		var events []event.Event
+		if m.Parse(message, false) != sip.OK {
+			events = tr.Unusable(nil, &p, &m)
+		} else {
+			events = tr.Flush(tr.See(nil, &p, &m), track.FlushAll)
+		}
+		for i := range events {
+			records++
+			mixed(t, &secrets{clear: []*event.Event{&events[i]}}, sealer(t, privacy.Encrypt), reader, schema, true)
+		}
+	}
+	if records < 9 {
+		t.Errorf("only %d records", records)
 	}
 }
