@@ -171,7 +171,7 @@ func (t *Tracker) fillNAT(e *event.Event, v *view) {
 	if own, ok := via.Port(); bytes.Equal(via.Host(), received) && (port == 0 || port == own || !ok && port == 5060) {
 		return // it is where the client itself says it is: nothing translates
 	}
-	e.NAT = netip.AddrPortFrom(host, port)
+	e.NAT = netip.AddrPortFrom(host.WithZone(""), port) // a zone means something to its host alone
 }
 
 func setURI(e *event.Event, to *event.URI, u *sip.URI) {
