@@ -117,7 +117,7 @@ testsuite: test ## the same as test
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (20s) each
-	@set -e; for package in $$($(GO) list ./internal/...); do \
+	@set -e; for package in $$($(GO) list ./internal/... ./tests/privacy); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
 	    echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package | tail -n 2; \
 	  done; \
