@@ -238,7 +238,7 @@ func (s *secrets) addr(field string, a netip.Addr) {
 	s.add(field, a.String())
 	raw := a.AsSlice()
 	s.put(field+" in hexadecimal", hex.EncodeToString(raw))
-	if a.Is4() {
+	if a.Is4() && a.As4() != [4]byte{255, 255, 255, 255} { // that is the greatest span of time too, which longer ones are cut to
 		s.put(field+" as a number", fmt.Sprint(binary.BigEndian.Uint32(raw)))
 		s.put(field+" with dashes", strings.ReplaceAll(a.String(), ".", "-"))
 		s.put(field+" with underscores", strings.ReplaceAll(a.String(), ".", "_"))
