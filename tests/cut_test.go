@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"path/filepath"
 	"regexp"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/capture"
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/packet"
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 	"github.com/sipcmbeat/sipcmbeat/internal/track"
 )
 
@@ -149,14 +149,11 @@ func runs(t *testing.T, pieces ...[]packet.Frame) []byte {
 // that stand beside the checkout: every kind of transport and tunnel. Long ones are cut
 // less often.
 func TestCutShared(t *testing.T) {
-	files, _ := filepath.Glob("../../shared/lab/*/*.pcap*")
-	more, _ := filepath.Glob("../../shared/corpus/*/*.pcap*")
+	files, _ := filepath.Glob(siptest.Shared(t, "lab") + "/*/*.pcap*")
+	more, _ := filepath.Glob(siptest.Shared(t, "corpus") + "/*/*.pcap*")
 	files = append(files, more...)
 	if len(files) == 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("the captures beside the checkout (../shared) are missing")
-		}
-		t.Skip("the captures beside the checkout (../shared) are missing")
+		t.Fatal("no captures")
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(filepath.Dir(file))+"/"+filepath.Base(file), func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/sipcmbeat/sipcmbeat/internal/engine"
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/kpi"
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 	"github.com/sipcmbeat/sipcmbeat/internal/view"
 )
 
@@ -137,13 +138,7 @@ func TestIndicators(t *testing.T) {
 
 // The same of every capture of the laboratory whose truth lists all of its calls.
 func TestIndicatorsOfTheLaboratory(t *testing.T) {
-	paths, _ := filepath.Glob("../../shared/lab/*/truth.json")
-	if len(paths) == 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("the captures beside the checkout (../shared) are missing")
-		}
-		t.Skip("the captures beside the checkout (../shared) are missing")
-	}
+	paths, _ := filepath.Glob(siptest.Shared(t, "lab") + "/*/truth.json")
 	compared := 0
 	for _, path := range paths {
 		text, err := os.ReadFile(path)

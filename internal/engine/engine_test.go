@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -95,19 +94,7 @@ func ladder(l *siptest.Ladder) []packet.Frame {
 // TestCarriers: every ladder gives the same events however its messages travel.
 func TestCarriers(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(1000)) // of thousands of short-lived engines
-	files, err := filepath.Glob("../track/testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no ladders", err)
-	}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := siptest.ParseLadder(file, data)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, l := range siptest.Ladders(t, "../track/testdata/*.txtar") {
 		if len(l.Config) > 0 { // the tracker's own settings are tested beside it
 			continue
 		}
@@ -119,7 +106,7 @@ func TestCarriers(t *testing.T) {
 		same := func(carrier string, all []packet.Frame) {
 			got, _ := run(t, small, &frames{all: all})
 			if a, b := summary(want), summary(got); a != b {
-				t.Errorf("%s through %s:\n%s\nplain:\n%s", filepath.Base(file), carrier, b, a)
+				t.Errorf("%s through %s:\n%s\nplain:\n%s", filepath.Base(l.Name), carrier, b, a)
 			}
 		}
 		for _, c := range siptest.Carriers {
@@ -380,11 +367,11 @@ func (s *ticking) Next(f *packet.Frame) error {
 func TestConservation(t *testing.T) {
 	var files []string
 	for _, pattern := range []string{"lab/*/*.pcap*", "lab/*/*/*.pcap", "corpus/*.*cap*", "torture/*.pcap"} {
-		found, _ := filepath.Glob("../../../shared/" + pattern)
+		found, _ := filepath.Glob(filepath.Join(siptest.Shared(t, "."), pattern))
 		files = append(files, found...)
 	}
 	if len(files) == 0 {
-		missing(t)
+		t.Fatal("no captures")
 	}
 	for _, file := range files {
 		cfg := capture.DefaultFilesConfig()
@@ -402,15 +389,6 @@ func TestConservation(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 		}
 	}
-}
-
-// missing skips a test that needs the captures beside the checkout; where they
-// have to be there it fails.
-func missing(t *testing.T) {
-	if os.Getenv("CI") == "true" {
-		t.Fatal("the captures beside the checkout are missing")
-	}
-	t.Skip("needs the captures beside the checkout, in ../shared")
 }
 
 // TestNoAllocation: a frame in steady state costs none.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,19 +59,7 @@ func TestHEP(t *testing.T) {
 // TestHEPAhead: a HEP sender whose clock is fast, or who lies, changes no event of
 // others: their timers run on the time of arrival.
 func TestHEPAhead(t *testing.T) {
-	files, err := filepath.Glob("../track/testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no ladders", err)
-	}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := siptest.ParseLadder(file, data)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, l := range siptest.Ladders(t, "../track/testdata/*.txtar") {
 		if len(l.Config) > 0 {
 			continue
 		}
@@ -87,7 +74,7 @@ func TestHEPAhead(t *testing.T) {
 			}
 			got = slices.DeleteFunc(got, func(e event.Event) bool { return e.HEP.Version != 0 })
 			if a, b := summary(want), summary(got); a != b {
-				t.Errorf("%s, ahead before frame %d:\n%s\nwithout:\n%s", filepath.Base(file), i, b, a)
+				t.Errorf("%s, ahead before frame %d:\n%s\nwithout:\n%s", filepath.Base(l.Name), i, b, a)
 			}
 		}
 	}

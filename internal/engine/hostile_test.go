@@ -2,7 +2,6 @@ package engine
 
 import (
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -16,10 +15,7 @@ import (
 // another order, at another time), in whatever carried them, nothing fails, and
 // everything is counted.
 func TestDamaged(t *testing.T) {
-	files, err := filepath.Glob("../track/testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no ladders", err)
-	}
+	ladders := siptest.Ladders(t, "../track/testdata/*.txtar")
 	carriers := slices.Concat(siptest.StreamCarriers, siptest.HEPStreamCarriers)
 	for _, c := range siptest.Carriers {
 		carriers = append(carriers, siptest.StreamCarrier{Name: c.Name, Wrap: func(plain []packet.Frame) (all []packet.Frame) {
@@ -34,21 +30,13 @@ func TestDamaged(t *testing.T) {
 	cfg.Stream.MaxStreams, cfg.Stream.MaxMessage, cfg.Packet.FragmentMax = 16, 4096, 16
 	for i, c := range carriers {
 		for n := range 10 {
-			file := files[(10*i+n)*7%len(files)]
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			l, err := siptest.ParseLadder(file, data)
-			if err != nil {
-				t.Fatal(err)
-			}
+			l := ladders[(10*i+n)*7%len(ladders)]
 			r := rand.New(rand.NewPCG(uint64(i), uint64(n)))
 			cfg.Fault = func(f *packet.Frame, cause any) {
-				t.Errorf("%s by %s: %v\n%x", filepath.Base(file), c.Name, cause, f.Data)
+				t.Errorf("%s by %s: %v\n%x", filepath.Base(l.Name), c.Name, cause, f.Data)
 			}
 			if _, s := run(t, cfg, &frames{all: damaged(r, c.Wrap(ladder(l)))}); t.Failed() || s.Faults > 0 {
-				t.Fatalf("%s by %s, %d", filepath.Base(file), c.Name, n)
+				t.Fatalf("%s by %s, %d", filepath.Base(l.Name), c.Name, n)
 			}
 		}
 	}

@@ -5,8 +5,11 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"testing"
 	"time"
 
 	"golang.org/x/tools/txtar"
@@ -82,6 +85,28 @@ type Want struct {
 
 // Start is the time of 0s in every ladder.
 var Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
+
+// Ladders reads the ladders whose files match a pattern (path/filepath), each with its file
+// as its name. It is a failure if there are none.
+func Ladders(t testing.TB, pattern string) (all []*Ladder) {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no ladders %s: %v", pattern, err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := ParseLadder(file, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, l)
+	}
+	return all
+}
 
 // ParseLadder reads a ladder from a txtar archive.
 func ParseLadder(name string, data []byte) (*Ladder, error) {

@@ -2,8 +2,6 @@ package track
 
 import (
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -141,16 +139,7 @@ func TestAnomaliesAreShown(t *testing.T) {
 			}
 		}
 	}
-	files, _ := filepath.Glob("testdata/*.txtar")
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := siptest.ParseLadder(file, data)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, l := range siptest.Ladders(t, "testdata/*.txtar") {
 		for _, e := range play(t, l) {
 			shown |= e.Anomalies
 		}

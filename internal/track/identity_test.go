@@ -2,7 +2,6 @@ package track
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -63,19 +62,10 @@ var vantages = []struct {
 // TestIdentity: an event has the same event.id from wherever it is seen, and no two share one.
 // Events of two vantages are the same when type, Call-ID and time are, and no other is like it.
 func TestIdentity(t *testing.T) {
-	files, _ := filepath.Glob("testdata/*.txtar")
 	same := make([]int, len(vantages))
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := siptest.ParseLadder(file, data)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, l := range siptest.Ladders(t, "testdata/*.txtar") {
 		events := play(t, l)
-		unshared(t, file, events)
+		unshared(t, l.Name, events)
 		want := identities(events, 0)
 		for i, v := range vantages {
 			seen := *l
@@ -86,7 +76,7 @@ func TestIdentity(t *testing.T) {
 			}
 			for key, id := range identities(play(t, &seen), shift) {
 				if was, ok := want[key]; ok && was != id && was != several && id != several {
-					t.Errorf("%s, %s: %s is %s, and was %s", filepath.Base(file), v.name, key, id, was)
+					t.Errorf("%s, %s: %s is %s, and was %s", filepath.Base(l.Name), v.name, key, id, was)
 				} else if ok {
 					same[i]++
 				}

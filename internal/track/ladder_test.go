@@ -1,7 +1,6 @@
 package track
 
 import (
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -27,22 +26,8 @@ func TestRestart(t *testing.T) {
 // ladders reads ladders and runs each.
 func ladders(t *testing.T, pattern string, run func(t *testing.T, l *siptest.Ladder)) {
 	t.Helper()
-	files, err := filepath.Glob(pattern)
-	if err != nil || len(files) == 0 {
-		t.Fatal("no ladders", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			l, err := siptest.ParseLadder(file, data)
-			if err != nil {
-				t.Fatal(err)
-			}
-			run(t, l)
-		})
+	for _, l := range siptest.Ladders(t, pattern) {
+		t.Run(strings.TrimSuffix(filepath.Base(l.Name), ".txtar"), func(t *testing.T) { run(t, l) })
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -35,15 +33,7 @@ func apart(b []byte) (parts []part) {
 }
 
 // halfway is what is going on in the middle of a ladder.
-func halfway(t testing.TB, file string) []part {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := siptest.ParseLadder(file, data)
-	if err != nil {
-		t.Fatal(err)
-	}
+func halfway(l *siptest.Ladder) []part {
 	tr := New(DefaultConfig())
 	var m sip.Message
 	for i := range l.Steps[:len(l.Steps)*2/3] {
@@ -62,19 +52,17 @@ func halfway(t testing.TB, file string) []part {
 // messages and ends by itself like what was seen: the tables agree, and after the
 // longest timers nothing is left.
 func FuzzRestore(f *testing.F) {
-	files, _ := filepath.Glob("testdata/*.txtar")
-	for i, file := range files {
-		f.Add(joined(halfway(f, file)), uint8(i))
+	for i, l := range siptest.Ladders(f, "testdata/*.txtar") {
+		f.Add(joined(halfway(l)), uint8(i))
 	}
 	f.Fuzz(func(t *testing.T, in []byte, how uint8) { restoreAny(t, apart(in), in, how) })
 }
 
 // TestRestoreChanged: the same of what is kept of each ladder, with single bytes changed.
 func TestRestoreChanged(t *testing.T) {
-	files, _ := filepath.Glob("testdata/*.txtar")
 	n := 0
-	for _, file := range files {
-		parts := halfway(t, file)
+	for _, l := range siptest.Ladders(t, "testdata/*.txtar") {
+		parts := halfway(l)
 		for _, p := range parts {
 			for i := range p.b {
 				if n++; n%changedEvery != 0 {
@@ -84,7 +72,7 @@ func TestRestoreChanged(t *testing.T) {
 				p.b[i] ^= byte(n*0x9e37>>7) | 1
 				restoreAny(t, parts, p.b, uint8(n>>4))
 				if p.b[i] = was; t.Failed() {
-					t.Fatalf("%s, kind %d, byte %d", file, p.kind, i)
+					t.Fatalf("%s, kind %d, byte %d", l.Name, p.kind, i)
 				}
 			}
 		}

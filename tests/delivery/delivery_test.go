@@ -89,21 +89,6 @@ func captureWith(t testing.TB, calls int, more map[int]string) string {
 	return path
 }
 
-var binary = sync.OnceValues(func() (string, error) {
-	if path := os.Getenv("SIPCMBEAT_BINARY"); path != "" {
-		return path, nil
-	}
-	dir, err := os.MkdirTemp("", "sipcmbeat-delivery-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "sipcmbeat")
-	if out, err := exec.Command("go", "build", "-o", path, "../..").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build: %w: %s", err, out)
-	}
-	return path, nil
-})
-
 // beat is a run of the program.
 type beat struct {
 	t      testing.TB
@@ -135,11 +120,9 @@ func (b *lockedBuffer) String() string {
 // goes to files below home, which a later run may have too.
 func begin(t testing.TB, home, config string, args ...string) *beat {
 	t.Helper()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := siptest.Program(t)
 	b := &beat{t: t, home: home, stderr: &lockedBuffer{}, ended: make(chan struct{})}
+	var err error
 	if b.stats, err = stores.FreeAddr(); err != nil {
 		t.Fatal(err)
 	}
@@ -294,10 +277,7 @@ func idsOf(t testing.TB, all [][]byte) (ids []string) {
 // events are all of a capture as `replay` prints them, by their ids.
 func events(t testing.TB, capture string) map[string]string {
 	t.Helper()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := siptest.Program(t)
 	out, err := exec.Command(path, "replay", capture).Output()
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 	"github.com/sipcmbeat/sipcmbeat/tests/stores"
 )
 
@@ -97,10 +98,7 @@ func refusal(t *testing.T, config, text string, tested bool) {
 	if !tested {
 		return
 	}
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := siptest.Program(t)
 	out, err := exec.Command(path, "test", "output", "-c", filepath.Join(home, "sipcmbeat.yml"), "--path.home", home).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), text) {
 		t.Errorf("test output: %v: %s", err, out)

@@ -12,38 +12,20 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 	"github.com/sipcmbeat/sipcmbeat/tests/declared"
 	"github.com/sipcmbeat/sipcmbeat/tests/stores"
 )
 
 func TestMain(m *testing.M) { os.Exit(stores.Main(m)) }
 
-var binary = sync.OnceValues(func() (string, error) {
-	if path := os.Getenv("SIPCMBEAT_BINARY"); path != "" {
-		return path, nil
-	}
-	dir, err := os.MkdirTemp("", "sipcmbeat-index-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "sipcmbeat")
-	if out, err := exec.Command("go", "build", "-o", path, "../..").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build: %w: %s", err, out)
-	}
-	return path, nil
-})
-
 // try runs the program with the configuration that is shipped and these settings.
 func try(t *testing.T, command []string, settings ...string) (said string, err error) {
 	t.Helper()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := siptest.Program(t)
 	shipped, err := os.ReadFile("../../sipcmbeat.yml")
 	if err != nil {
 		t.Fatal(err)

@@ -8,23 +8,17 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 	"github.com/sipcmbeat/sipcmbeat/tests/stores"
 )
-
-const lab = "../../../shared/lab"
 
 // Each capture of the laboratory goes into a data stream of its own: the server takes
 // every record, and has as many of each type as really happened.
 func TestLab(t *testing.T) {
+	lab := siptest.Shared(t, "lab")
 	truths, err := filepath.Glob(lab + "/*/truth.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(truths) == 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("the captures beside the checkout (../shared) are missing")
-		}
-		t.Skip("the captures beside the checkout (../shared) are missing")
+	if err != nil || len(truths) == 0 {
+		t.Fatal("no truth", err)
 	}
 	s := stores.Elasticsearch(t, stores.Options{})
 	number := 0

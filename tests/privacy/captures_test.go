@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 )
 
 // own are the captures of this project: those that are shipped and those of the goldens.
@@ -29,14 +31,9 @@ func corpus(t *testing.T) []string {
 
 func shared(t *testing.T, patterns ...string) []string {
 	t.Helper()
-	if _, err := os.Stat(beside + "/tools"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("the captures beside the checkout (../shared) are missing")
-		}
-		t.Skip("the captures beside the checkout (../shared) are missing")
-	}
+	dir := siptest.Shared(t, ".")
 	for i := range patterns {
-		patterns[i] = beside + patterns[i]
+		patterns[i] = dir + patterns[i]
 	}
 	return matches(t, patterns...)
 }

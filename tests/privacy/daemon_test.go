@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/api"
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 )
 
 // patience is how long a test waits for what must happen.
@@ -74,7 +75,7 @@ func begin(t *testing.T, input []string, settings ...string) *daemon {
 		"-E", "pcap_dump.dir=" + filepath.Join(d.dir, "dumps"), "-E", "pcap_dump.when=always", "-E", "pcap_dump.clear=false",
 		"-E", "hep_output.targets=" + d.hep.addr, "-E", "hep_output.clear=false", "-E", "hep_output.relay=true",
 	}, named, input, settings)
-	d.cmd = exec.Command(program(t), args...)
+	d.cmd = exec.Command(siptest.Program(t), args...)
 	d.cmd.Stdout, d.cmd.Stderr = &d.output, &d.output
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -46,19 +46,23 @@ func recordsTellNothing(t *testing.T, files []string) {
 			x := newSearcher(s)
 			for _, mode := range maskAll {
 				m := sealer(t, mode)
-				var masked event.Event
 				for title, schema := range map[string]*event.Schema{"native": schema, "legacy": legacy} {
-					r := event.Renderer{Schema: schema}
-					var out []byte
-					for _, e := range s.clear {
-						e.Mask(m, &masked)
-						out = append(r.Append(out, &masked, nil), '\n')
-					}
-					for _, h := range x.search(out) {
+					for _, h := range x.search(maskedAs(s.clear, m, schema)) {
 						t.Errorf("%s, %s: %v", mode, title, h)
 					}
 				}
 			}
 		})
 	}
+}
+
+// maskedAs are events as they leave masked, one a line.
+func maskedAs(all []*event.Event, m event.Masker, schema *event.Schema) (out []byte) {
+	var masked event.Event
+	r := event.Renderer{Schema: schema}
+	for _, e := range all {
+		e.Mask(m, &masked)
+		out = append(r.Append(out, &masked, nil), '\n')
+	}
+	return out
 }

@@ -249,20 +249,8 @@ func broken(b []byte, r *rand.Rand) []byte {
 
 // ladders are those of package track.
 func ladders(t testing.TB) (all []scene) {
-	files, err := filepath.Glob("../../internal/track/testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no ladders", err)
-	}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := siptest.ParseLadder(file, data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := scene{name: filepath.Base(file)}
+	for _, l := range siptest.Ladders(t, "../../internal/track/testdata/*.txtar") {
+		s := scene{name: filepath.Base(l.Name)}
 		for _, x := range l.Steps {
 			if x.Payload != nil && len(s.steps) < maxSteps {
 				s.steps = append(s.steps, step{x.Time, x.Src, x.Dst, x.Payload})

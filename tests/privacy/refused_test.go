@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 )
 
 // TestRefused: what would leave in clear without a word, or could never be read again, is
@@ -51,7 +53,7 @@ func TestRefused(t *testing.T) {
 			for _, s := range c.settings {
 				args = append(args, "-E", "sipcmbeat."+s)
 			}
-			cmd := exec.Command(program(t), args...)
+			cmd := exec.Command(siptest.Program(t), args...)
 			var errs strings.Builder
 			cmd.Stderr = &errs
 			out, err := cmd.Output()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/privacy"
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 )
 
 // oneWay are the fields that nobody opens: keyed hashes. Other fields of a record that was
@@ -76,7 +77,7 @@ func keyFile(t *testing.T, keys ...privacy.Key) (args []string) {
 // decrypted runs decrypt over records.
 func decrypted(t *testing.T, records []byte, args ...string) (stdout []byte, stderr string, ok bool) {
 	t.Helper()
-	c := exec.Command(program(t), append([]string{"decrypt"}, args...)...)
+	c := exec.Command(siptest.Program(t), append([]string{"decrypt"}, args...)...)
 	var errs bytes.Buffer
 	c.Stdin, c.Stderr = bytes.NewReader(records), &errs
 	stdout, err := c.Output()

@@ -2,43 +2,17 @@ package privacy
 
 import (
 	"bytes"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/sipcmbeat/sipcmbeat/internal/event"
 	"github.com/sipcmbeat/sipcmbeat/internal/privacy"
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 )
-
-// built is where the program is: SIPCMBEAT_BINARY, or one that is built.
-var built = sync.OnceValues(func() (string, error) {
-	if path := os.Getenv("SIPCMBEAT_BINARY"); path != "" {
-		return path, nil
-	}
-	dir, err := os.MkdirTemp("", "sipcmbeat-privacy-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "sipcmbeat")
-	if out, err := exec.Command("go", "build", "-o", path, "../..").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build: %w: %s", err, out)
-	}
-	return path, nil
-})
-
-func program(t *testing.T) string {
-	t.Helper()
-	path, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 // everything are the settings that mask every group in one mode.
 func everything(mode string) (args []string) {
@@ -55,7 +29,7 @@ var named = []string{"-E", "headers=" + strings.Join(headers, ","), "-E", "numbe
 // Captures that are damaged are said to be: its status is no matter.
 func replayed(t *testing.T, file string, args ...string) (stdout, stderr []byte) {
 	t.Helper()
-	c := exec.Command(program(t), append([]string{"replay", file}, args...)...)
+	c := exec.Command(siptest.Program(t), append([]string{"replay", file}, args...)...)
 	var out, errs bytes.Buffer
 	c.Stdout, c.Stderr = &out, &errs
 	if err := c.Run(); err != nil && c.ProcessState.ExitCode() != 1 {

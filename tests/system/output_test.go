@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 )
 
 // A file run ends by itself and loses nothing; the record is complete.
@@ -254,10 +256,7 @@ func TestTags(t *testing.T) {
 
 // Who reads from `replay` may go away.
 func TestReplayIntoAClosedPipe(t *testing.T) {
-	path, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := siptest.Program(t)
 	c := exec.Command("bash", "-c", `"$0" replay "$@" | head -n 1; exit ${PIPESTATUS[0]}`, path, all[0], all[1], all[2], all[0], all[1], all[2])
 	var stderr strings.Builder
 	c.Stderr = &stderr

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 )
 
 // lockedBuffer is written by a program that is still running.
@@ -54,10 +56,7 @@ func ended(t *testing.T, c *exec.Cmd) {
 // Events of a pipe that idles are shown while it idles, and a signal ends who waits
 // for it.
 func TestReplayOfAPipe(t *testing.T) {
-	path, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := siptest.Program(t)
 	text, err := os.ReadFile(all[1])
 	if err != nil {
 		t.Fatal(err)
@@ -108,10 +107,7 @@ func TestReplayOfAPipe(t *testing.T) {
 
 // A named pipe whose writer says nothing keeps nobody.
 func TestReplayOfANamedPipe(t *testing.T) {
-	path, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := siptest.Program(t)
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		pipe := namedPipe(t)
 		p := exec.Command(path, "replay", pipe)

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 )
 
 // more writes a configuration that is read besides the shipped one.
@@ -234,10 +236,7 @@ func TestSteeredByHTTP(t *testing.T) {
 		}
 	}
 
-	path, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := siptest.Program(t)
 	top := exec.Command(path, "top", "--url", "http://"+pages, "--interval", "100ms")
 	if text, err := top.CombinedOutput(); err == nil || !strings.Contains(string(text), "asks for its token (http.auth.token)") || strings.Count(string(text), "\n") != 1 {
 		t.Errorf("without the token: %v, %s", err, text)

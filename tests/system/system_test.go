@@ -12,30 +12,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/sipcmbeat/sipcmbeat/internal/siptest"
 )
 
 // patience is how long a test waits for what must happen.
 const patience = 60 * time.Second
-
-// built is where the program is.
-var built = sync.OnceValues(func() (string, error) {
-	if path := os.Getenv("SIPCMBEAT_BINARY"); path != "" {
-		return path, nil
-	}
-	dir, err := os.MkdirTemp("", "sipcmbeat-system-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "sipcmbeat")
-	out, err := exec.Command("go", "build", "-o", path, "../..").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build: %w: %s", err, out)
-	}
-	return path, nil
-})
 
 const captures = "../captures/"
 
@@ -55,10 +39,7 @@ type program struct {
 // setup prepares a folder; args go behind those that every run has.
 func setup(t *testing.T, dir string, args ...string) *program {
 	t.Helper()
-	path, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := siptest.Program(t)
 	shipped, err := os.ReadFile("../../sipcmbeat.yml")
 	if err != nil {
 		t.Fatal(err)
@@ -261,10 +242,7 @@ func written(t *testing.T, dir string) (all []record) {
 // replayed is what `replay` prints: every event of every type.
 func replayed(t *testing.T, paths ...string) []record {
 	t.Helper()
-	path, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := siptest.Program(t)
 	out, err := exec.Command(path, append([]string{"replay"}, paths...)...).Output()
 	if err != nil {
 		t.Fatal(err)
